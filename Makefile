@@ -1,0 +1,47 @@
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := $(VENV)/bin
+# Linux wheels on PyPI carry gigabytes of CUDA; this index has the CPU build. Where it cannot be reached, PyPI serves.
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup demo test check fmt bench functions clean
+.DEFAULT_GOAL := demo
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH" >&2; exit 4; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (PyTorch first; a few minutes the first time)"
+	@$(BIN)/python -c 'import torch' 2>/dev/null \
+		|| $(PIP) install --no-deps --retries 0 --timeout 15 --index-url $(TORCH_CPU_INDEX) 'torch>=2.6,<3' 2>/dev/null \
+		|| echo "no CPU build of PyTorch at $(TORCH_CPU_INDEX): taking the one that PyPI serves"
+	@$(PIP) install --editable '.[sandbox,training,dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/opsctl demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python benchmarks/interpreter.py
+
+functions: setup
+	$(BIN)/python functions/build.py
+
+clean:
+	@test ! -x $(BIN)/opsctl || $(BIN)/opsctl sandbox down
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis opsctl.egg-info build
