@@ -1,0 +1,11 @@
+"""An embedded AWS on loopback: moto's server, executions walked by our own interpreter, jobs as real subprocesses.
+
+Importing this package is cheap: moto is only imported by the server process.
+"""
+
+from __future__ import annotations
+
+from opsctl.sandbox.environment import environment, exports
+from opsctl.sandbox.lifecycle import default_directory, down, status, up
+
+__all__ = ["default_directory", "down", "environment", "exports", "status", "up"]

@@ -1,0 +1,142 @@
+"""Start and end the sandbox's server: `up`, `down`, `status`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import opsctl
+from opsctl.errors import ConfigurationError, OpsError, RefusedError
+from opsctl.sandbox.directory import SandboxDirectory, wait_until
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+def default_directory() -> Path:
+    """`OPSCTL_SANDBOX_DIR`, else `.opsctl/sandbox` below the module root, else below the current directory.
+
+    The module root is the nearest directory from here upwards that holds main.tf and definitions/.
+    """
+    named = os.environ.get("OPSCTL_SANDBOX_DIR")
+    if named:
+        return Path(named).absolute()
+    here = Path.cwd()
+    roots = (place for place in (here, *here.parents) if (place / "main.tf").is_file() and (place / "definitions").is_dir())
+    return next(roots, here) / ".opsctl" / "sandbox"
+
+
+def status(directory: Path) -> dict[str, Any] | None:
+    """What server.json says of the live server of this directory; None if no server is up there."""
+    place = SandboxDirectory(directory)
+    return place.read_server() if place.server_lives() else None
+
+
+def up(directory: Path, port: int | None = None, *, stopped_jobs: str | None = None) -> dict[str, Any]:
+    """Start the server unless one is up, and return its server.json once it answers.
+
+    `port` None takes a free one. `stopped_jobs` ("succeed" or "fail") is what a `.sync` task answers for a training
+    job that ended Stopped; None reads OPSCTL_SANDBOX_STOPPED, default "succeed". Raises ConfigurationError (port in
+    use, moto not installed), RefusedError (another server is up on another port, foreign directory).
+    """
+    place = SandboxDirectory(directory.absolute())
+    running = status(place.root)
+    if running is not None:
+        return _same_port(running, port)
+    place.create()
+    # What a killed server left: its announcement and its jobs' directories are worth nothing.
+    place.server_file.unlink(missing_ok=True)
+    wait_until(lambda: not place.jobs_live(), STOP_SECONDS)
+    answer = _launch(place, port or 0, stopped_jobs or os.environ.get("OPSCTL_SANDBOX_STOPPED", "succeed"))
+    if "error" in answer:
+        raise ConfigurationError(answer["error"], answer.get("hint"))
+    return answer
+
+
+def down(directory: Path) -> bool:
+    """End the server, all it started, and remove the directory. False if there was none.
+
+    Raises RefusedError for a directory that is not a sandbox's, OpsError if something will not end.
+    """
+    place = SandboxDirectory(directory.absolute())
+    if not place.root.exists():
+        return False
+    place.refuse_foreign()
+    _end_server(place)
+    # Jobs are ended by their supervisors, which notice that the server is gone.
+    if not wait_until(lambda: not place.jobs_live(), STOP_SECONDS):
+        raise OpsError("a job of the sandbox does not end", f"see {place.jobs}")
+    place.remove()
+    return True
+
+
+def _same_port(running: dict[str, Any], port: int | None) -> dict[str, Any]:
+    if port is not None and port != running["port"]:
+        raise RefusedError(
+            f"the sandbox is up on port {running['port']}, not {port}", "end it first: opsctl sandbox down"
+        )
+    return running
+
+
+def _launch(place: SandboxDirectory, port: int, stopped_jobs: str) -> dict[str, Any]:
+    """Start the server in a session of its own and read the one line that it writes when it is ready or has failed."""
+    reader, writer = os.pipe()
+    command = [
+        *(sys.executable, "-m", "opsctl.sandbox.server", "--dir", str(place.root), "--port", str(port)),
+        *("--ready-fd", str(writer), "--stopped-jobs", stopped_jobs),
+    ]
+    with place.log.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_server_environment(),
+            cwd=place.root, start_new_session=True, pass_fds=(writer,),
+        )
+    os.close(writer)
+    answer = _read_answer(reader, process)
+    if "error" not in answer:
+        return answer
+    process.wait()
+    if not answer["error"]:
+        answer = {"error": "the sandbox's server did not start", "hint": f"see {place.log}"}
+    return answer
+
+
+def _read_answer(reader: int, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """The server's line, or an empty error if it ended, or took too long, without one."""
+    timer = threading.Timer(START_SECONDS, process.kill)
+    timer.start()
+    try:
+        with os.fdopen(reader, "rb") as stream:
+            line = stream.readline()
+    finally:
+        timer.cancel()
+    answer: dict[str, Any] = json.loads(line) if line.strip() else {"error": ""}
+    return answer
+
+
+def _server_environment() -> dict[str, str]:
+    """What the server itself runs with: no AWS variable at all, and this very package on its path."""
+    kept = ("HOME", "TMPDIR", "PATH")
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(Path(opsctl.__file__).parent.parent),
+    }
+
+
+def _end_server(place: SandboxDirectory) -> None:
+    running = status(place.root)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if running is None or not place.server_lives():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(running["pid"]), number)
+        wait_until(lambda: not place.server_lives(), STOP_SECONDS)
+    if place.server_lives():
+        raise OpsError(f"the sandbox's server (process {(running or {}).get('pid')}) does not end")
