@@ -1,0 +1,96 @@
+"""What the demo needs besides the commands it types: commands followed to their end, Terraform, and the figures."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opsctl import terraform
+from opsctl.errors import OpsError
+
+INTERRUPT_GRACE_SECONDS = 15.0
+SEQUENCE = "sequence"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of held-out pages, 0 to 1, that each model puts into the right class; in the order of the figures."""
+
+    pages: int
+    by_model: Mapping[str, float]
+
+    @property
+    def sequence_wins(self) -> bool:
+        """Whether the sequence model beats every other row."""
+        others = [share for model, share in self.by_model.items() if model != SEQUENCE]
+        return self.by_model[SEQUENCE] > max(others)
+
+
+def follow(command: Sequence[str]) -> int:
+    """Run one command to its end and return its exit code.
+
+    An interrupt is handed on and waited for, so that nothing outlives the caller.
+    """
+    process = subprocess.Popen(command)
+    try:
+        return process.wait()
+    except BaseException:
+        end(process)
+        raise
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a process, and kill it if it does not listen."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(INTERRUPT_GRACE_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+
+
+def opsctl(*arguments: str) -> list[str]:
+    """The command line of `opsctl` in this interpreter's environment."""
+    return [sys.executable, "-m", "opsctl", *arguments]
+
+
+def run_terraform(workspace: terraform.Workspace, command: str, on_line: Callable[[str], None]) -> bool:
+    """`init`, `apply` or `plan` in the workspace; True if a plan found something to change. Raises TerraformError."""
+    if command == "plan":
+        return terraform.plan(workspace, on_line)
+    {"init": terraform.init, "apply": terraform.apply}[command](workspace, on_line)
+    return False
+
+
+def outputs(workspace: terraform.Workspace) -> dict[str, Any]:
+    """The workspace's output object `opsctl`. Raises ConfigurationError before the first apply."""
+    value: dict[str, Any] = terraform.state_outputs(workspace.directory / "terraform.tfstate")["opsctl"]
+    return value
+
+
+def newest_message(mailbox: Path) -> Path:
+    """The newest message in the sandbox's mailbox. Raises OpsError if it is empty."""
+    messages = sorted(mailbox.glob("*.txt"))
+    if not messages:
+        raise OpsError(f"no message in {mailbox}", "look at the run: opsctl status")
+    return messages[-1]
+
+
+def read_accuracy(artifact: bytes) -> Accuracy:
+    """The held-out page accuracies in the artifact (model.tar.gz) of an Evaluate job. Raises OpsError."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(artifact), mode="r:gz") as archive:
+            member = archive.extractfile("metrics.json")
+            metrics = json.load(member) if member else {}
+        return Accuracy(pages=metrics["held_out"]["pages"], by_model=metrics["page_accuracy"])
+    except (tarfile.TarError, KeyError, ValueError) as error:
+        raise OpsError(f"the Evaluate job's artifact holds no metrics that can be read: {error}") from error

@@ -1,0 +1,188 @@
+"""One clone for the whole module, in an environment that would lead anything careless to a real account.
+
+The clone has a Terraform state, variables and data directory of its own; the environment names credentials, a profile and
+endpoints that all end at a trap. What plays in it is the real thing: `opsctl demo` and what a user types after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO_SECONDS = 420
+OWN_FILES = {
+    "terraform.tfstate": '{"version": 4, "serial": 7, "lineage": "real", "outputs": {}, "resources": []}',
+    "terraform.tfvars": 'name = "production"\n',
+    ".terraform.lock.hcl": "# of the real deployment\n",
+    ".terraform/terraform.tfstate": '{"version": 3, "backend": {"type": "s3", "config": {"bucket": "production-state"}}}',
+    ".terraform/environment": "production",
+}
+
+
+class Trap:
+    """A loopback server that counts whoever knocks: the only thing that foreign settings lead to."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.visits = 0
+        threading.Thread(target=self._count, daemon=True).start()
+
+    def _count(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.visits += 1
+            connection.close()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@dataclass
+class Clone:
+    """A clone of the project, and what a user does in it."""
+
+    path: Path
+    environment: Mapping[str, str]
+    trap: Trap
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sandbox(self) -> Path:
+        return self.path / ".opsctl" / "sandbox"
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "opsctl", *arguments],
+            cwd=self.path,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int | None = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        shown = f"opsctl {' '.join(arguments)} ended with {process.returncode}\n--- stdout\n{out}\n--- stderr\n{err}"
+        assert code is None or process.returncode == code, shown
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "-o", "json").stdout)
+
+    def client(self, service: str) -> Any:
+        server = json.loads((self.sandbox / "server.json").read_text())
+        session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=server["region"])
+        return session.client(service, endpoint_url=server["url"])
+
+    def outputs(self) -> dict[str, Any]:
+        state = json.loads((self.sandbox / "terraform" / "terraform.tfstate").read_text())
+        value: dict[str, Any] = state["outputs"]["opsctl"]["value"]
+        return value
+
+    def mailbox(self) -> list[str]:
+        return [path.read_text() for path in sorted((self.sandbox / "mailbox").glob("*.txt"))]
+
+    def history(self, run: str) -> list[dict[str, Any]]:
+        arn = self.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
+        pages = self.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=f"{arn}:{run}")
+        return [event for page in pages for event in page["events"]]
+
+    def own_files(self) -> dict[str, str]:
+        found = {name: self.path / name for name in OWN_FILES}
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items() if path.exists()}
+
+    def processes(self) -> list[str]:
+        """Every process that works in this clone, by its command line (Linux)."""
+        return [line for line in _command_lines() if str(self.path) in line]
+
+
+def _command_lines() -> Iterator[str]:
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            place = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if words and int(entry.name) != os.getpid():
+            yield f"{entry.name} {words} [in {place}]"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    trap = Trap()
+    home = tmp_path_factory.mktemp("home")
+    here = Clone(tmp_path_factory.mktemp("clone") / "pipeline", _foreign_environment(home, trap.url), trap)
+    _copy_tracked_files(here.path)
+    for name, text in OWN_FILES.items():
+        (here.path / name).parent.mkdir(exist_ok=True)
+        (here.path / name).write_text(text)
+    here.before = here.own_files()
+    try:
+        yield here
+    finally:
+        here.run("sandbox", "down", code=None)
+        trap.close()
+
+
+@pytest.fixture(scope="module")
+def demo(clone: Clone) -> subprocess.CompletedProcess[str]:
+    return clone.run("demo", timeout=DEMO_SECONDS)
+
+
+def _copy_tracked_files(target: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+
+
+def _foreign_environment(home: Path, trap: str) -> dict[str, str]:
+    (home / ".aws").mkdir()
+    (home / ".aws" / "config").write_text(f"[default]\nregion = eu-central-1\nendpoint_url = {trap}\n[profile production]\n")
+    (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = REAL\naws_secret_access_key = REAL\n")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_", "OPSCTL_"))}
+    services = ("S3", "SFN", "SAGEMAKER", "BATCH", "SNS", "LAMBDA", "STS", "IAM", "EVENTBRIDGE", "CLOUDWATCH_LOGS", "EC2")
+    return {
+        **kept,
+        "HOME": str(home),
+        "AWS_ACCESS_KEY_ID": "REAL",
+        "AWS_SECRET_ACCESS_KEY": "REAL",
+        "AWS_SESSION_TOKEN": "REAL",
+        "AWS_PROFILE": "missing-profile",
+        "AWS_REGION": "eu-central-1",
+        "AWS_CA_BUNDLE": str(home / "no-such-bundle.pem"),
+        "AWS_ENDPOINT_URL": trap,
+        **{f"AWS_ENDPOINT_URL_{service}": trap for service in services},
+        "TF_WORKSPACE": "production",
+        "TF_DATA_DIR": str(home / "terraform-data"),
+        "TF_VAR_name": "production",
+        "TF_CLI_ARGS_apply": "-refresh-only",
+    }

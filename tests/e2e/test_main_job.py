@@ -1,0 +1,193 @@
+"""The main job as a user meets it: `opsctl demo`, what it leaves, and a run that is broken by hand."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from opsctl.asl.history import StateRun, read_history
+
+from tests.e2e.conftest import Clone
+
+pytestmark = pytest.mark.e2e
+
+ROW = re.compile(r"^(text|image|average|sequence)\s+([\d.]+)%", re.MULTILINE)
+QUICK = ("--set", "hyperparameters.image_model.epochs=1", "--set", "hyperparameters.sequence_model.epochs=2")
+
+
+def states(clone: Clone, run: str) -> dict[str, StateRun]:
+    return {state.name: state for state in read_history(clone.history(run)).states}
+
+
+def runs(clone: Clone) -> list[dict[str, Any]]:
+    """All runs of the training machine, oldest first."""
+    listed: list[dict[str, Any]] = clone.json("list")
+    return sorted(listed, key=lambda run: run["started"])
+
+
+def jobs_of(clone: Clone, run: str) -> set[str]:
+    pages = clone.client("sagemaker").get_paginator("list_training_jobs").paginate()
+    names = [job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"]]
+    steps = states(clone, run).values()
+    own = {attempt.parameters or "" for state in steps for attempt in state.attempts}
+    return {name for name in names if any(f'"{name}"' in parameters for parameters in own)}
+
+
+def alerts(clone: Clone, run: str) -> list[str]:
+    return [mail for mail in clone.mailbox() if "FAILED" in mail and re.search(rf"\b{re.escape(run)}\b(?!-r\d)", mail)]
+
+
+def test_the_demo_narrates_what_a_user_would_type(demo: subprocess.CompletedProcess[str]) -> None:
+    typed = [line.removeprefix("$ ") for line in demo.stdout.splitlines() if line.startswith("$ ")]
+    wanted = [
+        r".*opsctl sandbox up",
+        r".*bin/terraform init",
+        r".*bin/terraform apply -auto-approve",
+        r".*bin/terraform plan",
+        r'eval "\$\(.*opsctl sandbox env\)"',
+        r".*python .*training/documents.py --out s3://.*/datasets/.*",
+        r".*opsctl start --set hyperparameters.sequence_model.max_lr=\S+ --wait",
+        r"cat .*mailbox/.*",
+        r".*opsctl rerun --from 'Train Sequence Model' --set hyperparameters.sequence_model.max_lr=\S+ --yes --wait",
+    ]
+    assert [bool(re.fullmatch(pattern, line)) for pattern, line in zip(wanted, typed, strict=True)] == [True] * len(wanted)
+
+
+def test_the_second_plan_is_empty(demo: subprocess.CompletedProcess[str]) -> None:
+    assert "No changes." in demo.stdout
+
+
+def test_the_sequence_model_beats_the_base_models_and_their_average(demo: subprocess.CompletedProcess[str]) -> None:
+    accuracy = {model: float(share) for model, share in ROW.findall(demo.stdout)}
+    assert set(accuracy) == {"text", "image", "average", "sequence"}
+    assert accuracy["sequence"] > max(accuracy["text"], accuracy["image"], accuracy["average"])
+
+
+def test_the_demo_leaves_a_failed_run_and_its_rerun(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    first, second = runs(clone)[:2]
+    assert (first["status"], second["status"]) == ("FAILED", "SUCCEEDED")
+    assert second["name"] == f"{first['name']}-r1"
+
+
+def test_one_alert_carries_step_error_cause_and_next_command(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    failed = runs(clone)[0]["name"]
+    (alert,) = alerts(clone, failed)
+    fields = dict(re.findall(r"^(Step|Error|Cause|Next):\s+(.+)$", alert, re.MULTILINE))
+    assert fields["Step"] == "Train Sequence Model"
+    assert "max_lr" in fields["Cause"]
+    assert fields["Next"] == f'opsctl rerun {failed} --from "Train Sequence Model"'
+    assert set(fields) == {"Step", "Error", "Cause", "Next"}
+
+
+def test_the_base_models_trained_at_the_same_time(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    first = states(clone, runs(clone)[0]["name"])
+    text, image = first["Train Text Model"], first["Train Image Model"]
+    assert text.exited is not None
+    assert image.exited is not None
+    assert max(text.entered, image.entered) < min(text.exited, image.exited)
+
+
+def test_the_rerun_trains_no_base_model_again(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    second = runs(clone)[1]["name"]
+    assert {job.split("-d0r0")[0].split("-r1-")[-1] for job in jobs_of(clone, second)} == {"train-sequence-model", "evaluate"}
+    assert not {"Train Text Model", "Train Image Model", "Fetch Preprocessed Data"} & set(states(clone, second))
+
+
+def test_a_training_process_killed_by_hand(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    clone.run("start", "--name", "killed", *QUICK)
+    kill_when_running(clone, "text.py")
+    run = wait_for_end(clone, "killed")
+    assert run["status"] == "FAILED"
+    assert states(clone, "killed")["Train Image Model"].status == "SUCCEEDED"
+    assert len(alerts(clone, "killed")) == 1
+
+    rerun = clone.run("rerun", "killed", "--from", "Train Text Model", "--yes", "--wait", timeout=240)
+    actions = dict(re.findall(r"^\s*(Train \w+ Model|Fetch Preprocessed Data)\s+(RUN|REUSE|SKIP|ALWAYS)", rerun.stdout, re.MULTILINE))
+    assert actions == {
+        "Fetch Preprocessed Data": "REUSE",
+        "Train Image Model": "REUSE",
+        "Train Text Model": "RUN",
+        "Train Sequence Model": "RUN",
+    }
+    assert "Train Image Model" not in states(clone, "killed-r1")
+    assert wait_for_end(clone, "killed-r1")["status"] == "SUCCEEDED"
+
+
+def kill_when_running(clone: Clone, script: str) -> None:
+    """`kill -9` of the training process itself, as a hand on the keyboard would do it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = [line for line in clone.processes() if script in line and "supervisor" not in line]
+        if found:
+            pid = found[0].split()[0]
+            subprocess.run(["kill", f"-{signal.SIGKILL.value}", pid], check=True)
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{script} never ran; processes: {clone.processes()}")
+
+
+def wait_for_end(clone: Clone, run: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        shown = clone.json("status", run)
+        if shown["status"] != "RUNNING":
+            return dict(shown)
+        time.sleep(1)
+    raise AssertionError(f"{run} does not end: {shown}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["rerun", "--from", "Train Sequnce Model"], 2, "Train Sequence Model"),
+        (["rerun", "kiled", "--from", "Evaluate"], 2, "killed"),
+        (["start", "--set", "hyperparameters.text_model.epoch=3"], 2, "epochs"),
+        (["start", "--input", "no-such-file.json"], 2, "no-such-file.json"),
+        (["start", "--name", "killed"], 3, "killed"),
+        (["rerun", "killed", "--from", "Evaluate", "--yes"], 3, "Train Text Model"),
+    ],
+)
+def test_bad_input_is_one_line_and_starts_nothing(
+    clone: Clone, demo: subprocess.CompletedProcess[str], arguments: list[str], code: int, said: str
+) -> None:
+    before = [run["name"] for run in runs(clone)]
+    refused = clone.run(*arguments, code=code)
+    (error,) = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert error
+    assert [run["name"] for run in runs(clone)] == before
+
+
+def test_prepare_run_refuses_what_opsctl_did_not_start(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    machine = clone.outputs()["machines"]["training"]["arn"]
+    wrong = '{"hyperparameters": {"text_model": {"epoch": "3"}}}'
+    clone.client("stepfunctions").start_execution(stateMachineArn=machine, name="by-hand", input=wrong)
+    assert wait_for_end(clone, "by-hand")["status"] == "FAILED"
+    (alert,) = alerts(clone, "by-hand")
+    assert "epochs" in alert
+    assert "Fetch Preprocessed Data" not in states(clone, "by-hand")
+
+
+def test_a_second_demo_interrupted_leaves_no_process(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    process = clone.start("demo")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not any("image.py" in line for line in clone.processes()):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert clone.processes() == []
+    assert not clone.sandbox.exists()
+
+
+def test_nothing_of_the_users_own_was_touched(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    assert clone.own_files() == clone.before
+    assert clone.trap.visits == 0
+    new = {path.name for path in clone.path.parent.iterdir()}
+    assert new == {"pipeline"}
