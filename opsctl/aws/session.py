@@ -1,0 +1,88 @@
+"""The one place where boto3 and botocore are imported, and where clients come from.
+
+In the sandbox nothing of the user's own AWS set-up counts: no variable, no profile, no configuration file, no proxy.
+The session is then built with every source of botocore's configuration switched off, and each client with the
+sandbox's endpoint and dummy keys. That, and not a habit of setting variables right, keeps the sandbox from a real account.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from opsctl.aws.errors import explained
+from opsctl.config import Context
+
+SANDBOX_KEY = "sandbox"
+RETRIES = 8
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Clients for one context and region, made when first asked for; and the clock, so that tests need not wait."""
+
+    context: Context
+    region: str
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: Any = field(default_factory=threading.Lock, repr=False)
+
+    def client(self, service: str) -> Any:
+        """The client of a service. Raises ConfigurationError for a profile or endpoint that cannot be used."""
+        with self._lock:
+            if service not in self._clients:
+                with explained(f"{service}: client", service):
+                    self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    @property
+    def poll_seconds(self) -> float:
+        """How long to wait between looks at a run: AWS refills 20 GetExecutionHistory a second for a whole account."""
+        return 0.5 if self.context.is_sandbox else 3.0
+
+    @cached_property
+    def _session(self) -> Any:
+        import botocore.session
+
+        if self.context.is_sandbox:
+            return botocore.session.Session(session_vars=_without_sources(botocore.session.Session.SESSION_VARIABLES))
+        return botocore.session.Session(profile=self.context.profile)
+
+    def _make_client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        options: dict[str, Any] = {"region_name": self.region, "endpoint_url": self.context.url}
+        settings: dict[str, Any] = {
+            "retries": {"mode": "standard", "max_attempts": RETRIES},
+            "user_agent_extra": "opsctl",
+        }
+        if service == "s3":
+            settings |= {"max_pool_connections": 32, "s3": {"addressing_style": "path"} if self.context.url else {}}
+        if self.context.is_sandbox:
+            settings |= {"proxies": {}, "retries": {"mode": "standard", "max_attempts": 2}}
+            options |= {"aws_access_key_id": SANDBOX_KEY, "aws_secret_access_key": SANDBOX_KEY}
+        return self._factory(service)(service, config=Config(**settings), **options)
+
+    def _factory(self, service: str) -> Callable[..., Any]:
+        """botocore makes clients faster; boto3's S3 client can also copy objects of any size in parts."""
+        if service != "s3":
+            create: Callable[..., Any] = self._session.create_client
+            return create
+        import boto3.session
+
+        with_transfers: Callable[..., Any] = boto3.session.Session(botocore_session=self._session).client
+        return with_transfers
+
+
+def _without_sources(variables: Any) -> dict[str, Any]:
+    """botocore's session variables with environment and files switched off; only the defaults are left."""
+    nowhere = {"config_file": os.devnull, "credentials_file": os.devnull}
+    return {
+        name: (None, None, nowhere.get(name, default), convert) for name, (_, _, default, convert) in variables.items()
+    }

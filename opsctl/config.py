@@ -1,0 +1,201 @@
+"""What `opsctl` works on: which AWS, and which of its state machines.
+
+Two questions, answered without importing anything of AWS:
+
+- *Which context?* While a sandbox is up in this directory, commands talk to it, as kubectl and minikube do; a profile,
+  an endpoint, `--context aws` or `OPSCTL_CONTEXT=aws` choose AWS. A sandbox that died is an error and never a silent
+  step over to the real account.
+- *Which deployment?* The Terraform output object `opsctl` is the only contract between the module and this program.
+  The sandbox's comes from the sandbox's own state, and the real one from the module root (or `--terraform-dir`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from opsctl import terraform
+from opsctl.errors import ConfigurationError, UsageError
+
+SANDBOX = "sandbox"
+AWS = "aws"
+OUTPUT = "opsctl"
+VERSION = 1
+DEFAULT_MACHINE = "training"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The global options of the command line, as given; None where an option was left out."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    context: str | None = None
+    machine: str | None = None
+    terraform_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where AWS is: the real one (`url` None unless given by hand) or the sandbox's server."""
+
+    kind: str
+    url: str | None
+    region: str | None
+    profile: str | None
+    outputs: Path  # directory of the Terraform configuration whose outputs describe the deployment
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether nothing of the user's own AWS configuration may be read."""
+        return self.kind == SANDBOX
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs."""
+
+    key: str
+    name: str
+    arn: str
+    log_group: str
+    steps: tuple[str, ...]
+    hyperparameters: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The Terraform output object `opsctl`."""
+
+    name: str
+    region: str
+    account: str
+    bucket: str
+    default_data_source: str
+    topic: str
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+
+    def machine(self, wanted: str | None) -> Machine:
+        """By key, name or ARN; the training machine by default. Raises UsageError with the nearest name."""
+        key = wanted or DEFAULT_MACHINE
+        for machine in self.machines.values():
+            if key in (machine.key, machine.name, machine.arn):
+                return machine
+        nearest = difflib.get_close_matches(key, list(self.machines), n=1, cutoff=0.0)
+        raise UsageError(
+            f"no state machine {key!r} in this deployment", f"did you mean {nearest[0]!r}?" if nearest else None
+        )
+
+
+def module_directory(start: Path | None = None) -> Path | None:
+    """The Terraform root module: the nearest folder at or above `start` with main.tf and definitions/."""
+    start = start or Path.cwd()
+    for folder in (start, *start.parents):
+        if (folder / "main.tf").is_file() and (folder / "definitions").is_dir():
+            return folder
+    return None
+
+
+def sandbox_directory(directory: Path | None = None) -> Path:
+    """Where this directory's sandbox lives: `directory`, OPSCTL_SANDBOX_DIR, or `.opsctl/sandbox` below the module."""
+    if directory:
+        return directory
+    if from_environment := os.environ.get("OPSCTL_SANDBOX_DIR"):
+        return Path(from_environment)
+    return (module_directory() or Path.cwd()) / ".opsctl" / "sandbox"
+
+
+def choose_context(options: Options, sandbox: Path | None = None) -> Context:
+    """Which AWS the command talks to. Raises ConfigurationError where a sandbox is wanted and none is up."""
+    wanted = options.context or (AWS if options.profile or options.endpoint_url else os.environ.get("OPSCTL_CONTEXT"))
+    if wanted not in (None, "", SANDBOX, AWS):
+        raise ConfigurationError(f"OPSCTL_CONTEXT is {wanted!r}", "set it to sandbox or aws, or unset it")
+    directory = sandbox or sandbox_directory()
+    server = None if wanted == AWS else _server(directory, required=wanted == SANDBOX)
+    if server is None:
+        outputs = options.terraform_dir or module_directory() or Path.cwd()
+        return Context(AWS, options.endpoint_url, options.region, options.profile, outputs)
+    return Context(SANDBOX, server["url"], server["region"], None, directory / "terraform")
+
+
+def read_deployment(context: Context) -> Deployment:
+    """The deployment in the context's Terraform outputs. Raises ConfigurationError before the first apply."""
+    remedy = "run terraform apply there first, or name another folder with --terraform-dir"
+    if context.is_sandbox:
+        state = context.outputs / "terraform.tfstate"
+        remedy = f"apply the module to it: {context.outputs.parent / 'bin' / 'terraform'} apply (opsctl demo does it)"
+        outputs = terraform.state_outputs(state) if state.exists() else {}
+    else:
+        outputs = terraform.read_outputs(context.outputs)
+    if OUTPUT not in outputs:
+        raise ConfigurationError(f"no Terraform output {OUTPUT!r} in {context.outputs}", remedy)
+    return parse_deployment(outputs[OUTPUT])
+
+
+def parse_deployment(value: Any) -> Deployment:
+    """The output object as a Deployment. Raises ConfigurationError naming what is missing."""
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != VERSION:
+        raise ConfigurationError(
+            f"the Terraform output {OUTPUT!r} has version {version!r}, this opsctl reads {VERSION}",
+            "use the opsctl and the Terraform module of the same release, and run terraform apply",
+        )
+    try:
+        fields = {
+            name: str(value[name]) for name in ("name", "region", "account", "bucket", "default_data_source", "topic")
+        }
+        return Deployment(**fields, machines={key: _machine(key, entry) for key, entry in value["machines"].items()})
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the Terraform output {OUTPUT!r} is not as expected: {error!r}",
+            "run terraform apply with this release's module",
+        ) from error
+
+
+def _machine(key: str, entry: Mapping[str, Any]) -> Machine:
+    hyperparameters = {
+        str(group): {str(name): str(default) for name, default in defaults.items()}
+        for group, defaults in entry["hyperparameters"].items()
+    }
+    return Machine(
+        key, str(entry["name"]), str(entry["arn"]), str(entry["log_group"]), tuple(entry["steps"]), hyperparameters
+    )
+
+
+def _server(directory: Path, *, required: bool) -> dict[str, str] | None:
+    try:
+        server = json.loads((directory / "server.json").read_text())
+        found = {"url": str(server["url"]), "region": str(server["region"])}
+    except (FileNotFoundError, NotADirectoryError):
+        if required:
+            raise ConfigurationError(f"no sandbox is up in {directory}", "start one: opsctl sandbox up") from None
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{directory / 'server.json'} cannot be read: {error}", "opsctl sandbox down clears it away"
+        ) from error
+    if not _alive(directory):
+        raise ConfigurationError(
+            f"the sandbox in {directory} has died",
+            "opsctl sandbox down clears it away, opsctl sandbox up starts a new one; --context aws works on AWS",
+        )
+    return found
+
+
+def _alive(directory: Path) -> bool:
+    """The server holds this lock for as long as it lives, however it ends."""
+    try:
+        with (directory / "server.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False

@@ -1,0 +1,80 @@
+"""Runs (executions) as values, and how a RUN argument of the command line finds one.
+
+A RUN is a name, a unique prefix of one, an ARN, `@latest` or `@failed` (the newest run that ended badly). Names are
+those of one state machine; runs come newest first, as ListExecutions gives them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from opsctl.errors import UsageError
+
+RUNNING = "RUNNING"
+SUCCEEDED = "SUCCEEDED"
+UNSUCCESSFUL = ("FAILED", "TIMED_OUT", "ABORTED")
+LATEST = "@latest"
+FAILED = "@failed"
+NEAREST = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution. Times are seconds since the epoch; `input` and `output` JSON text, None where not asked for."""
+
+    name: str
+    arn: str
+    machine_arn: str
+    status: str
+    started: float
+    stopped: float | None = None
+    redrives: int = 0
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over, for better or worse."""
+        return self.status == SUCCEEDED or self.status in UNSUCCESSFUL
+
+
+def choose_run(wanted: str, runs: Iterable[Run]) -> Run:
+    """The run that `wanted` means. Raises UsageError: none yet, an ambiguous prefix, or unknown, with the nearest names.
+
+    `runs` is read no further than needed for `@latest` and `@failed`.
+    """
+    if wanted in (LATEST, FAILED):
+        return _newest(wanted, runs)
+    listed = list(runs)
+    exact = [run for run in listed if wanted in (run.name, run.arn)]
+    found = exact or [run for run in listed if run.name.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{len(found)} runs begin with {wanted!r}", f"say which one: {_names(found)}")
+    raise UsageError(f"no run {wanted!r}", _suggestion(wanted, [run.name for run in listed]))
+
+
+def _newest(wanted: str, runs: Iterable[Run]) -> Run:
+    for run in runs:
+        if wanted == LATEST or run.status in UNSUCCESSFUL:
+            return run
+    if wanted == FAILED:
+        raise UsageError("no run has failed", "name the run to work on: opsctl list shows them")
+    raise UsageError("there is no run yet", "start one: opsctl start")
+
+
+def _names(runs: Sequence[Run]) -> str:
+    shown = ", ".join(run.name for run in runs[:NEAREST])
+    return shown + (", …" if len(runs) > NEAREST else "")
+
+
+def _suggestion(wanted: str, names: Sequence[str]) -> str:
+    if not names:
+        return "there is no run yet; start one: opsctl start"
+    nearest = difflib.get_close_matches(wanted, names, n=NEAREST, cutoff=0.0)
+    return f"the nearest names are: {', '.join(nearest)}"
