@@ -1,0 +1,151 @@
+"""A state machine's definition, parsed: immutable, shared by every execution of it.
+
+Every expression in it is compiled, every default filled in. `build.py` makes it, the interpreter walks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from opsctl.asl.choice import Condition
+from opsctl.asl.flow import Flow, Setting
+from opsctl.asl.paths import Path
+from opsctl.asl.payload import Payload
+from opsctl.asl.templates import Template
+
+QueryLanguage = Literal["JSONPath", "JSONata"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What all kinds of state share. `next` is None where the state ends its branch."""
+
+    name: str
+    type: str
+    next: str | None
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """One entry of Retry, times in seconds."""
+
+    errors: tuple[str, ...]
+    interval: float = 1
+    attempts: int = 3
+    backoff: float = 2.0
+    max_delay: float | None = None
+    full_jitter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catcher:
+    """One entry of Catch."""
+
+    errors: tuple[str, ...]
+    next: str
+    result_path: Path | None
+    assignments: Template | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded(State):
+    """A state whose errors can be retried and caught."""
+
+    retriers: tuple[Retrier, ...] = ()
+    catchers: tuple[Catcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass(State):
+    """Hands on its input, or `result`."""
+
+    result: Payload | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeed(State):
+    """Ends its branch well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail(State):
+    """Ends its branch, and what contains it, with an error."""
+
+    error: Setting | None
+    cause: Setting | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(State):
+    """Waits: `field` is Seconds, SecondsPath, Timestamp or TimestampPath."""
+
+    until: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One choice; `assignments` is its own Assign."""
+
+    condition: Condition
+    next: str
+    assignments: Template | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(State):
+    """Takes the first rule that holds, else `default`."""
+
+    rules: tuple[Rule, ...]
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Guarded):
+    """Asks the world for something."""
+
+    resource: str
+    timeout: Setting | None
+    heartbeat: Setting | None
+    credentials: Template | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A set of states with one entry: the machine itself, a Parallel's branch, a Map's processor.
+
+    `path` says where it is: the containing states' names, each with the branch's index.
+    """
+
+    start_at: str
+    states: Mapping[str, State]
+    path: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel(Guarded):
+    """Walks several scopes at once on the same input."""
+
+    branches: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateMachine:
+    """A whole definition. `timeout` is the machine-level TimeoutSeconds; `source` the JSON it was made of."""
+
+    scope: Scope
+    timeout: float | None
+    comment: str | None
+    source: Mapping[str, Any]
+
+    def scope_at(self, path: tuple[tuple[str, int], ...]) -> Scope:
+        """The scope that lies at a path. Raises `KeyError` if there is none."""
+        scope = self.scope
+        for name, index in path:
+            state = scope.states[name]
+            if not isinstance(state, Parallel):
+                raise KeyError(name)
+            scope = state.branches[index]
+        return scope

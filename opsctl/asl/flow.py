@@ -1,0 +1,162 @@
+"""How data runs through a state: from its input to what it hands to its work, and from the result to its output.
+
+`Flow` is what the interpreter needs of a query language; `JsonPathFlow` is the original one:
+InputPath -> Parameters -> (work) -> Assign -> ResultSelector -> ResultPath -> OutputPath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opsctl.asl.environment import Environment
+from opsctl.asl.expressions import evaluate_path
+from opsctl.asl.failures import StateError, runtime_failure
+from opsctl.asl.paths import Path, Step
+from opsctl.asl.payload import Payload, to_text
+from opsctl.asl.templates import Template
+
+RESULT_PATH_MATCH_FAILURE = "States.ResultPathMatchFailure"
+EMPTY = Payload({}, "{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What a Catcher makes of an error: the next state's input and the variables it assigns."""
+
+    output: Payload
+    assigned: dict[str, Any] | None
+
+
+class Flow(Protocol):
+    """The data flow of one state in one query language. Every method may raise `StateError`."""
+
+    def arguments(self, raw: Payload, environment: Environment) -> Payload:
+        """The effective input: what a Task sends, what a Parallel hands its branches."""
+        ...
+
+    def assign(self, raw: Payload, result: Payload, environment: Environment) -> dict[str, Any] | None:
+        """The variables that the state assigns, or None if it assigns none."""
+        ...
+
+    def output(self, raw: Payload, result: Payload, environment: Environment) -> Payload:
+        """The state's output, made of its input and its result."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPathFlow:
+    """The five fields and Assign. A path is None where the field was null, and `EVERYTHING` where it is `$`."""
+
+    input_path: Path | None
+    parameters: Template | None
+    result_selector: Template | None
+    result_path: Path | None
+    output_path: Path | None
+    assignments: Template | None
+
+    def arguments(self, raw: Payload, environment: Environment) -> Payload:
+        """InputPath, then Parameters."""
+        payload = follow(self.input_path, raw, environment)
+        if self.parameters is None:
+            return payload
+        return Payload(self.parameters(environment.with_data(payload.value)))
+
+    def assign(self, raw: Payload, result: Payload, environment: Environment) -> dict[str, Any] | None:
+        """Assign sees the result before ResultSelector."""
+        del raw
+        if self.assignments is None:
+            return None
+        assigned: dict[str, Any] = self.assignments(environment.with_data(result.value))
+        return assigned
+
+    def output(self, raw: Payload, result: Payload, environment: Environment) -> Payload:
+        """ResultSelector, ResultPath into the raw input, OutputPath."""
+        if self.result_selector is not None:
+            result = Payload(self.result_selector(environment.with_data(result.value)))
+        return follow(self.output_path, place(self.result_path, raw, result), environment)
+
+
+EVERYTHING = Path("$", "$", (), True)
+
+
+def follow(path: Path | None, payload: Payload, environment: Environment) -> Payload:
+    """What an InputPath or OutputPath selects. Raises `StateError`."""
+    if path is EVERYTHING:
+        return payload
+    if path is None:
+        return EMPTY
+    return Payload(evaluate_path(path, environment.with_data(payload.value)))
+
+
+def place(path: Path | None, raw: Payload, result: Payload) -> Payload:
+    """Put a result where ResultPath says. Raises `StateError` where the input has no room for it."""
+    if path is EVERYTHING:
+        return result
+    if path is None:
+        return raw
+    return Payload(_placed(raw.value, path.steps, result.value, path, raw))
+
+
+def _placed(value: Any, steps: tuple[Step, ...], result: Any, path: Path, raw: Payload) -> Any:
+    if not steps:
+        return result
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, str):
+        if value is None:
+            value = {}
+        if isinstance(value, dict):
+            return {**value, step: _placed(value.get(step), rest, result, path, raw)}
+    elif isinstance(step, int) and isinstance(value, list) and 0 <= step < len(value):
+        return [*value[:step], _placed(value[step], rest, result, path, raw), *value[step + 1 :]]
+    raise StateError(
+        RESULT_PATH_MATCH_FAILURE,
+        f"Unable to apply ReferencePath {path.text} to input {raw.text}",
+        evaluation=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field such as TimeoutSeconds or Error that may be written out or computed; `field` is its name as written."""
+
+    field: str
+    constant: Any = None
+    path: Path | None = None
+    template: Template | None = None
+
+    def evaluate(self, environment: Environment) -> Any:
+        """The field's value. Raises `StateError`."""
+        if self.path is not None:
+            return evaluate_path(self.path, environment)
+        if self.template is not None:
+            return self.template(environment)
+        return self.constant
+
+    def integer(self, environment: Environment) -> int:
+        """The field's value as a count of seconds or items. Raises `StateError` if it is none."""
+        value = self.evaluate(environment)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            source = self.path.text if self.path else self.field
+            raise runtime_failure(
+                f'The {self.field} field refers to value "{_bare(value)}" which is not a valid integer: {source}'
+            )
+        count: int = value
+        return count
+
+
+def _bare(value: Any) -> str:
+    return value if isinstance(value, str) else to_text(value)
+
+
+def error_output(error: str | None, cause: str | None) -> Payload:
+    """What a Catcher gets to see."""
+    return Payload({"Error": error, "Cause": cause})
+
+
+def texts_of(assigned: Mapping[str, Any]) -> dict[str, str]:
+    """Variables as the history shows them: each value as JSON text."""
+    return {name: to_text(value) for name, value in assigned.items()}

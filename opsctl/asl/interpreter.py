@@ -1,0 +1,144 @@
+"""An execution of a state machine, without I/O: events and effects out, outcomes and clock ticks in.
+
+Drive it like this: `start`, then again and again: carry out what `effects()` asks for, tell the outcomes with
+`resolve`, and call `tick` when `next_timer()` has come, until `status` is no longer `RUNNING`. Times are seconds since
+the epoch and must not go backwards. The same machine, input, context, random source and calls always give the same
+events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from opsctl.asl import simple_states, snapshots, task_state
+from opsctl.asl.definition import StateMachine
+from opsctl.asl.effects import Effect, Outcome
+from opsctl.asl.events import with_input
+from opsctl.asl.failures import StateError
+from opsctl.asl.handlers import Handlers
+from opsctl.asl.payload import Payload
+from opsctl.asl.walk import Walk
+
+
+class Execution:
+    """One run of a machine.
+
+    `context` is the context object's part that the outside knows: `{"Execution": {"Id", "Name", "RoleArn", "StartTime",
+    "RedriveCount"}, "StateMachine": {"Id", "Name"}}`. Raises `ValueError` if `input_text` is no JSON.
+    """
+
+    def __init__(
+        self,
+        machine: StateMachine,
+        input_text: str,
+        context: Mapping[str, Any] | None = None,
+        random: Random | None = None,
+    ) -> None:
+        payload = Payload(text=input_text)
+        _ = payload.value
+        self._walk = Walk(machine, payload, context or {}, random or Random(0), Handlers())
+
+    # what it has come to
+
+    @property
+    def status(self) -> str:
+        """RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+        return self._walk.status
+
+    @property
+    def output(self) -> str | None:
+        """The output as JSON text, once SUCCEEDED."""
+        return self._walk.output
+
+    @property
+    def error(self) -> str | None:
+        """The error's name, if it ended with one."""
+        return self._walk.error
+
+    @property
+    def cause(self) -> str | None:
+        """The error's cause, if it ended with one."""
+        return self._walk.cause
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The history so far, as boto3's GetExecutionHistory shows it, timestamps in seconds. Do not change it."""
+        return self._walk.journal.events
+
+    def effects(self) -> list[Effect]:
+        """What is asked of the world since the last call."""
+        effects, self._walk.effects = self._walk.effects, []
+        return effects
+
+    def next_timer(self) -> float | None:
+        """When `tick` has something to do, in seconds since the epoch."""
+        return self._walk.timers.next_due(self._walk.frames)
+
+    # what makes it move
+
+    def start(self, now: float) -> None:
+        """Begin. Calling it again does nothing."""
+        walk = self._walk
+        if walk.journal.events:
+            return
+        walk.now = now
+        role = walk.base_context.get("Execution", {}).get("RoleArn", "")
+        walk.journal.add(now, "ExecutionStarted", 0, with_input(walk.input.text, roleArn=role))
+        root = walk.spawn(walk.machine.scope, walk.input, None, 0, 0)
+        if walk.machine.timeout is not None:
+            walk.timers.set(root, "machine", now + walk.machine.timeout)
+        walk.drain()
+
+    def tick(self, now: float) -> None:
+        """Fire every timer that is due by `now`, in order."""
+        walk = self._walk
+        while walk.status == "RUNNING":
+            due = walk.timers.pop_due(now, walk.frames)
+            if due is None:
+                return
+            walk.now = now
+            frame, kind = due
+            if kind == "machine":
+                walk.end_timed_out()
+                return
+            try:
+                if kind == "retry":
+                    walk.retry(frame)
+                elif kind == "wait":
+                    simple_states.waited(walk, frame)
+                else:
+                    task_state.timed_out(walk, frame, kind)
+            except StateError as problem:
+                walk.fail_with(frame, problem)
+            walk.drain()
+
+    def resolve(self, task: int, outcome: Outcome, now: float) -> None:
+        """Tell an outcome. Outcomes for tasks that are not open are ignored."""
+        walk = self._walk
+        frame_id = walk.tasks.get(task)
+        if walk.status != "RUNNING" or frame_id is None:
+            return
+        walk.now = now
+        task_state.resolve(walk, walk.frames[frame_id], outcome)
+        walk.drain()
+
+    def stop(self, now: float, error: str | None = None, cause: str | None = None) -> None:
+        """StopExecution: abort at once. Does nothing to an execution that has ended."""
+        if self._walk.status == "RUNNING":
+            self._walk.now = now
+            self._walk.end_aborted(error, cause)
+
+    # keeping it
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything but the machine, as JSON: `restore` continues from it as if nothing had happened."""
+        return snapshots.dump(self._walk)
+
+    @classmethod
+    def restore(cls, machine: StateMachine, snapshot: Mapping[str, Any]) -> Execution:
+        """The execution of a snapshot. Raises `KeyError` if the snapshot is of another machine."""
+        execution = cls.__new__(cls)
+        execution._walk = snapshots.load(machine, snapshot, Handlers())
+        return execution

@@ -1,0 +1,92 @@
+"""The kinds of state that need nobody else: Pass, Succeed, Fail, Choice, Wait."""
+
+from __future__ import annotations
+
+from opsctl.asl.definition import Choice, Fail, Pass, Succeed, Wait
+from opsctl.asl.environment import Environment
+from opsctl.asl.failures import NO_CHOICE_MATCHED, StateError, runtime_failure
+from opsctl.asl.flow import Setting
+from opsctl.asl.frames import Frame, Phase
+from opsctl.asl.payload import to_text
+from opsctl.asl.timestamps import parse_timestamp
+from opsctl.asl.walk import Walk
+
+
+def run_pass(walk: Walk, frame: Frame, state: Pass) -> None:
+    """Hand on the input, or the Result."""
+    environment = walk.environment(frame)
+    effective = state.flow.arguments(frame.input, environment)
+    result = effective if state.result is None else state.result
+    assigned = state.flow.assign(frame.input, result, environment)
+    walk.leave(frame, state.flow.output(frame.input, result, environment), state.next, assigned)
+
+
+def run_succeed(walk: Walk, frame: Frame, state: Succeed) -> None:
+    """End the branch with the (filtered) input."""
+    environment = walk.environment(frame)
+    effective = state.flow.arguments(frame.input, environment)
+    walk.leave(frame, state.flow.output(effective, effective, environment), None, None)
+
+
+def run_fail(walk: Walk, frame: Frame, state: Fail) -> None:
+    """End the branch with an error."""
+    environment = walk.environment(frame).with_data(frame.input.value)
+    walk.fail(frame, _words(state.error, environment), _words(state.cause, environment))
+
+
+def _words(setting: Setting | None, environment: Environment) -> str | None:
+    if setting is None:
+        return None
+    value = setting.evaluate(environment)
+    return value if isinstance(value, str) else to_text(value)
+
+
+def run_choice(walk: Walk, frame: Frame, state: Choice) -> None:
+    """Take the first rule that holds, else the Default."""
+    environment = walk.environment(frame)
+    effective = state.flow.arguments(frame.input, environment)
+    view = environment.with_data(effective.value)
+    output = state.flow.output(effective, effective, environment)
+    for rule in state.rules:
+        if rule.condition(view):
+            assigned = None if rule.assignments is None else rule.assignments(view)
+            walk.leave(frame, output, rule.next, assigned)
+            return
+    if state.default is None:
+        raise StateError(NO_CHOICE_MATCHED, "No choice rule matched and the state has no Default.", evaluation=True)
+    walk.leave(frame, output, state.default, state.flow.assign(frame.input, effective, environment))
+
+
+def run_wait(walk: Walk, frame: Frame, state: Wait) -> None:
+    """Wait until the moment comes; one that has passed is no wait at all."""
+    environment = walk.environment(frame)
+    effective = state.flow.arguments(frame.input, environment)
+    due = _due(state.until, environment.with_data(effective.value), walk.now)
+    frame.phase = Phase.WAIT
+    walk.timers.set(frame, "wait", max(due, walk.now))
+
+
+def waited(walk: Walk, frame: Frame) -> None:
+    """The wait is over."""
+    environment = walk.environment(frame)
+    effective = frame.state.flow.arguments(frame.input, environment)
+    assigned = frame.state.flow.assign(frame.input, effective, environment)
+    walk.leave(frame, frame.state.flow.output(effective, effective, environment), frame.state.next, assigned)
+
+
+def _due(until: Setting, environment: Environment, now: float) -> float:
+    value = until.evaluate(environment)
+    shown = f"{until.path.text} == {value}" if until.path else str(value)
+    if until.field.startswith("Timestamp"):
+        moment = parse_timestamp(value)
+        if moment is None:
+            raise runtime_failure(
+                f"The {until.field} parameter does not reference a valid ISO-8601 extended offset date-time format "
+                f"string: {shown}"
+            )
+        return moment.timestamp()
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise runtime_failure(f"The {until.field} parameter cannot be parsed as a long value: {shown}")
+    if value < 0:
+        raise runtime_failure(f"The {until.field} parameter references a negative value: {shown}")
+    return now + float(value)

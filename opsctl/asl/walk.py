@@ -1,0 +1,323 @@
+"""The walk through a machine: the rules that all kinds of state share.
+
+Theory of operation. A walk has frames (`frames.py`), of which those in `ready` can move. A move of a frame is either
+to enter its state, which writes the Entered event, or to run it, which is the work of the state's handler
+(`handlers.py`). Frames move in turn, as AWS's do, so siblings interleave event by event. A handler ends in one of:
+
+    leave(frame, …)       the state is done: Exited, then the next state or the end of the frame
+    fail(frame, …)        the state has failed: Retry, Catch, or the end of the frame
+    waiting               the frame left `ready`; a timer, a task's outcome or its children bring it back
+
+When a frame ends, its parent's handler hears of it; when the root ends, the execution does. An error that nobody
+caught fails the parent's state in turn, after its other branches were aborted. `States.Runtime` is never caught: it
+ends the execution on the spot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from opsctl.asl.definition import Catcher, Guarded, Scope, StateMachine
+from opsctl.asl.effects import AbandonTask, Effect
+from opsctl.asl.environment import Environment
+from opsctl.asl.events import HistoryFullError, Journal, failure, with_output
+from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateError, matches
+from opsctl.asl.flow import error_output, place, texts_of
+from opsctl.asl.frames import Frame, Phase
+from opsctl.asl.payload import Payload
+from opsctl.asl.timers import Timers
+from opsctl.asl.timestamps import format_timestamp
+
+if TYPE_CHECKING:
+    from opsctl.asl.handlers import Handlers
+
+_HAS_ABORTED_EVENT = frozenset({"Task", "Wait", "Parallel", "Map"})
+ROOT = 0
+
+
+class Walk:
+    """The state of an execution and its rules. `now` is the moment of the call that is being served."""
+
+    def __init__(
+        self, machine: StateMachine, payload: Payload, context: Mapping[str, Any], random: Random, handlers: Handlers
+    ) -> None:
+        self.machine = machine
+        self.input = payload
+        self.base_context = context
+        self.random = random
+        self.handlers = handlers
+        self.now = 0.0
+        self.status = "RUNNING"
+        self.output: str | None = None
+        self.error: str | None = None
+        self.cause: str | None = None
+        self.journal = Journal()
+        self.timers = Timers()
+        self.frames: dict[int, Frame] = {}
+        self.ready: deque[Frame] = deque()
+        self.tasks: dict[int, int] = {}
+        """The frame that waits for each open task."""
+        self.effects: list[Effect] = []
+        self.next_frame = ROOT
+        self.next_task = 1
+
+    # moving
+
+    def spawn(self, scope: Scope, payload: Payload, parent: Frame | None, index: int, link: int) -> Frame:
+        """Begin to walk a scope."""
+        frame = Frame(
+            id=self.next_frame,
+            parent=None if parent is None else parent.id,
+            index=index,
+            scope=scope,
+            state=scope.states[scope.start_at],
+            input=payload,
+            link=link,
+        )
+        self.next_frame += 1
+        self.frames[frame.id] = frame
+        if parent is not None:
+            parent.children.append(frame.id)
+        self.ready.append(frame)
+        return frame
+
+    def drain(self) -> None:
+        """Move frames until all wait or the execution has ended."""
+        ready = self.ready
+        try:
+            while ready:
+                frame = ready.popleft()
+                if frame.phase is Phase.ENTER:
+                    self._enter(frame)
+                    ready.append(frame)
+                elif frame.phase is Phase.RUN:
+                    self._run(frame)
+        except HistoryFullError:
+            self.end_failed(
+                len(self.journal.events),
+                RUNTIME,
+                "The execution reached the maximum number of history events (25000).",
+            )
+
+    def _enter(self, frame: Frame) -> None:
+        state = frame.state
+        frame.entered = self.journal.entered(self.now, state.type, frame.link, state.name, frame.input.text)
+        frame.link = frame.entered
+        frame.entered_at = self.now
+        frame.phase = Phase.RUN
+        if frame.attempt or frame.retries:
+            frame.attempt = 0
+            frame.retries = {}
+
+    def _run(self, frame: Frame) -> None:
+        try:
+            self.handlers.run(self, frame)
+        except StateError as problem:
+            self.fail_with(frame, problem)
+
+    # leaving
+
+    def leave(self, frame: Frame, output: Payload, next_state: str | None, assigned: dict[str, Any] | None) -> None:
+        """The state is done. Raises `StateError` if its output is too large."""
+        state = frame.state
+        if output.oversized:
+            raise StateError(
+                DATA_LIMIT_EXCEEDED,
+                f"The state/task '{state.name}' returned a result with a size exceeding the maximum number of bytes "
+                "service limit.",
+            )
+        shown = None
+        if assigned:
+            frame.variables.update(assigned)
+            shown = texts_of(assigned)
+        frame.link = self.journal.exited(self.now, state.type, frame.link, state.name, output.text, shown)
+        frame.input = output
+        if next_state is None:
+            self._finish(frame, output)
+            return
+        frame.state = frame.scope.states[next_state]
+        frame.phase = Phase.ENTER
+        self.ready.append(frame)
+
+    def leave_with_result(self, frame: Frame, result: Payload) -> None:
+        """The state's work is done: make its output and go on. Raises `StateError`."""
+        state, environment = frame.state, self.environment(frame)
+        assigned = state.flow.assign(frame.input, result, environment)
+        self.leave(frame, state.flow.output(frame.input, result, environment), state.next, assigned)
+
+    def _finish(self, frame: Frame, output: Payload) -> None:
+        frame.phase = Phase.DONE
+        if frame.parent is not None:
+            self.handlers.child_done(self, self.frames[frame.parent], frame, output)
+            return
+        self.output = output.text
+        self._end("SUCCEEDED", "ExecutionSucceeded", frame.link, with_output(output.text))
+
+    # failing
+
+    def fail_with(self, frame: Frame, problem: StateError) -> None:
+        """The state has failed with what an expression or a rule raised."""
+        cause = problem.cause
+        if problem.evaluation:
+            cause = (
+                f"An error occurred while executing the state '{frame.state.name}' "
+                f"(entered at the event id #{frame.entered}). {cause}"
+            )
+        self.fail(frame, problem.error, cause)
+
+    def fail(self, frame: Frame, error: str | None, cause: str | None, *, heartbeat: bool = False) -> None:
+        """The state has failed; the event that says so, if there is one, is the frame's link."""
+        state = frame.state
+        if error == RUNTIME:
+            self.end_failed(frame.link, error, cause)
+            return
+        if isinstance(state, Guarded):
+            if self._retry(frame, state, error, heartbeat=heartbeat):
+                return
+            self.handlers.given_up(self, frame)
+            for catcher in state.catchers:
+                if matches(error, catcher.errors, heartbeat=heartbeat):
+                    self._catch(frame, catcher, error, cause)
+                    return
+        self._fail_frame(frame, error, cause)
+
+    def _retry(self, frame: Frame, state: Guarded, error: str | None, *, heartbeat: bool) -> bool:
+        for position, retrier in enumerate(state.retriers):
+            if not matches(error, retrier.errors, heartbeat=heartbeat):
+                continue
+            used = frame.retries.get(position, 0)
+            if used >= retrier.attempts:
+                return False
+            delay = retrier.interval * retrier.backoff**used
+            if retrier.max_delay is not None:
+                delay = min(delay, retrier.max_delay)
+            if retrier.full_jitter:
+                delay = self.random.uniform(0, delay)
+            frame.retries[position] = used + 1
+            self.drop_children(frame)
+            frame.phase = Phase.RETRY
+            self.timers.set(frame, "retry", self.now + delay)
+            return True
+        return False
+
+    def retry(self, frame: Frame) -> None:
+        """The retrier's time has come."""
+        frame.attempt += 1
+        frame.phase = Phase.RUN
+        self.ready.append(frame)
+
+    def _catch(self, frame: Frame, catcher: Catcher, error: str | None, cause: str | None) -> None:
+        self.drop_children(frame)
+        caught = error_output(error, cause)
+        try:
+            assigned = None
+            if catcher.assignments is not None:
+                assigned = catcher.assignments(self.environment(frame).with_data(caught.value))
+            self.leave(frame, place(catcher.result_path, frame.input, caught), catcher.next, assigned)
+        except StateError as problem:
+            self._fail_frame(frame, problem.error, problem.cause)
+
+    def _fail_frame(self, frame: Frame, error: str | None, cause: str | None) -> None:
+        frame.phase = Phase.FAILED
+        if frame.parent is None:
+            self.end_failed(frame.link, error, cause)
+        else:
+            self.handlers.child_failed(self, self.frames[frame.parent], frame, error, cause)
+
+    def abort(self, frame: Frame, link: int) -> None:
+        """Stop a branch and all below it; the events that say so point at `link`, the event that failed."""
+        for child in frame.children:
+            self.abort(self.frames[child], link)
+        if frame.phase in (Phase.DONE, Phase.ABORTED):
+            return
+        begun = frame.phase is not Phase.ENTER
+        frame.phase = Phase.FAILED if frame.phase is Phase.FAILED else Phase.ABORTED
+        frame.timers.clear()
+        self.abandon(frame)
+        if begun and frame.state.type in _HAS_ABORTED_EVENT:
+            self.journal.add(self.now, f"{frame.state.type}StateAborted", link)
+
+    def abandon(self, frame: Frame) -> None:
+        """Nobody waits for the frame's task any more."""
+        if frame.task is not None:
+            self.tasks.pop(frame.task, None)
+            self.effects.append(AbandonTask(frame.task))
+            frame.task = None
+
+    def drop_children(self, frame: Frame) -> None:
+        """Forget the branches of a container that starts again or is left."""
+        for child in frame.children:
+            self.drop_children(self.frames[child])
+            del self.frames[child]
+        frame.children.clear()
+        frame.results.clear()
+
+    # ending
+
+    def end_failed(self, link: int, error: str | None, cause: str | None) -> None:
+        """The execution fails."""
+        self.error, self.cause = error, cause
+        self._end("FAILED", "ExecutionFailed", link, failure(error, cause))
+
+    def end_timed_out(self) -> None:
+        """The machine's TimeoutSeconds has passed."""
+        self._end("TIMED_OUT", "ExecutionTimedOut", 0, {})
+
+    def end_aborted(self, error: str | None, cause: str | None) -> None:
+        """StopExecution."""
+        self.error, self.cause = error, cause
+        self._end("ABORTED", "ExecutionAborted", 0, failure(error, cause))
+
+    def _end(self, status: str, kind: str, link: int, details: dict[str, Any]) -> None:
+        self.status = status
+        self.journal.add(self.now, kind, link, details)
+        self.ready.clear()
+        for frame in self.frames.values():
+            frame.timers.clear()
+            self.abandon(frame)
+            if frame.open:
+                frame.phase = Phase.ABORTED
+
+    # what expressions see
+
+    def environment(self, frame: Frame) -> Environment:
+        """What expressions in the frame's state can see. `$` is left to the flow, which knows what it means there."""
+        return Environment(
+            None,
+            lambda: self.context(frame),
+            lambda name: self._variable(frame, name),
+            self.random,
+        )
+
+    def _variable(self, frame: Frame, name: str) -> Any:
+        while name not in frame.variables:
+            if frame.parent is None:
+                raise KeyError(name)
+            frame = self.frames[frame.parent]
+        return frame.variables[name]
+
+    def context(self, frame: Frame) -> dict[str, Any]:
+        """The context object (`$$`)."""
+        execution = {**self.base_context.get("Execution", {}), "Input": self.input.value}
+        context = {
+            **self.base_context,
+            "Execution": execution,
+            "State": {
+                "Name": frame.state.name,
+                "EnteredTime": format_timestamp(frame.entered_at),
+                "RetryCount": frame.attempt,
+            },
+        }
+        if frame.token is not None:
+            context["Task"] = {"Token": frame.token}
+        return context
+
+    def new_token(self, frame: Frame) -> str:
+        """A task token: unguessable without the random source, unique to execution and task."""
+        execution = self.base_context.get("Execution", {}).get("Id", "")
+        seed = f"{execution}/{frame.id}/{self.next_task}/{self.random.getrandbits(128):032x}"
+        return hashlib.sha512(seed.encode()).hexdigest()
