@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import click
 
 from opsctl import config
 from opsctl.cli.render import table
-from opsctl.errors import FAILED, OK, OpsError
+from opsctl.errors import FAILED, OK, ConfigurationError, OpsError
 from opsctl.operations import demo as work
 from opsctl.operations import provision
 
@@ -54,8 +53,7 @@ def demo(context: click.Context) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    module = provision.find_module(Path.cwd())
-    stage = Stage(module, config.sandbox_directory())
+    stage = Stage(_module(), config.sandbox_directory())
     try:
         start_sandbox()
         apply_module(stage)
@@ -69,6 +67,13 @@ def demo(context: click.Context) -> None:
         raise
     say_what_next(stage)
     context.exit(OK if wins else FAILED)
+
+
+def _module() -> Path:
+    module = config.module_directory()
+    if module is None:
+        raise ConfigurationError("no Terraform module here or above", "run opsctl demo in a clone of the project")
+    return module
 
 
 def start_sandbox() -> None:
@@ -120,7 +125,9 @@ def show_accuracy() -> bool:
     """Step 6: the table of held-out page accuracy; whether the sequence model wins."""
     _title("6. Page accuracy on stacks that no model has seen")
     accuracy, source = work.latest_accuracy()
-    click.echo(table(["MODEL", "PAGE ACCURACY"], [[model, f"{share:.1%}"] for model, share in accuracy.by_model.items()]))
+    click.echo(
+        table(["MODEL", "PAGE ACCURACY"], [[model, f"{share:.1%}"] for model, share in accuracy.by_model.items()])
+    )
     _talk(f"{accuracy.pages} held-out pages; from metrics.json in {source}")
     if not accuracy.sequence_wins:
         _talk("The sequence model does not beat the others.")
@@ -134,7 +141,10 @@ def say_what_next(stage: Stage) -> None:
     for command, meaning in (
         (f"{program} list", "both runs"),
         (f"{program} status", "each step of the latest one"),
-        (f'{program} rerun @latest --from "Train Image Model" --set hyperparameters.image_model.epochs=4 --dry-run', "a plan"),
+        (
+            f'{program} rerun @latest --from "Train Image Model" --set hyperparameters.image_model.epochs=4 --dry-run',
+            "a plan",
+        ),
         (f"ls {shlex.quote(stage.shown(stage.sandbox / 'mailbox'))}", "what SNS delivered"),
         (f"{program} sandbox down", "end it and everything it started"),
     ):

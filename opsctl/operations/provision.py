@@ -1,7 +1,7 @@
 """The sandbox's own Terraform workspace: the root module of the clone, unchanged, beside a state of its own.
 
-Terraform never runs in the clone's root: its state, `.terraform`, lock file and variable files belong to the user's real
-account. The workspace calls the root module instead, and its `terraform` runs with an environment built from nothing.
+Terraform never runs in the clone's root: its state, `.terraform`, lock file and variable files belong to the user's
+real account. The workspace calls the root module instead, and its `terraform` runs with an environment built from nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opsctl import terraform
-from opsctl.errors import ConfigurationError
 
 # What reaching the provider registry may need; Terraform's own requests to loopback ignore proxies.
-PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PASSED_ON = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
 
 CONFIGURATION = """\
 # The root module of this clone, unchanged, applied to the sandbox. Written once by `opsctl sandbox up`: edit it to try
@@ -37,17 +45,6 @@ PROGRAM = """\
 exec env -i {environment} \\
   {terraform} -chdir={directory} "$@"
 """
-
-
-def find_module(start: Path) -> Path:
-    """The root module: `start` or the nearest folder above it that holds main.tf and definitions/.
-
-    Raises ConfigurationError if there is none.
-    """
-    for folder in (start, *start.parents):
-        if (folder / "main.tf").is_file() and (folder / "definitions").is_dir():
-            return folder
-    raise ConfigurationError(f"no Terraform module at or above {start}", "run this in a clone of the project")
 
 
 def sandbox_workspace(sandbox: Path) -> terraform.Workspace:
