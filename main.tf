@@ -1,0 +1,122 @@
+# The pipeline, room by room. Region and credentials come from the provider's environment; every name derives from var.name.
+
+locals {
+  machine = "${var.name}-training"
+
+  # Map key `text` gives the state `Train Text Model`, the slug `train-text-model`, the skip key `train_text_model`, the
+  # hyperparameter group `text_model` and the channel `text` (opsctl/domain/names.py derives the same from the state).
+  _base_models = { for key, model in var.base_models : key => merge(model, {
+    title               = title(replace(key, "_", " "))
+    slug                = "train-${replace(key, "_", "-")}-model"
+    skip_key            = "train_${key}_model"
+    hyperparameters_key = "${key}_model"
+    script              = coalesce(model.script, "${key}.py")
+  }) }
+
+  _jobs = merge(local._base_models, {
+    sequence_model = merge(var.sequence_model, { script = coalesce(var.sequence_model.script, "sequence.py") })
+    evaluate       = merge(var.evaluate, { script = coalesce(var.evaluate.script, "evaluate.py") })
+  })
+
+  # What the definition needs of each job. A state outlives its job by an hour, for the wait for capacity and the upload.
+  jobs = { for key, job in local._jobs : key => merge(job, {
+    image         = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.training_role.images.gpu : module.training_role.images.cpu)
+    entrypoint    = ["python3", "/opt/ml/input/data/code/${job.script}"]
+    metrics       = [for metric in job.metrics : { Name = metric, Regex = "${metric}=([-+0-9.eE]+)" }]
+    resources     = { InstanceType = job.instance.type, InstanceCount = job.instance.count, VolumeSizeInGB = job.instance.volume_gb }
+    state_timeout = job.max_runtime + 3600
+  }) }
+
+  steps = concat(
+    ["fetch-preprocessed-data"],
+    [for model in local._base_models : model.slug],
+    ["train-sequence-model", "evaluate"],
+  )
+
+  hyperparameters = merge(
+    { for key, model in local._base_models : model.hyperparameters_key => model.hyperparameters },
+    { sequence_model = var.sequence_model.hyperparameters, evaluate = var.evaluate.hyperparameters },
+  )
+
+  default_data_source = "s3://${module.storage.bucket}/${var.dataset}"
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  name          = var.name
+  code          = coalesce(var.code, "${path.module}/training")
+  force_destroy = var.storage.force_destroy
+}
+
+module "notifications" {
+  source = "./modules/notifications"
+
+  name   = var.name
+  emails = var.notifications.emails
+}
+
+module "batch" {
+  source = "./modules/batch"
+
+  name           = var.name
+  bucket         = module.storage.bucket
+  job            = var.batch
+  network        = var.batch.network
+  source_buckets = var.batch.source_buckets
+}
+
+module "training_role" {
+  source = "./modules/training-role"
+
+  name   = var.name
+  bucket = module.storage.bucket
+  images = [for job in local._jobs : job.image if job.image != null]
+}
+
+module "functions" {
+  source = "./modules/functions"
+
+  name          = var.name
+  bucket        = module.storage.bucket
+  log_retention = var.logs.retention_days
+  machine       = local.machine
+  notify_state  = "Notify Failure"
+  packages      = "${path.module}/functions/dist"
+  topic_arn     = module.notifications.topic_arn
+}
+
+module "training" {
+  source = "./modules/state-machine"
+
+  name = local.machine
+  definition = templatefile("${path.module}/definitions/training.asl.json.tftpl", {
+    base_models     = { for key in keys(local._base_models) : key => local.jobs[key] }
+    batch           = module.batch
+    evaluate        = local.jobs["evaluate"]
+    functions       = module.functions.arns
+    last_base_model = reverse(keys(local._base_models))[0]
+    machine         = local.machine
+    partition       = module.storage.partition
+    pipeline = {
+      bucket              = module.storage.bucket
+      code_prefix         = module.storage.code_prefix
+      default_data_source = local.default_data_source
+      hyperparameters     = local.hyperparameters
+      steps               = local.steps
+    }
+    sequence_model = local.jobs["sequence_model"]
+    topic          = module.notifications.topic_arn
+    training_role  = module.training_role.arn
+  })
+  alerts = { function_arn = module.functions.arns.describe_failure }
+  logs   = var.logs
+  uses = {
+    functions      = values(module.functions.arns)
+    job_queue      = module.batch.job_queue
+    job_definition = module.batch.job_definition
+    topics         = [module.notifications.topic_arn]
+    training_role  = module.training_role.arn
+    training_jobs  = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
+  }
+}

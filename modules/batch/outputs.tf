@@ -1,0 +1,15 @@
+output "job_definition" {
+  description = "ARN of the fetch job's definition, once its roles may do their work."
+  value       = aws_batch_job_definition.fetch.arn
+  depends_on  = [aws_iam_role_policy.execution, aws_iam_role_policy.job]
+}
+
+output "job_queue" {
+  description = "ARN of the job queue."
+  value       = aws_batch_job_queue.this.arn
+}
+
+output "state_timeout" {
+  description = "Seconds after which a state that waits for the job gives up: all its attempts, and an hour for the queue."
+  value       = var.job.attempts * var.job.timeout + 3600
+}

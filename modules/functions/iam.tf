@@ -1,0 +1,84 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  names = { for key in ["describe_failure", "prepare_run"] : key => "${var.name}-${replace(key, "_", "-")}" }
+
+  _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
+  _states_arn = "arn:${data.aws_partition.current.partition}:states:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  for_each = local.names
+
+  name               = each.value
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+data "aws_iam_policy_document" "prepare_run" {
+  statement {
+    sid       = "FindCode"
+    actions   = ["s3:ListBucket"]
+    resources = [local._bucket_arn]
+  }
+  statement {
+    sid       = "ReadCode"
+    actions   = ["s3:GetObject"]
+    resources = ["${local._bucket_arn}/code/*", "${local._bucket_arn}/runs/*/code.json"]
+  }
+  statement {
+    sid       = "CopyCode"
+    actions   = ["s3:PutObject"]
+    resources = ["${local._bucket_arn}/runs/*/code/*", "${local._bucket_arn}/runs/*/code.json"]
+  }
+}
+
+data "aws_iam_policy_document" "describe_failure" {
+  statement {
+    sid       = "ReadRuns"
+    actions   = ["states:DescribeExecution", "states:GetExecutionHistory"]
+    resources = ["${local._states_arn}:execution:${var.machine}:*"]
+  }
+  statement {
+    sid       = "Alert"
+    actions   = ["sns:Publish"]
+    resources = [var.topic_arn]
+  }
+}
+
+data "aws_iam_policy_document" "logs" {
+  for_each = aws_cloudwatch_log_group.this
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${each.value.arn}:*"]
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  for_each = local.functions
+
+  name   = "work"
+  role   = aws_iam_role.this[each.key].id
+  policy = each.value.policy
+}
+
+resource "aws_iam_role_policy" "logs" {
+  for_each = data.aws_iam_policy_document.logs
+
+  name   = "logs"
+  role   = aws_iam_role.this[each.key].id
+  policy = each.value.json
+}

@@ -1,0 +1,41 @@
+variable "bucket" {
+  description = "Bucket that holds the code and the runs."
+  type        = string
+  nullable    = false
+}
+
+variable "log_retention" {
+  description = "Days that logs are kept."
+  type        = number
+  nullable    = false
+}
+
+variable "machine" {
+  description = "Name of the state machine whose failures are described."
+  type        = string
+  nullable    = false
+}
+
+variable "name" {
+  description = "What all names begin with."
+  type        = string
+  nullable    = false
+}
+
+variable "notify_state" {
+  description = "State of the machine whose success means that the failure was already reported."
+  type        = string
+  nullable    = false
+}
+
+variable "packages" {
+  description = "Folder with the functions' zip files."
+  type        = string
+  nullable    = false
+}
+
+variable "topic_arn" {
+  description = "Topic that alerts go to when the machine could not report its failure itself."
+  type        = string
+  nullable    = false
+}

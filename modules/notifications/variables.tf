@@ -1,0 +1,11 @@
+variable "emails" {
+  description = "Addresses to subscribe."
+  type        = set(string)
+  nullable    = false
+}
+
+variable "name" {
+  description = "What the topic's name begins with."
+  type        = string
+  nullable    = false
+}

@@ -1,0 +1,15 @@
+output "arn" {
+  description = "ARN of the machine, once its failures are heard of."
+  value       = aws_sfn_state_machine.this.arn
+  depends_on  = [aws_cloudwatch_event_target.failed, aws_iam_role_policy.this]
+}
+
+output "log_group" {
+  description = "Name of the machine's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "name" {
+  description = "Name of the machine."
+  value       = aws_sfn_state_machine.this.name
+}

@@ -1,0 +1,56 @@
+locals {
+  _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
+  _logs_arn   = "arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:/aws/sagemaker/TrainingJobs"
+}
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "FindInputs"
+    actions   = ["s3:ListBucket"]
+    resources = [local._bucket_arn]
+  }
+  statement {
+    sid       = "ReadAndWriteRuns"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local._bucket_arn}/runs/*"]
+  }
+  statement {
+    sid = "DropOldCheckpoints"
+    # SageMaker deletes a checkpoint in S3 when the script deletes the local file.
+    actions   = ["s3:DeleteObject"]
+    resources = ["${local._bucket_arn}/runs/*/checkpoints/*"]
+  }
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    resources = [local._logs_arn, "${local._logs_arn}:*"]
+  }
+  statement {
+    sid     = "WriteMetrics"
+    actions = ["cloudwatch:PutMetricData"]
+    # The action knows no resources; the condition narrows it.
+    resources = ["*"]
+    condition {
+      test     = "StringLike"
+      variable = "cloudwatch:namespace"
+      values   = ["/aws/sagemaker/*"]
+    }
+  }
+  statement {
+    sid       = "PullImages"
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = local.repository_arns
+  }
+  statement {
+    sid     = "LogInToRegistries"
+    actions = ["ecr:GetAuthorizationToken"]
+    # The action knows no resources.
+    resources = ["*"]
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "training-job"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}

@@ -1,0 +1,23 @@
+output "opsctl" {
+  description = "Everything that the opsctl command needs to know of this deployment; its one contract with this module."
+  value = {
+    version             = 1
+    name                = var.name
+    region              = module.storage.region
+    account             = module.storage.account
+    bucket              = module.storage.bucket
+    default_data_source = local.default_data_source
+    topic               = module.notifications.topic_arn
+    machines = {
+      training = {
+        name            = module.training.name
+        arn             = module.training.arn
+        log_group       = module.training.log_group
+        steps           = local.steps
+        hyperparameters = local.hyperparameters
+      }
+    }
+  }
+  # Whoever reads this may start a run at once: not before the roles may do what the run needs.
+  depends_on = [module.batch, module.functions, module.notifications, module.storage, module.training, module.training_role]
+}

@@ -1,0 +1,267 @@
+variable "base_models" {
+  description = <<-EOT
+    The base models, trained side by side. A key such as `text` names the model everywhere: the state `Train Text Model`,
+    the slug `train-text-model`, the hyperparameter group `text_model`, the channel `text` of the sequence model.
+    `script` is the file below `code` that the job runs (default: the key and `.py`); `hyperparameters` are the defaults,
+    and their keys the only ones that a run may set; `image` defaults to AWS's PyTorch container for the instance type;
+    `max_runtime` is in seconds; `metrics` are read from lines such as `train_loss=0.5`.
+  EOT
+  type = map(object({
+    environment     = optional(map(string), {})
+    hyperparameters = optional(map(string), {})
+    image           = optional(string)
+    instance = optional(object({
+      count     = optional(number, 1)
+      type      = optional(string, "ml.g5.xlarge")
+      volume_gb = optional(number, 30)
+    }), {})
+    max_runtime = optional(number, 14400)
+    metrics     = optional(set(string), ["train_loss", "validation_accuracy"])
+    script      = optional(string)
+  }))
+  default = {
+    image = {
+      hyperparameters = {
+        batch_size        = "32"
+        conv_block_length = "1"
+        cycle_length      = "4"
+        depth             = "3"
+        dropout           = "0.2"
+        epochs            = "8"
+        folds             = "2"
+        max_lr            = "0.004"
+        min_lr            = "0.0004"
+        seed              = "1"
+        start_filter      = "8"
+        worker            = "0"
+      }
+    }
+    text = {
+      hyperparameters = {
+        batch_size     = "64"
+        buckets        = "16384"
+        cycle_length   = "6"
+        dropout        = "0.3"
+        embedding_size = "32"
+        epochs         = "6"
+        folds          = "3"
+        max_lr         = "0.02"
+        min_lr         = "0.001"
+        ngrams         = "2"
+        seed           = "1"
+      }
+      instance = { type = "ml.m5.xlarge" }
+    }
+  }
+  nullable = false
+
+  validation {
+    condition     = length(var.base_models) > 0
+    error_message = "base_models needs at least one entry, for example base_models = { text = {} }."
+  }
+  validation {
+    condition     = length(var.base_models) <= 16
+    error_message = "base_models may have at most 16 entries: the sequence model takes one input channel for each, and SageMaker has 20."
+  }
+  validation {
+    condition     = alltrue([for key in keys(var.base_models) : can(regex("^[a-z][a-z0-9]*(_[a-z0-9]+)*$", key))])
+    error_message = "A key of base_models becomes a state's name: use lower-case words joined by underscores, for example page_layout."
+  }
+  validation {
+    condition     = alltrue([for key in keys(var.base_models) : length(key) <= 18])
+    error_message = "A key of base_models may have at most 18 characters: the slug train-<key>-model may have 30, so that job names stay within SageMaker's 63."
+  }
+  validation {
+    condition     = alltrue([for key in keys(var.base_models) : !contains(["code", "data", "evaluate", "sequence", "sequence_model"], key)])
+    error_message = "code, data, evaluate, sequence and sequence_model are taken by other channels and jobs: choose another key in base_models."
+  }
+  validation {
+    condition     = alltrue([for model in var.base_models : can(regex("^ml\\.", model.instance.type))])
+    error_message = "An instance type in base_models must be one of SageMaker's: it starts with ml., for example ml.g5.xlarge."
+  }
+  validation {
+    condition     = alltrue([for model in var.base_models : model.max_runtime >= 60 && model.max_runtime <= 2419200])
+    error_message = "max_runtime in base_models is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+  }
+}
+
+variable "batch" {
+  description = <<-EOT
+    The job that fetches the data. `image` needs Python and boto3 and no ENTRYPOINT; the default is AWS's public build image
+    for Python functions, whose boto3 is found through PYTHONPATH=/var/runtime. `timeout` is in seconds, for each of
+    `attempts`. `network` defaults to the default VPC's subnets. `source_buckets` are buckets other than the module's own
+    that data may be fetched from.
+  EOT
+  type = object({
+    attempts  = optional(number, 2)
+    image     = optional(string, "public.ecr.aws/sam/build-python3.13:1.148.0-20251122050712")
+    max_vcpus = optional(number, 16)
+    memory_mb = optional(number, 2048)
+    network = optional(object({
+      assign_public_ip   = optional(bool, false)
+      security_group_ids = list(string)
+      subnet_ids         = list(string)
+    }))
+    source_buckets = optional(list(string), [])
+    timeout        = optional(number, 3600)
+    vcpus          = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.batch.timeout >= 60
+    error_message = "batch.timeout is in seconds and Batch takes no less than 60."
+  }
+  validation {
+    condition     = var.batch.attempts >= 1 && var.batch.attempts <= 10
+    error_message = "batch.attempts must be 1 to 10, Batch's limit."
+  }
+  validation {
+    condition     = var.batch.network == null || try(length(var.batch.network.subnet_ids) > 0 && length(var.batch.network.security_group_ids) > 0, false)
+    error_message = "batch.network needs at least one subnet and one security group; leave it out to use the default VPC."
+  }
+}
+
+variable "code" {
+  description = "Folder with the Python files that run inside the jobs; the default is the module's own training folder."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.code == null || try(length(fileset(var.code, "fetch.py")) == 1, false)
+    error_message = "code must be a folder that holds fetch.py and each job's script; leave it out to use the module's own."
+  }
+}
+
+variable "dataset" {
+  description = "Folder in the bucket that a run trains on when its input names no other; it lies below datasets/."
+  type        = string
+  default     = "datasets/sample/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^datasets/[^/].*/$", var.dataset))
+    error_message = "dataset must be a folder below datasets/, with a slash at the end, for example datasets/sample/."
+  }
+}
+
+variable "evaluate" {
+  description = "The job that measures the models on held-out stacks; the fields are those of base_models."
+  type = object({
+    environment     = optional(map(string), {})
+    hyperparameters = optional(map(string), {})
+    image           = optional(string)
+    instance = optional(object({
+      count     = optional(number, 1)
+      type      = optional(string, "ml.m5.xlarge")
+      volume_gb = optional(number, 30)
+    }), {})
+    max_runtime = optional(number, 3600)
+    metrics     = optional(set(string), ["page_accuracy"])
+    script      = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^ml\\.", var.evaluate.instance.type))
+    error_message = "evaluate.instance.type must be one of SageMaker's: it starts with ml., for example ml.m5.xlarge."
+  }
+  validation {
+    condition     = var.evaluate.max_runtime >= 60 && var.evaluate.max_runtime <= 2419200
+    error_message = "evaluate.max_runtime is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+  }
+}
+
+variable "logs" {
+  description = "The machine's and the functions' logs: days kept, and what the machine writes (ALL, ERROR, FATAL, OFF)."
+  type = object({
+    level          = optional(string, "ALL")
+    retention_days = optional(number, 30)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["ALL", "ERROR", "FATAL", "OFF"], var.logs.level)
+    error_message = "logs.level must be ALL, ERROR, FATAL or OFF."
+  }
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.logs.retention_days)
+    error_message = "logs.retention_days must be one of CloudWatch's steps: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731 and on to 3653."
+  }
+}
+
+variable "name" {
+  description = "Name of the pipeline; every AWS name derives from it."
+  type        = string
+  default     = "documents"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 32
+    error_message = "name must be 1 to 32 characters: lower-case words and digits joined by single hyphens, for example documents-dev."
+  }
+}
+
+variable "notifications" {
+  description = "Who is told how runs end: `emails` are subscribed to the topic, and each must confirm once."
+  type = object({
+    emails = optional(set(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for email in var.notifications.emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
+    error_message = "notifications.emails must hold addresses such as oncall@example.com."
+  }
+}
+
+variable "sequence_model" {
+  description = "The model on top of the base models, which learns the order of pages; the fields are those of base_models."
+  type = object({
+    environment = optional(map(string), {})
+    hyperparameters = optional(map(string), {
+      batch_size   = "8"
+      cycle_length = "10"
+      dropout      = "0.3"
+      epochs       = "30"
+      hidden_size  = "48"
+      layers       = "1"
+      max_lr       = "0.01"
+      min_lr       = "0.001"
+      seed         = "1"
+    })
+    image = optional(string)
+    instance = optional(object({
+      count     = optional(number, 1)
+      type      = optional(string, "ml.g5.xlarge")
+      volume_gb = optional(number, 30)
+    }), {})
+    max_runtime = optional(number, 14400)
+    metrics     = optional(set(string), ["train_loss", "validation_accuracy"])
+    script      = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^ml\\.", var.sequence_model.instance.type))
+    error_message = "sequence_model.instance.type must be one of SageMaker's: it starts with ml., for example ml.g5.xlarge."
+  }
+  validation {
+    condition     = var.sequence_model.max_runtime >= 60 && var.sequence_model.max_runtime <= 2419200
+    error_message = "sequence_model.max_runtime is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+  }
+}
+
+variable "storage" {
+  description = "The bucket: with `force_destroy`, destroy deletes it with everything in it, data and models included."
+  type = object({
+    force_destroy = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+}
