@@ -17,6 +17,7 @@ Exit codes: 0 done; 1 failed, see the failure file; 75 stopped by SIGTERM, run a
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -119,6 +120,11 @@ class Artifact:
         except (tarfile.TarError, EOFError, OSError) as error:
             raise JobError(f"{self.path} is not a whole model.tar.gz ({error}); train that model again") from None
         raise JobError(f"{self.path} holds no {name}; train that model again with the code of this run")
+
+    def digest(self) -> str:
+        """The sha256 of the archive: which artifact it was."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def read_json(self, name: str) -> dict[str, object]:
         document = json.loads(self.read(name))

@@ -64,20 +64,20 @@ def documents_of_stack(random: Random) -> Iterator[tuple[Kind, int]]:
 def words_of_page(kind: Kind, document_page: int, random: Random) -> list[str]:
     """A page's words as printed. First pages name their class; later ones say little of their own, and borrow."""
     first = document_page == 1
-    own = 0.10 if first else 0.04 * random.random()
+    own = (0.16 if first else 0.09) * random.random()
     borrowed = 0.02
     words = []
-    if first and random.random() < 0.9:
+    if first and random.random() < 0.8:
         words += kind.titles[int(random.integers(len(kind.titles)))].split()
     for _ in range(int(random.integers(60, 100))):
-        draw_ = random.random()
-        if draw_ < own:
+        lot = random.random()
+        if lot < own:
             source: tuple[str, ...] = kind.terms
-        elif draw_ < own + borrowed:
+        elif lot < own + borrowed:
             source = KINDS[int(random.integers(len(KINDS)))].terms
         else:
             source = COMMON
-        words.append(source[int(random.integers(len(source)))] if draw_ < 0.93 else _figure(random))
+        words.append(source[int(random.integers(len(source)))] if lot < 0.93 else _figure(random))
     return words
 
 
@@ -98,8 +98,8 @@ def misread(word: str, rate: float, random: Random) -> str:
 
 
 def text_of_page(kind: Kind, document_page: int, random: Random) -> str:
-    """OCR text of a page: lines of 8 words; between 2 and 20 letters in a hundred misread."""
-    rate = float(random.choice((0.02, 0.08, 0.20)))
+    """OCR text of a page: lines of 8 words; between 2 and 15 letters in a hundred misread."""
+    rate = float(random.choice((0.02, 0.06, 0.15)))
     words = [misread(word, rate, random) for word in words_of_page(kind, document_page, random)]
     return "\n".join(" ".join(words[start : start + 8]) for start in range(0, len(words), 8))
 

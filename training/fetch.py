@@ -157,7 +157,7 @@ def paths_of(names: Iterable[str]) -> frozenset[str]:
 def check_target(present: Iterable[str], names: Iterable[str]) -> None:
     foreign = sorted(set(present) - paths_of(names) - {MANIFEST})
     if foreign:
-        raise FetchError(f"{len(foreign)} objects at OUTPUT_PATH are not of this data set, such as {foreign[0]}: empty it")
+        raise FetchError(f"{len(foreign)} objects at OUTPUT_PATH belong to no stack, such as {foreign[0]}: empty it")
 
 
 def read_stacks(source: Folder, names: list[str], sizes: Mapping[str, int]) -> list[tuple[Stack, set[str]]]:

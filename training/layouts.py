@@ -14,6 +14,7 @@ import numpy as np
 
 HEIGHT, WIDTH = 64, 48
 GREY_LEVELS = 16
+FACE_SHARE = 0.9  # of first pages; the others begin as plainly as a later page
 
 Page = np.ndarray
 Random = np.random.Generator
@@ -194,7 +195,7 @@ LATER_SHARES: dict[str, tuple[float, ...]] = {  # how often a class uses each of
 def draw(label: str, document_page: int, random: Random) -> np.ndarray:
     """The scanned bitmap of page `document_page` (from 1) of a document: uint8, HEIGHT x WIDTH."""
     page = np.ones((HEIGHT, WIDTH))
-    if document_page == 1:
+    if document_page == 1 and random.random() < FACE_SHARE:
         FIRST_PAGES[label](page, random)
     else:
         LATER_DESIGNS[random.choice(len(LATER_DESIGNS), p=LATER_SHARES[label])](page, random)
