@@ -25,7 +25,7 @@ from opsctl.asl.definition import (
     Task,
     Wait,
 )
-from opsctl.asl.expressions import Call, parse_expression
+from opsctl.asl.expressions import evaluate, parse_expression
 from opsctl.asl.flow import EVERYTHING, JsonPathFlow, Setting
 from opsctl.asl.paths import Path, parse_path
 from opsctl.asl.payload import Payload
@@ -78,17 +78,16 @@ def _template(source: Source, field: str) -> Template | None:
 
 
 def _setting(source: Source, field: str, *, calls: bool = False) -> Setting | None:
-    """The field or its `Path` form, whichever is there. `calls` allows intrinsic functions in the latter."""
+    """The field or its `Path` form, whichever is there. `calls` allows intrinsic functions, as Fail's fields do."""
     if field in source:
         return Setting(field, constant=source[field])
     field = f"{field}Path"
     if field not in source:
         return None
-    expression = parse_expression(source[field]) if calls else parse_path(source[field])
-    if isinstance(expression, Call):
-        computed = compile_template({".$": source[field]})
-        return Setting(field, template=lambda environment: computed(environment)[""])
-    return Setting(field, path=expression)
+    if calls:
+        expression = parse_expression(source[field])
+        return Setting(field, template=lambda environment: evaluate(expression, environment, field))
+    return Setting(field, path=parse_path(source[field]))
 
 
 def _pass(source: Source, common: dict[str, Any], _path: Location) -> State:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -197,10 +198,10 @@ def _list(value: Any) -> list[Any]:
 
 
 def _integer(value: Any) -> int:
-    """AWS rounds the numbers that its functions are given."""
+    """AWS rounds the numbers that its functions are given, halves upwards as Java's `Math.round`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise IntrinsicError(f"a number is expected, not {to_text(value)}")
-    return value if isinstance(value, int) else round(value)
+    return value if isinstance(value, int) else math.floor(value + 0.5)
 
 
 def _text(value: Any, limit: int | None = None) -> str:

@@ -75,6 +75,8 @@ def waited(walk: Walk, frame: Frame) -> None:
 
 
 def _due(until: Setting, environment: Environment, now: float) -> float:
+    if until.path and until.field == "SecondsPath" and not until.path.exists(environment):
+        raise runtime_failure(f"The SecondsPath parameter does not reference an input value: {until.path.text}")
     value = until.evaluate(environment)
     shown = f"{until.path.text} == {value}" if until.path else str(value)
     if until.field.startswith("Timestamp"):

@@ -302,15 +302,12 @@ class Walk:
 
     def context(self, frame: Frame) -> dict[str, Any]:
         """The context object (`$$`)."""
-        execution = {**self.base_context.get("Execution", {}), "Input": self.input.value}
+        given = self.base_context.get("Execution", {})
+        entered = {"Name": frame.state.name, "EnteredTime": format_timestamp(frame.entered_at)}
         context = {
             **self.base_context,
-            "Execution": execution,
-            "State": {
-                "Name": frame.state.name,
-                "EnteredTime": format_timestamp(frame.entered_at),
-                "RetryCount": frame.attempt,
-            },
+            "Execution": {**({"Id": given["Id"]} if "Id" in given else {}), "Input": self.input.value, **given},
+            "State": {**entered, "RetryCount": frame.attempt} if isinstance(frame.state, Guarded) else entered,
         }
         if frame.token is not None:
             context["Task"] = {"Token": frame.token}
