@@ -47,7 +47,7 @@ data "aws_iam_policy_document" "prepare_run" {
 data "aws_iam_policy_document" "describe_failure" {
   statement {
     sid       = "ReadRuns"
-    actions   = ["states:DescribeExecution", "states:GetExecutionHistory"]
+    actions   = ["states:GetExecutionHistory"]
     resources = ["${local._states_arn}:execution:${var.machine}:*"]
   }
   statement {

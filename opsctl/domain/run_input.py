@@ -29,9 +29,7 @@ MAX_VALUE_LENGTH = 2500  # SageMaker's limit for one hyperparameter
 S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f]*")
 
 
-def problems(
-    document: Any, *, steps: Collection[str], hyperparameters: Mapping[str, Mapping[str, str]]
-) -> list[str]:
+def problems(document: Any, *, steps: Collection[str], hyperparameters: Mapping[str, Mapping[str, str]]) -> list[str]:
     """What is wrong with a run input, one line each; empty if nothing is.
 
     `steps` are the slugs of the machine's steps; `hyperparameters` holds, per group (`text_model`), the defaults, whose

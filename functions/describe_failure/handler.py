@@ -1,0 +1,58 @@
+"""From a failed run to an alert that a person can act on.
+
+Called in two ways. The machine calls it with the failures that it caught, and publishes the answer itself. The status
+rule calls it with EventBridge's event for every run that ended without success, also those that ended where no Catch
+reaches (a time limit, an abort, an error of the machine itself); then it reads the run's history and publishes, unless
+the machine's own alert went out since the last redrive.
+"""
+
+import os
+import time
+
+import boto3
+
+from opsctl.asl.history import read_history
+from opsctl.domain.alerts import compose, failures_in, reported_failures, was_reported
+
+DESCRIBE_STATE = "Describe Failure"
+PATIENCE = (1, 2, 4, 8)  # seconds between looks at a history that has not caught up with its event
+
+
+def handler(event, _context):
+    if event.get("source") == "aws.states":
+        return _from_rule(event["detail"])
+    alert = compose(event["arn"], "FAILED", reported_failures(event["failures"]))
+    return {"subject": alert.subject, "message": alert.message, "step": alert.attributes["step"]}
+
+
+def _from_rule(detail):
+    arn, redrives = detail["executionArn"], detail.get("redriveCount") or 0
+    history = _ended_history(arn, redrives)
+    # After a redrive the earlier end is history: the redrive's own end sends the next event.
+    if history.redrives > redrives or was_reported(history, os.environ["NOTIFY_STATE"]):
+        return {"published": False}
+    alert = compose(arn, detail["status"], failures_in(history, DESCRIBE_STATE))
+    boto3.client("sns").publish(
+        TopicArn=os.environ["TOPIC_ARN"],
+        Subject=alert.subject,
+        Message=alert.message,
+        MessageAttributes={
+            key: {"DataType": "String", "StringValue": value} for key, value in alert.attributes.items()
+        },
+    )
+    return {"published": True}
+
+
+def _ended_history(arn, redrives):
+    """The history, as a rule up to its end: AWS serves histories eventually consistent, and an alert must not wait."""
+    states = boto3.client("stepfunctions")
+    for pause in (*PATIENCE, None):
+        history = read_history(_events(states, arn))
+        if history.status != "RUNNING" or history.redrives > redrives or pause is None:
+            return history
+        time.sleep(pause)
+
+
+def _events(states, arn):
+    pages = states.get_paginator("get_execution_history").paginate(executionArn=arn, includeExecutionData=True)
+    return (event for page in pages for event in page["events"])

@@ -1,0 +1,90 @@
+"""The machine's first step: from the run's input to everything that later states read, under `$.run`.
+
+It checks the input (anything may start an execution, not only opsctl), copies the training code below the run's own
+prefix, and says for each step where its result is read from. It may be called again for the same run, by a retry or a
+redrive, with newer code in the bucket by then: a run keeps the code that it began with. `code.json`, written when the
+copy is whole, tells a whole copy from one that was cut off, which is made anew.
+"""
+
+import hashlib
+import json
+
+import boto3
+from botocore.exceptions import ClientError
+
+from opsctl.domain.names import job_prefix
+from opsctl.domain.run_input import as_text, problems
+
+
+class InvalidRunInput(Exception):  # noqa: N818 - Step Functions shows the name as the state's error
+    """The run input is refused; the message has one line for each problem."""
+
+
+def handler(event, _context):
+    run_input, pipeline = event["input"], event["pipeline"]
+    found = problems(run_input, steps=pipeline["steps"], hyperparameters=pipeline["hyperparameters"])
+    if found:
+        raise InvalidRunInput("\n".join(found))
+    name = event["execution"]
+    prefix = f"runs/{name}/"
+    uri = f"s3://{pipeline['bucket']}/{prefix}"
+    return {
+        "name": name,
+        "prefix": uri,
+        "job_prefix": job_prefix(name),
+        "code": {"uri": f"{uri}code/", "sha256": _keep_code(pipeline, prefix)},
+        "data": {"source": _folder(run_input.get("data", {}).get("source", pipeline["default_data_source"]))},
+        "hyperparameters": _hyperparameters(run_input, pipeline),
+        "steps": {step: {"uri": _result(step, uri, run_input)} for step in pipeline["steps"]},
+    }
+
+
+def _hyperparameters(run_input, pipeline):
+    given = run_input.get("hyperparameters", {})
+    return {
+        group: defaults | {key: as_text(value) for key, value in given.get(group, {}).items()}
+        for group, defaults in pipeline["hyperparameters"].items()
+    }
+
+
+def _result(step, uri, run_input):
+    reused = run_input.get("reuse", {}).get(step)
+    return _folder(reused["uri"]) if reused else f"{uri}{step}/"
+
+
+def _folder(uri):
+    """With its slash: as a prefix, `train-text-model` would match `train-text-model-2` as well."""
+    return uri if uri.endswith("/") else f"{uri}/"
+
+
+def _keep_code(pipeline, prefix):
+    """The SHA-256 of the run's code, copied below the run's prefix unless it is there already."""
+    s3, bucket, record = boto3.client("s3"), pipeline["bucket"], f"{prefix}code.json"
+    kept = _read(s3, bucket, record)
+    if kept is not None:
+        return json.loads(kept)["sha256"]
+    digest, files = hashlib.sha256(), {}
+    for key in _keys(s3, bucket, pipeline["code_prefix"]):
+        body, name = _read(s3, bucket, key), key.removeprefix(pipeline["code_prefix"])
+        files[name] = hashlib.sha256(body).hexdigest()
+        digest.update(f"{files[name]}  {name}\n".encode())
+        s3.put_object(Bucket=bucket, Key=f"{prefix}code/{name}", Body=body)
+    if not files:
+        raise FileNotFoundError(f"no code below s3://{bucket}/{pipeline['code_prefix']}: run terraform apply")
+    summary = {"files": files, "sha256": digest.hexdigest()}
+    s3.put_object(Bucket=bucket, Key=record, Body=json.dumps(summary).encode(), ContentType="application/json")
+    return summary["sha256"]
+
+
+def _keys(s3, bucket, prefix):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [item["Key"] for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+
+
+def _read(s3, bucket, key):
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise

@@ -1,0 +1,201 @@
+"""An unsuccessful run as a message that a person can act on.
+
+Two callers compose alerts: the machine itself, which hands over the failures it caught, and the status rule, which
+knows only the execution's history (a time limit, an abort, an error that no Catch can catch). Both come to the same
+text, whose last line is the command to type next.
+
+What a service reports as the cause is mostly a JSON document of which one sentence matters; that sentence is taken out.
+Causes can hold what a job's environment held, so anything that looks like a credential is struck out before it is
+mailed, and long ones are shortened in the middle: what failed stands at the start, and how it ended at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsctl.asl.history import CAUGHT, FAILED, SUCCEEDED, RunHistory
+
+CAUSE_LIMIT = 1000
+SUBJECT_LIMIT = 99  # SNS refuses 100
+FIRST_STEP = "Prepare Run"
+
+_CONTAINERS = ("Fail", "Map", "Parallel")
+_CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+_SCANNED = 20_000  # characters of a cause that are looked at
+_SECRETS = (
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    re.compile(r"(?<=://)[^/\s:@]{1,200}:[^/\s@]{1,200}(?=@)"),
+    re.compile(r"(?i)(?<=\bbearer )[a-z0-9._~+/=-]{8,}"),
+    re.compile(r"(?i)(?<=x-amz-signature=|amz-credential=|security-token=)[^&\s\"']+"),
+    re.compile(
+        r"(?i)(?<![a-z0-9])[a-z0-9_-]{0,60}(?:password|passwd|secret|token|api_?key|access_?key|private_?key|credential)"
+        r"[a-z0-9_-]{0,60}\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?[^\s\"',;&}\\]+"
+    ),
+    re.compile(
+        r"(?i)[\"']Name\\?[\"']\s{0,3}:\s{0,3}\\?[\"'][^\"']{0,60}(?:password|passwd|secret|token|key|credential)[^\"']{0,60}"
+        r"[\"']\s{0,3},\s{0,3}\\?[\"']Value\\?[\"']\s{0,3}:\s{0,3}\\?[\"'][^\"']*"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed, with the error name and the cause as the service gave them."""
+
+    step: str
+    error: str
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A notification: `subject` is ASCII of at most 99 characters; `attributes` are what subscribers filter by."""
+
+    subject: str
+    message: str
+    attributes: Mapping[str, str]
+
+
+def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Alert:
+    """The alert for an execution that ended, or is about to end, as `status` (FAILED, TIMED_OUT, ABORTED)."""
+    _, partition, _, region, _, _, machine, run = execution_arn.split(":", 7)
+    steps = ", ".join(failure.step for failure in failures)
+    lines = [f"Run:     {run}", f"Machine: {machine}", f"Status:  {status}"]
+    for failure in failures:
+        lines.append("")
+        lines += [f"Step:    {failure.step}"] if failure.step else []
+        lines += [f"Error:   {failure.error}"] if failure.error else []
+        lines += [f"Cause:   {cause}"] if (cause := readable_cause(failure.cause)) else []
+    link = f"https://{region}.{_CONSOLES.get(partition, _CONSOLES['aws'])}/states/home?region={region}"
+    lines += ["", f"Console: {link}#/v2/executions/details/{execution_arn}", f"Next:    {next_command(run, failures)}"]
+    attributes = {"machine": machine, "run": run, "status": status}
+    return Alert(
+        subject=_subject(f"{machine}: {run} {status}" + (f" at {steps}" if steps else "")),
+        message="\n".join(lines),
+        attributes=attributes | ({"step": steps} if steps else {}),
+    )
+
+
+def next_command(run: str, failures: Sequence[Failure]) -> str:
+    """The command that takes the run from here."""
+    steps = [failure.step for failure in failures if failure.step]
+    if not steps:
+        return f"opsctl status {run}"
+    if steps[0] == FIRST_STEP:
+        return "opsctl start, once the cause is put right: nothing has run yet"
+    return f"opsctl rerun {run}" + "".join(f' --from "{step}"' for step in steps)
+
+
+def reported_failures(documents: Any) -> tuple[Failure, ...]:
+    """The machine's own list of failures: `[{"step": …, "failure": {"Error": …, "Cause": …}}]`."""
+    found = []
+    for document in documents if isinstance(documents, list) else []:
+        output = document.get("failure") or {}
+        found.append(Failure(document.get("step") or "", output.get("Error") or "", output.get("Cause") or ""))
+    return tuple(found)
+
+
+def failures_in(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
+    """What failed in an execution, by its history; at least one failure, without a step if none can be told.
+
+    If the machine came as far as `describe_state`, what it caught is in that state's parameters. Otherwise it is what
+    each state came to when it was last entered: failed, caught, or cut off while it was at work.
+    """
+    caught = _described(history, describe_state)
+    if caught:
+        return caught
+    latest = {state.name: state for state in history.states}.values()
+    working = [state for state in latest if state.type not in _CONTAINERS and state.status != SUCCEEDED]
+    failed = [state for state in working if state.status == FAILED]
+    found = failed + [state for state in working if state.status == CAUGHT or state.type == "Task"]
+    found = list(dict.fromkeys(found)) or [state for state in latest if state.status == FAILED]
+    failures = [Failure(state.name, state.error or state.status, state.cause or "") for state in found]
+    return tuple(failures) or (Failure("", history.error or history.status, history.cause or ""),)
+
+
+def was_reported(history: RunHistory, notify_state: str) -> bool:
+    """Whether the machine's own alert went out since the execution was last redriven."""
+    return any(
+        attempt.status == SUCCEEDED and attempt.generation == history.redrives
+        for state in history.states
+        if state.name == notify_state
+        for attempt in state.attempts
+    )
+
+
+def readable_cause(cause: str) -> str:
+    """The sentence that matters in a service's cause, without credentials, at most 1,000 characters."""
+    return _shortened(redacted(_sentence(cause[:_SCANNED]).strip()))
+
+
+def redacted(text: str) -> str:
+    """The text with everything struck out that looks like a credential."""
+    for secret in _SECRETS:
+        text = secret.sub("[redacted]", text)
+    return text
+
+
+def _described(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
+    calls = [attempt for state in history.states if state.name == describe_state for attempt in state.attempts]
+    if not calls or calls[-1].generation != history.redrives:
+        return ()
+    try:
+        return reported_failures(json.loads(calls[-1].parameters or "")["Payload"]["failures"])
+    except (ValueError, LookupError, TypeError, AttributeError):  # left out of the history, or not of this shape
+        return ()
+
+
+def _sentence(cause: str) -> str:
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return cause
+    if not isinstance(document, dict):
+        return cause
+    for words in (_function_words(document), _training_words(document), _batch_words(document)):
+        if words:
+            return words
+    return cause
+
+
+def _function_words(document: Mapping[str, Any]) -> str:
+    return str(document.get("errorMessage") or "")
+
+
+def _training_words(document: Mapping[str, Any]) -> str:
+    if "FailureReason" not in document:
+        return ""
+    name = document.get("TrainingJobName")
+    return str(document["FailureReason"]) + (f" (training job {name})" if name else "")
+
+
+def _batch_words(document: Mapping[str, Any]) -> str:
+    container = document.get("Container")
+    container = container if isinstance(container, Mapping) else {}
+    words = [str(document.get("StatusReason") or ""), str(container.get("Reason") or "")]
+    if container.get("ExitCode") is not None:
+        words.append(f"exit code {container['ExitCode']}")
+    if container.get("LogStreamName"):
+        words.append(f"log stream {container['LogStreamName']}")
+    return "; ".join(word for word in words if word)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= CAUSE_LIMIT:
+        return text
+    half = (CAUSE_LIMIT - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def _subject(text: str) -> str:
+    plain = "".join(character if " " <= character <= "~" else "?" for character in text)
+    return plain if len(plain) <= SUBJECT_LIMIT else plain[: SUBJECT_LIMIT - 3] + "..."
