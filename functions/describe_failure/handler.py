@@ -46,11 +46,13 @@ def _from_rule(detail):
 def _ended_history(arn, redrives):
     """The history, as a rule up to its end: AWS serves histories eventually consistent, and an alert must not wait."""
     states = boto3.client("stepfunctions")
-    for pause in (*PATIENCE, None):
-        history = read_history(_events(states, arn))
-        if history.status != "RUNNING" or history.redrives > redrives or pause is None:
-            return history
+    history = read_history(_events(states, arn))
+    for pause in PATIENCE:
+        if history.status != "RUNNING" or history.redrives > redrives:
+            break
         time.sleep(pause)
+        history = read_history(_events(states, arn))
+    return history
 
 
 def _events(states, arn):
