@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from opsctl.asl.history import seconds as seconds
 from opsctl.errors import UsageError
 
 RUNNING = "RUNNING"
@@ -43,9 +44,10 @@ class Run:
 
 
 def choose_run(wanted: str, runs: Iterable[Run]) -> Run:
-    """The run that `wanted` means. Raises UsageError: none yet, an ambiguous prefix, or unknown, with the nearest names.
+    """The run that `wanted` means.
 
-    `runs` is read no further than needed for `@latest` and `@failed`.
+    Raises UsageError: no run yet, an ambiguous prefix, or an unknown name, with the nearest ones. `runs` is read no
+    further than needed for `@latest` and `@failed`.
     """
     if wanted in (LATEST, FAILED):
         return _newest(wanted, runs)

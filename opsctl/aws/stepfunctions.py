@@ -1,0 +1,113 @@
+"""Step Functions: executions of one state machine as `Run`s, their events, and the definitions they walk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from opsctl.aws.errors import code_of, explained
+from opsctl.aws.session import Aws
+from opsctl.domain.runs import Run, seconds
+
+PAGE = 1000
+NEWS_PAGE = 100
+
+
+def execution_arn(machine_arn: str, name: str) -> str:
+    """The ARN of the execution `name` of a machine."""
+    return machine_arn.replace(":stateMachine:", ":execution:", 1) + f":{name}"
+
+
+class StepFunctions:
+    """One account's and region's Step Functions. Every method raises what `aws.errors` makes of AWS's errors."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    @property
+    def _client(self) -> Any:
+        return self._aws.client("stepfunctions")
+
+    def start(self, machine_arn: str, name: str, text: str) -> str:
+        """Start a run and return its ARN. The same name and input again, while it runs, is the same run."""
+        with explained("states:StartExecution", name):
+            arn: str = self._client.start_execution(stateMachineArn=machine_arn, name=name, input=text)["executionArn"]
+        return arn
+
+    def runs(self, machine_arn: str) -> Iterator[Run]:
+        """The machine's runs, newest first, without input and output; fetched page by page as they are read."""
+        with explained("states:ListExecutions", machine_arn):
+            pages = self._client.get_paginator("list_executions").paginate(stateMachineArn=machine_arn)
+            for page in pages:
+                yield from map(_run, page["executions"])
+
+    def describe(self, arn: str) -> Run:
+        """One run with its input and, if it ended, its output or error."""
+        with explained("states:DescribeExecution", arn):
+            return _run(self._client.describe_execution(executionArn=arn))
+
+    def find(self, machine_arn: str, name: str) -> Run | None:
+        """The machine's run of that name, or None."""
+        from botocore.exceptions import ClientError
+
+        arn = execution_arn(machine_arn, name)
+        with explained("states:DescribeExecution", arn):
+            try:
+                return _run(self._client.describe_execution(executionArn=arn))
+            except ClientError as error:
+                if code_of(error) == "ExecutionDoesNotExist":
+                    return None
+                raise
+
+    def history(self, arn: str) -> Iterator[dict[str, Any]]:
+        """All events of a run, oldest first."""
+        with explained("states:GetExecutionHistory", arn):
+            paginator = self._client.get_paginator("get_execution_history")
+            for page in paginator.paginate(executionArn=arn, PaginationConfig={"PageSize": PAGE}):
+                yield from page["events"]
+
+    def events_after(self, arn: str, last: int) -> list[dict[str, Any]]:
+        """The events with ids above `last`, oldest first: one request unless more than a page has happened."""
+        found: list[dict[str, Any]] = []
+        with explained("states:GetExecutionHistory", arn):
+            paginator = self._client.get_paginator("get_execution_history")
+            settings = {"PageSize": NEWS_PAGE if last else PAGE}
+            for page in paginator.paginate(executionArn=arn, reverseOrder=True, PaginationConfig=settings):
+                news = [event for event in page["events"] if event["id"] > last]
+                found += news
+                if len(news) < len(page["events"]):
+                    break
+        return found[::-1]
+
+    def definition(self, machine_arn: str) -> dict[str, Any]:
+        """The definition that a run started now would walk."""
+        with explained("states:DescribeStateMachine", machine_arn):
+            return _definition(self._client.describe_state_machine(stateMachineArn=machine_arn))
+
+    def definition_of_run(self, arn: str) -> dict[str, Any]:
+        """The definition that this run walks or walked."""
+        with explained("states:DescribeStateMachineForExecution", arn):
+            return _definition(self._client.describe_state_machine_for_execution(executionArn=arn))
+
+
+def _definition(answer: dict[str, Any]) -> dict[str, Any]:
+    definition: dict[str, Any] = json.loads(answer["definition"])
+    return definition
+
+
+def _run(answer: dict[str, Any]) -> Run:
+    stopped = answer.get("stopDate")
+    return Run(
+        name=answer["name"],
+        arn=answer["executionArn"],
+        machine_arn=answer["stateMachineArn"],
+        status=answer["status"],
+        started=seconds(answer["startDate"]),
+        stopped=None if stopped is None else seconds(stopped),
+        redrives=int(answer.get("redriveCount") or 0),
+        input=answer.get("input"),
+        output=answer.get("output"),
+        error=answer.get("error"),
+        cause=answer.get("cause"),
+    )
