@@ -64,7 +64,7 @@ def documents_of_stack(random: Random) -> Iterator[tuple[Kind, int]]:
 def words_of_page(kind: Kind, document_page: int, random: Random) -> list[str]:
     """A page's words as printed. First pages name their class; later ones say little of their own, and borrow."""
     first = document_page == 1
-    own = (0.16 if first else 0.09) * random.random()
+    own = (0.16 if first else 0.10) * random.random()
     borrowed = 0.02
     words = []
     if first and random.random() < 0.8:

@@ -14,7 +14,7 @@ import numpy as np
 
 HEIGHT, WIDTH = 64, 48
 GREY_LEVELS = 16
-FACE_SHARE = 0.9  # of first pages; the others begin as plainly as a later page
+FACE_SHARE = 0.75  # of first pages; the others begin as plainly as a later page
 
 Page = np.ndarray
 Random = np.random.Generator
