@@ -18,10 +18,11 @@ from opsctl.asl.intrinsics import FUNCTIONS, IntrinsicError
 from opsctl.asl.paths import Path, PathMissingError, PathSyntaxError, scan_path
 from opsctl.asl.payload import to_text
 
-_CALL = re.compile(r"\s*(States\.[A-Za-z0-9]+)\s*\(\s*")
+_CALL = re.compile(r"(States\.[A-Za-z0-9]+)\s*\(\s*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _WORD = re.compile(r"true|false|null")
 _SEPARATOR = re.compile(r"\s*(,|\))\s*")
+_ESCAPABLE = "'\\{}"
 _MAX_DEPTH = 10
 
 
@@ -161,7 +162,7 @@ def _scan_argument(text: str, position: int, depth: int) -> tuple[Argument, int]
 
 
 def _scan_string(text: str, position: int) -> tuple[Literal, int]:
-    """A string in quotes. A backslash takes the next character as it is; `\\{` and `\\}` stay for States.Format."""
+    """A string in quotes, with the escapes that AWS accepts; `\\{` and `\\}` stay for States.Format to read."""
     out: list[str] = []
     position += 1
     while position < len(text):
@@ -170,6 +171,8 @@ def _scan_string(text: str, position: int) -> tuple[Literal, int]:
             return Literal("".join(out)), position + 1
         if character == "\\" and position + 1 < len(text):
             escaped = text[position + 1]
+            if escaped not in _ESCAPABLE:
+                raise PathSyntaxError(f"'\\{escaped}' is no escape in '{text}'")
             out.append(f"\\{escaped}" if escaped in "{}" else escaped)
             position += 2
         else:
