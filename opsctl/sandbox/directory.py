@@ -101,6 +101,14 @@ class SandboxDirectory:
         """Whether a process holds the server's lock now."""
         return _held(self.server_lock)
 
+    def server_pid(self) -> int | None:
+        """The process that holds the server's lock, None if none does."""
+        if not self.server_lives():
+            return None
+        wait_until(lambda: self.server_lock.stat().st_size > 0, 1.0)
+        text = self.server_lock.read_text()
+        return int(text) if text.isdigit() else None
+
     def jobs_live(self) -> bool:
         """Whether a supervisor of a job is still there."""
         return _held(self.jobs_lock)

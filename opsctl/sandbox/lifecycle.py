@@ -131,12 +131,12 @@ def _server_environment() -> dict[str, str]:
 
 
 def _end_server(place: SandboxDirectory) -> None:
-    running = status(place.root)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if running is None or not place.server_lives():
+        pid = place.server_pid()
+        if pid is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(running["pid"]), number)
+            os.kill(pid, number)
         wait_until(lambda: not place.server_lives(), STOP_SECONDS)
     if place.server_lives():
-        raise OpsError(f"the sandbox's server (process {(running or {}).get('pid')}) does not end")
+        raise OpsError(f"the sandbox's server (process {place.server_pid()}) does not end", f"see {place.log}")

@@ -1,0 +1,80 @@
+"""Puts the parts together: moto's services with our extensions in their places, the engine, the front door."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+# Read by moto when it is imported: no cross-origin headers, since no browser is to reach the sandbox.
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
+
+import logging
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from opsctl.sandbox import batch, events, functions, mailbox, provider, statemachines, statesapi, training
+from opsctl.sandbox.clients import Clients
+from opsctl.sandbox.engine import Engine
+from opsctl.sandbox.gateway import Gateway
+from opsctl.sandbox.integrations import Router
+from opsctl.sandbox.runs import Run
+from opsctl.sandbox.world import World
+
+
+class _Handler(MotoRequestHandler):  # type: ignore[misc]
+    """Logs nothing for requests that went well."""
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """Log a request that was answered with an error."""
+        if not str(code).startswith(("2", "3")):
+            super().log_request(code, size)
+
+
+def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Clients]:
+    """The server, not yet serving, on a socket that listens already; and the clients its integrations use."""
+    clients = Clients(world.url, world.region)
+    mailbox.install(world)
+    functions.install(world)
+    bus = events.install(world)
+    training.install(world, lambda job: _training_changed(bus, job))
+    batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
+    engine = Engine(Router(world, clients).begin, lambda run: _run_changed(bus, run))
+    statemachines.install(world, engine)
+    statesapi.install()
+    provider.install()
+    bus.start_execution = lambda arn, name, text: _machines(world).start_execution(arn, name, text)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    application = Gateway(DomainDispatcherApplication(create_backend_app))
+    server = make_server(
+        "127.0.0.1",
+        listener.getsockname()[1],
+        application,
+        threaded=True,
+        request_handler=_Handler,
+        fd=listener.fileno(),
+    )
+    return server, clients
+
+
+def warm(clients: Clients) -> None:
+    """Pay for the first use of the common services now."""
+    clients.warm()
+
+
+def _machines(world: World) -> statemachines.MachinesBackend:
+    backends = statemachines.moto.stepfunctions.models.stepfunctions_backends
+    backend: statemachines.MachinesBackend = backends[world.account][world.region]
+    return backend
+
+
+def _run_changed(bus: events.Events, run: Run) -> None:
+    bus.emit("aws.states", "Step Functions Execution Status Change", [run.arn], run.change())
+
+
+def _training_changed(bus: events.Events, job: dict[str, Any]) -> None:
+    times = {name: int(value.timestamp() * 1000) for name, value in job.items() if hasattr(value, "timestamp")}
+    hidden = ("SecondaryStatusTransitions", "FinalMetricDataList")
+    detail = {name: value for name, value in {**job, **times}.items() if name not in hidden}
+    bus.emit("aws.sagemaker", "SageMaker Training Job State Change", [job["TrainingJobArn"]], detail)

@@ -1,0 +1,162 @@
+"""Batch jobs: the API on moto's backend, each job a real subprocess."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import moto.batch.models
+import moto.batch.urls
+from moto.batch.exceptions import ClientException
+from moto.batch.models import JOB_NAME_REGEX, BatchBackend, JobDefinition
+from moto.batch.responses import BatchResponse
+from moto.core.config import default_user_config
+
+from opsctl.sandbox.api import serve
+from opsctl.sandbox.batchjob import EXITED, FINAL, STARTED, TIMED_OUT, BatchJob
+from opsctl.sandbox.jobs import Room, room
+from opsctl.sandbox.logs import LogStream
+from opsctl.sandbox.processes import Process
+from opsctl.sandbox.world import World
+
+GRACE_SECONDS = 30.0
+RUNTIME_ERROR = "CannotStartContainerError: the definition gives no command, and the sandbox runs no images"
+logger = logging.getLogger(__name__)
+
+
+class JobsBackend(BatchBackend):  # type: ignore[misc]
+    """moto's Batch, with jobs that run."""
+
+    world: ClassVar[World]
+    changed: ClassVar[Callable[[dict[str, Any]], None]]
+    _url_module = moto.batch.urls
+
+    def run_job(self, request: dict[str, Any]) -> BatchJob:
+        """SubmitJob. Raises ClientException for a bad name and for a definition or queue that does not exist."""
+        if JOB_NAME_REGEX.match(request["jobName"]) is None:
+            raise ClientException("Job name should match valid pattern")
+        definition = self._definition(request["jobDefinition"])
+        queue = self.get_job_queue(request["jobQueue"])
+        if queue is None:
+            raise ClientException(f"JobQueue {request['jobQueue']} not found")
+        if definition.container_properties is None or (request.get("arrayProperties") or {}).get("size"):
+            raise ClientException("The sandbox runs single-container jobs only: no array, multi-node or EKS jobs")
+        job_id = str(uuid.uuid4())
+        job = BatchJob(job_id, self.world.arn("batch", f"job/{job_id}"), request, definition, queue)
+        self._jobs[job_id] = job
+        queue.jobs.append(job)
+        threading.Thread(target=self._run, args=(job,), name=f"batch-{job_id}", daemon=True).start()
+        return job
+
+    def terminate_job(self, job_id: str, reason: str) -> None:
+        """TerminateJob: SIGTERM now, SIGKILL after 30 s; a job that has not started never does."""
+        job: BatchJob | None = self.get_job_by_id(job_id)
+        if job is not None and job.status not in FINAL:
+            job.terminate(reason)
+
+    def cancel_job(self, job_id: str, reason: str) -> None:
+        """CancelJob: as TerminateJob, but only before the job has started."""
+        job: BatchJob | None = self.get_job_by_id(job_id)
+        if job is not None and job.status not in STARTED:
+            job.terminate(reason)
+
+    def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
+        """Tags by ARN, those given to SubmitJob included."""
+        job = self._jobs.get(resource_arn.rpartition("/")[2])
+        tags: dict[str, str] = super().list_tags_for_resource(resource_arn)
+        return {**(job.request.get("tags") or {}), **tags} if job else tags
+
+    def _definition(self, name: str) -> JobDefinition:
+        definition = self.get_job_definition(name)
+        if definition is None and name.startswith("arn:"):
+            definition = self.get_job_definition(name.rpartition("/")[2])
+        if definition is None or definition.status != "ACTIVE":
+            raise ClientException(f"JobDefinition {name} not found")
+        return definition
+
+    def _run(self, job: BatchJob) -> None:
+        """A job's life, in its own thread: it ends SUCCEEDED or FAILED whatever happens."""
+        try:
+            status, reason = self._await_dependencies(job) or _attempts(self.world, job)
+        except Exception as error:  # noqa: BLE001  a job that never ends would hang whoever waits for it
+            logger.exception("batch job %s", job.job_id)
+            status, reason = "FAILED", f"InternalError: {error}"
+        job.finish(status, job.termination or reason)
+        self.changed(job.describe())
+
+    def _await_dependencies(self, job: BatchJob) -> tuple[str, str] | None:
+        for dependency in job.request.get("dependsOn") or []:
+            job.status = "PENDING"
+            other: BatchJob | None = self._jobs.get(dependency["jobId"])
+            if other is None or other.ended.result()["status"] == "FAILED":
+                return "FAILED", "Dependent Job failed"
+        return None
+
+
+class JobsResponse(BatchResponse):  # type: ignore[misc]
+    """SubmitJob with all its members."""
+
+    def submitjob(self) -> str:
+        """SubmitJob."""
+        job = self.batch_backend.run_job(json.loads(self.body))
+        return json.dumps({"jobId": job.job_id, "jobName": job.job_name, "jobArn": job.arn})
+
+
+def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
+    """Put the backend and the action in place. `changed` hears each job's final document."""
+    JobsBackend.world = world
+    JobsBackend.changed = staticmethod(changed)
+    # moto's other backend, without docker, only pretends that jobs run; ours never asks for docker at all.
+    default_user_config["batch"] = {"use_docker": True}
+    moto.batch.models.batch_backends.backend = JobsBackend
+    serve(moto.batch.urls, JobsResponse)
+
+
+def _attempts(world: World, job: BatchJob) -> tuple[str, str]:
+    """Run the job as often as its retry strategy allows. Returns final status and reason."""
+    reason = ""
+    for number in range(1, job.attempt_limit() + 1):
+        if job.termination:
+            break
+        job.status = "STARTING"
+        with room(world, "batch", f"{job.job_name}-{job.job_id[:8]}") as place:
+            code, reason = _attempt(world, job, place, number)
+        if code == 0:
+            return "SUCCEEDED", reason
+        if job.termination or not job.retries(code, reason):
+            break
+    return "FAILED", reason
+
+
+def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int, str]:
+    stream = f"{job.log_prefix()}/default/{uuid.uuid4().hex}"
+    job.begin_attempt(stream)
+    command = job.command()
+    if not command:
+        job.end_attempt(1, RUNTIME_ERROR)
+        return 1, RUNTIME_ERROR
+    variables = {
+        **job.environment(),
+        "AWS_BATCH_JOB_ATTEMPT": str(number),
+        "AWS_BATCH_JQ_NAME": job.job_queue.name,
+        "AWS_BATCH_CE_NAME": job.job_queue.environments[0].name if job.job_queue.environments else "",
+    }
+    log = LogStream(world.account, world.region, job.log_group(), stream)
+    process = place.start(command, variables, log.write)
+    job.attach(lambda: process.stop(min(GRACE_SECONDS, world.grace)))
+    code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace))
+    job.end_attempt(code, reason)
+    return code, reason
+
+
+def _attend(job: BatchJob, process: Process, grace: float) -> tuple[int, str]:
+    """Wait for the process within the attempt's time limit."""
+    code = process.wait(job.seconds())
+    if code is not None:
+        return code, EXITED
+    process.stop(grace)
+    return process.wait() or 137, TIMED_OUT

@@ -1,0 +1,174 @@
+"""Drives executions: one thread moves every interpreter, a pool carries out what they ask for.
+
+The thread takes commands from a queue (start, an outcome, stop) and timers from a heap, so an execution is never
+touched by two threads and its events come in the order in which things were told. Requests of integrations run in the
+pool; jobs wait in threads of their own and only report their end.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+from opsctl.asl.effects import AbandonTask, Failed, Outcome, ScheduleTask, StartFailed, SubmitFailed, Succeeded
+from opsctl.sandbox.runs import Run
+from opsctl.sandbox.tasks import Task
+
+WORKERS = 64
+CLOSED_TOKENS = 10_000
+FINAL = (Succeeded, Failed, StartFailed, SubmitFailed)
+logger = logging.getLogger(__name__)
+
+
+class UnknownToken(LookupError):
+    """No task was ever given this token."""
+
+
+class ClosedToken(LookupError):
+    """The token's task has ended."""
+
+
+class Engine:
+    """Moves executions. `changed` hears of each start and end, in the engine's thread; it must not block."""
+
+    def __init__(self, begin: Callable[[Task], None], changed: Callable[[Run], None]) -> None:
+        self._begin = begin
+        self._changed = changed
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._timers: list[tuple[float, int, Run]] = []
+        self._order = itertools.count()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="integration")
+        self._tokens: dict[str, Task] = {}
+        self._closed_tokens: OrderedDict[str, None] = OrderedDict()
+        self._tokens_lock = threading.Lock()
+        self._now = 0.0
+        threading.Thread(target=self._loop, name="engine", daemon=True).start()
+
+    def start(self, run: Run) -> None:
+        """Begin to walk an execution."""
+        self._commands.put(partial(self._start, run))
+
+    def stop(self, run: Run, error: str | None = None, cause: str | None = None) -> None:
+        """Abort an execution, and return when that is done."""
+        done: Future[None] = Future()
+        self._commands.put(partial(self._stop, run, error, cause, done))
+        done.result()
+
+    def answer(self, token: str, outcome: Outcome) -> None:
+        """Tell an outcome by task token. Raises UnknownToken or ClosedToken."""
+        with self._tokens_lock:
+            task = self._tokens.get(token)
+            if task is None:
+                raise ClosedToken(token) if token in self._closed_tokens else UnknownToken(token)
+            if isinstance(outcome, FINAL):
+                self._close_token(token)
+        task.tell(outcome)
+
+    # everything below runs in the engine's thread
+
+    def _loop(self) -> None:
+        while True:
+            command: Callable[[], None] | None = None
+            try:
+                wait = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
+                command = self._commands.get(timeout=wait)
+            except queue.Empty:
+                pass
+            try:
+                if command is not None:
+                    command()
+                self._fire()
+            except Exception:
+                logger.exception("the engine met something unforeseen")
+
+    def _fire(self) -> None:
+        """Tick every execution whose timer is due. An entry that the execution has moved away from is stale."""
+        now = self._clock()
+        while self._timers and self._timers[0][0] <= now:
+            due, _, run = heapq.heappop(self._timers)
+            if run.armed == due:
+                run.armed = None
+                self._move(run, lambda walking=run: walking.walk and walking.walk.tick(now))
+
+    def _start(self, run: Run) -> None:
+        self._changed(run)
+        self._move(run, lambda: run.walk and run.walk.start(self._clock()))
+
+    def _resolve(self, task: Task, outcome: Outcome) -> None:
+        run, number = task.run, task.effect.task
+        if isinstance(outcome, FINAL):
+            run.tasks.pop(number, None)
+        self._move(run, lambda: run.walk and run.walk.resolve(number, outcome, self._clock()))
+
+    def _stop(self, run: Run, error: str | None, cause: str | None, done: Future[None]) -> None:
+        self._move(run, lambda: run.walk and run.walk.stop(self._clock(), error, cause))
+        done.set_result(None)
+
+    def _move(self, run: Run, step: Callable[[], object]) -> None:
+        """Take one step of an execution and carry out what follows. A step that raises ends the execution FAILED."""
+        walk = run.walk
+        if walk is None:
+            return
+        try:
+            step()
+        except Exception as error:
+            logger.exception("the interpreter failed in %s", run.arn)
+            self._finish(run, "FAILED", "States.Runtime", f"The sandbox failed: {error!r}")
+            return
+        for effect in walk.effects():
+            if isinstance(effect, ScheduleTask):
+                self._schedule(run, effect)
+            else:
+                self._abandon(run, effect)
+        if walk.status != "RUNNING":
+            self._finish(run, walk.status)
+            return
+        due = walk.next_timer()
+        if due is not None and due != run.armed:
+            heapq.heappush(self._timers, (due, next(self._order), run))
+        run.armed = due
+
+    def _schedule(self, run: Run, effect: ScheduleTask) -> None:
+        task = Task(run, effect, lambda task, outcome: self._commands.put(partial(self._resolve, task, outcome)))
+        run.tasks[effect.task] = task
+        if effect.token is not None:
+            with self._tokens_lock:
+                self._tokens[effect.token] = task
+        self._pool.submit(self._begin, task)
+
+    def _abandon(self, run: Run, effect: AbandonTask) -> None:
+        task = run.tasks.pop(effect.task, None)
+        if task is None:
+            return
+        if task.effect.token is not None:
+            with self._tokens_lock:
+                self._close_token(task.effect.token)
+        # Ending a job may take a request of its own.
+        self._pool.submit(task.abandon)
+
+    def _finish(self, run: Run, status: str, error: str | None = None, cause: str | None = None) -> None:
+        for number in list(run.tasks):
+            self._abandon(run, AbandonTask(number))
+        run.armed = None
+        run.close(self._clock(), status, error, cause)
+        self._changed(run)
+        run.ended.set_result(run.describe())
+
+    def _close_token(self, token: str) -> None:
+        if self._tokens.pop(token, None) is not None:
+            self._closed_tokens[token] = None
+            if len(self._closed_tokens) > CLOSED_TOKENS:
+                self._closed_tokens.popitem(last=False)
+
+    def _clock(self) -> float:
+        """Now, never going backwards."""
+        self._now = max(self._now, time.time())
+        return self._now

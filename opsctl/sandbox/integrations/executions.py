@@ -1,0 +1,42 @@
+"""`states:startExecution.sync` and `.sync:2`: the state waits for a child execution."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import moto.stepfunctions.models
+
+from opsctl.asl.effects import Failed, Succeeded
+from opsctl.sandbox.integrations.calls import Calls, document
+from opsctl.sandbox.integrations.casing import compact
+from opsctl.sandbox.tasks import Task
+from opsctl.sandbox.world import World
+
+
+class Executions:
+    """Follows child executions."""
+
+    actions = frozenset({"startExecution"})
+
+    def __init__(self, world: World, calls: Calls) -> None:
+        self._world = world
+        self._calls = calls
+
+    def prepare(self, task: Task, parameters: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """The request as it is."""
+        return parameters
+
+    def follow(self, task: Task, answer: dict[str, Any]) -> None:
+        """Tell the child's end when it comes; stop it if nobody waits any more."""
+        backend = moto.stepfunctions.models.stepfunctions_backends[self._world.account][self._world.region]
+        child = backend.run(answer["ExecutionArn"])
+        child.ended.add_done_callback(lambda ended: self._ended(task, ended.result()))
+        task.on_abandon(lambda: backend.abandon_execution(child))
+
+    def _ended(self, task: Task, final: dict[str, Any]) -> None:
+        result = document(self._calls.shape("stepfunctions", "DescribeExecution"), final)
+        good = final["status"] == "SUCCEEDED"
+        if good and task.effect.resource.endswith(":2"):
+            result |= {name: json.loads(result[name]) for name in ("Input", "Output")}
+        task.tell(Succeeded(compact(result)) if good else Failed("States.TaskFailed", compact(result)))

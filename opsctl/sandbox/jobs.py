@@ -1,0 +1,77 @@
+"""Where jobs run: a private directory each, below the sandbox's own, gone when the job has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsctl.sandbox.environment import environment
+from opsctl.sandbox.processes import Process
+from opsctl.sandbox.world import World
+
+
+@dataclass(frozen=True)
+class Room:
+    """One job's private directory: `base` is its working tree, `home` and `tmp` are what its HOME and TMPDIR name."""
+
+    kind: str
+    name: str
+    root: Path
+    world: World
+
+    @property
+    def base(self) -> Path:
+        """For a training job this stands for /opt/ml."""
+        return self.root / "base"
+
+    def start(
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        on_line: Callable[[str], None],
+        directory: Path | None = None,
+    ) -> Process:
+        """Start the job's process with `variables` on top of the sandbox's own environment.
+
+        The sandbox's AWS variables win over the job's: a job cannot be led to a real account by its definition.
+        """
+        own = environment({"url": self.world.url, "region": self.world.region})
+        process = Process(
+            command,
+            environment={
+                **{"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+                **variables,
+                **own,
+                **{"HOME": str(self.root / "home"), "TMPDIR": str(self.root / "tmp")},
+            },
+            directory=directory or self.base,
+            lock=self.world.place.jobs_lock,
+            on_line=on_line,
+        )
+        self._announce(process.pid())
+        return process
+
+    def _announce(self, pid: int | None) -> None:
+        """Leave a note of who runs here, for `opsctl sandbox status`."""
+        note = {"kind": self.kind, "name": self.name, "pid": pid, "started": time.time()}
+        (self.root / "job.json").write_text(json.dumps(note))
+
+
+@contextlib.contextmanager
+def room(world: World, kind: str, name: str) -> Iterator[Room]:
+    """A fresh directory for one job, removed with all its content afterwards."""
+    readable = re.sub(r"[^A-Za-z0-9-]+", "-", name)[:80]
+    root = world.place.jobs / f"{kind}-{readable}-{uuid.uuid4().hex[:8]}"
+    for path in (root / "base", root / "home", root / "tmp"):
+        path.mkdir(parents=True, mode=0o700)
+    try:
+        yield Room(kind, name, root, world)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)

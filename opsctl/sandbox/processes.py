@@ -1,0 +1,107 @@
+"""Real subprocesses under a supervisor each: start, read their output, stop, learn how they ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+KILLED = 137
+LINE_BYTES = 65536
+DRAIN_SECONDS = 2.0
+
+
+class Process:
+    """One job's process, its group and its descendants. All but `stop` is for the one thread that waits for it.
+
+    `on_line` is called in a thread of its own with each line of output (without its newline, at most 64 KiB).
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        lock: Path,
+        on_line: Callable[[str], None],
+    ) -> None:
+        self._report, report = os.pipe()
+        # The supervisor is told its order on its input, not by arguments, so that no `pkill -f <script>` hits it.
+        self._popen = subprocess.Popen(  # noqa: S603  our own program
+            [sys.executable, "-I", "-S", str(SUPERVISOR), str(report)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=directory,
+            start_new_session=True,
+            pass_fds=(report,),
+        )
+        os.close(report)
+        self._said = b""
+        self._ended = False
+        self._send(json.dumps({"command": list(command), "lock": str(lock)}))
+        self._reader = threading.Thread(target=self._read, args=(on_line,), daemon=True)
+        self._reader.start()
+
+    def pid(self) -> int | None:
+        """The job's own process number, once it runs; None if it never did."""
+        while b"\n" not in self._said and not self._ended:
+            self._hear(None)
+        return int(self._said.split()[0]) if self._said else None
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """The exit status (docker's: 128 + n for signal n), or None if the job still runs after `seconds`."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._ended:
+            if not self._hear(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                return None
+        self._popen.wait()
+        # A descendant that outlived even its supervisor may hold the output open: do not wait for it for ever.
+        self._reader.join(DRAIN_SECONDS)
+        words = self._said.split()
+        return int(words[1]) if len(words) > 1 else KILLED
+
+    def stop(self, grace: float) -> None:
+        """SIGTERM to the job's group now, SIGKILL to all of it after `grace` seconds."""
+        self._send(f"stop {grace}")
+
+    def _send(self, line: str) -> None:
+        stdin = self._popen.stdin
+        with contextlib.suppress(OSError, ValueError):
+            if stdin is not None:
+                stdin.write(line.encode() + b"\n")
+                stdin.flush()
+
+    def _hear(self, seconds: float | None) -> bool:
+        """Read what the supervisor reports next; False if that took longer than `seconds`."""
+        poll = select.poll()
+        poll.register(self._report, select.POLLIN)
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            return False
+        data = os.read(self._report, 64)
+        self._said += data
+        if not data:
+            self._ended = True
+            os.close(self._report)
+            with contextlib.suppress(OSError):
+                if self._popen.stdin is not None:
+                    self._popen.stdin.close()
+        return True
+
+    def _read(self, on_line: Callable[[str], None]) -> None:
+        stdout = self._popen.stdout
+        if stdout is None:
+            return
+        with stdout:
+            for line in iter(lambda: stdout.readline(LINE_BYTES), b""):
+                on_line(line.decode("utf-8", "replace").rstrip("\r\n"))

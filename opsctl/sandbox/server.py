@@ -1,0 +1,129 @@
+"""The server process: `python -m opsctl.sandbox.server --dir DIR [--port N]`. Started by `lifecycle.up`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from opsctl.sandbox.directory import SandboxDirectory, hold
+from opsctl.sandbox.environment import ACCOUNT, REGION
+from opsctl.sandbox.world import World
+
+HOST = "127.0.0.1"
+
+
+class StartError(Exception):
+    """The server cannot start: what is wrong, and the remedy."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM. One JSON line on the ready descriptor says that it serves, or why it does not."""
+    options = _options(arguments)
+    place = SandboxDirectory(options.dir)
+    place.create()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        with _alone(place):
+            _serve(place, options)
+    except StartError as error:
+        _report(options.ready_fd, {"error": str(error), "hint": error.hint})
+        return 1
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="opsctl-sandbox")
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--host", choices=[HOST], default=HOST, help="loopback, nothing else")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--ready-fd", type=int, default=-1)
+    parser.add_argument("--stopped-jobs", choices=["succeed", "fail"], default="succeed")
+    parser.add_argument("--grace", type=float, default=float(os.environ.get("OPSCTL_SANDBOX_GRACE", "120")))
+    return parser.parse_args(arguments)
+
+
+@contextlib.contextmanager
+def _alone(place: SandboxDirectory) -> Iterator[None]:
+    """Be the one server of this directory, and leave no announcement behind."""
+    with hold(place.server_lock) as lock:
+        if lock is None:
+            raise StartError("a sandbox is just being started here", "try again in a moment: opsctl sandbox status")
+        lock.truncate(0)
+        lock.write(str(os.getpid()).encode())
+        lock.flush()
+        # A server that was killed had a world of its own; nothing of it is worth keeping.
+        for path in (place.jobs, place.functions, place.mailbox):
+            shutil.rmtree(path, ignore_errors=True)
+        place.create()
+        try:
+            yield
+        finally:
+            place.server_file.unlink(missing_ok=True)
+
+
+def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
+    listener = _listen(options.port)
+    port = listener.getsockname()[1]
+    world = World(place, f"http://{HOST}:{port}", REGION, ACCOUNT, options.stopped_jobs, options.grace)
+    try:
+        from opsctl.sandbox.assembly import assemble, warm
+    except ImportError as error:
+        if (error.name or "").startswith("opsctl"):
+            raise
+        message = f"the sandbox's packages are not installed: {error}"
+        raise StartError(message, "pip install 'opsctl[sandbox]'") from error
+    server, clients = assemble(world, listener)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    document = {
+        "pid": os.getpid(), "port": port, "url": world.url, "region": world.region, "account": world.account,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    place.write_server(document)
+    _report(options.ready_fd, document)
+    threading.Thread(target=warm, args=(clients,), daemon=True).start()
+    ended.wait()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise StartError(f"port {port} is in use", "leave --port out for a free one, or name another") from error
+        raise StartError(f"cannot listen on port {port}: {error}", "leave --port out for a free one") from error
+    listener.listen(512)
+    return listener
+
+
+def _report(descriptor: int, document: dict[str, Any]) -> None:
+    """Tell whoever started us, once. If nobody listens, nobody needs it."""
+    if descriptor < 0:
+        return
+    with contextlib.suppress(OSError), os.fdopen(descriptor, "w") as stream:
+        stream.write(json.dumps(document) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

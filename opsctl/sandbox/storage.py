@@ -1,0 +1,118 @@
+"""S3 from inside the server: what jobs read and write, without a request to ourselves for each object."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from moto.s3.models import FakeKey, S3Backend, s3_backends
+
+
+class NoSuchBucket(LookupError):
+    """The bucket of a URI does not exist."""
+
+
+class Storage:
+    """Objects of one account, by `s3://bucket/key` URIs."""
+
+    def __init__(self, account: str) -> None:
+        self._backend: S3Backend = s3_backends[account]["aws"]
+
+    def download_prefix(self, uri: str, target: Path) -> int:
+        """Copy every object whose key starts with the URI's key below `target`; returns how many there were.
+
+        A key's path below the prefix is kept; for a prefix that ends within a name, as S3Prefix allows, the part
+        after the last slash is kept too. Directory markers (keys that end in "/") are skipped.
+        """
+        bucket, prefix = split(uri)
+        base = prefix.rpartition("/")[0]
+        count = 0
+        for key in self._keys(bucket, prefix):
+            path = target / key.name[len(base) :].lstrip("/")
+            if key.name.endswith("/") or not path.resolve().is_relative_to(target.resolve()):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(key.value)
+            count += 1
+        return count
+
+    def upload_file(self, path: Path, uri: str) -> None:
+        """Store one file. Raises NoSuchBucket."""
+        bucket, name = split(uri)
+        self._require(bucket)
+        self._backend.put_object(bucket, name, path.read_bytes())
+
+    def delete(self, uri: str) -> None:
+        """Delete one object; one that is not there is fine."""
+        bucket, name = split(uri)
+        self._backend.delete_object(bucket, name)
+
+    def _keys(self, bucket: str, prefix: str) -> Iterator[FakeKey]:
+        self._require(bucket)
+        # A copy of the names: other threads put objects meanwhile, and moto has no locks.
+        for name in sorted(list(self._backend.buckets[bucket].keys)):
+            key = self._backend.get_object(bucket, name) if name.startswith(prefix) else None
+            if isinstance(key, FakeKey):
+                yield key
+
+    def _require(self, bucket: str) -> None:
+        if bucket not in self._backend.buckets:
+            raise NoSuchBucket(bucket)
+
+
+class Mirror:
+    """Keeps an S3 prefix equal to a local directory: changed files are uploaded, removed ones deleted there."""
+
+    def __init__(self, storage: Storage, directory: Path, uri: str) -> None:
+        self._storage = storage
+        self._directory = directory
+        self._uri = uri.rstrip("/")
+        self._seen = self._scan()
+
+    def synchronise(self) -> None:
+        """Carry the changes since the last call over to S3."""
+        now = self._scan()
+        for name, stamp in now.items():
+            if self._seen.get(name) != stamp and self._upload(name):
+                self._seen[name] = stamp
+        for name in self._seen.keys() - now.keys():
+            self._storage.delete(f"{self._uri}/{name}")
+            del self._seen[name]
+
+    def _upload(self, name: str) -> bool:
+        try:
+            self._storage.upload_file(self._directory / name, f"{self._uri}/{name}")
+        except FileNotFoundError:  # renamed between the scan and now: the next scan sees it
+            return False
+        return True
+
+    def _scan(self) -> dict[str, tuple[int, int]]:
+        found = {}
+        for path in self._directory.rglob("*"):
+            try:
+                if path.is_file() and not path.is_symlink():
+                    stat = path.stat()
+                    found[path.relative_to(self._directory).as_posix()] = (stat.st_mtime_ns, stat.st_size)
+            except FileNotFoundError:
+                continue
+        return found
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Bucket and key of an `s3://bucket/key` URI."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def pack(source: Path, archive: Path) -> None:
+    """Write `source`'s content as a gzipped tar file, paths relative to `source`."""
+    made = shutil.make_archive(str(archive.with_suffix("").with_suffix("")), "gztar", root_dir=source)
+    if made != str(archive):
+        Path(made).replace(archive)
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()

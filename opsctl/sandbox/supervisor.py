@@ -1,0 +1,146 @@
+"""The parent of one job: a program of its own, run by path, which imports nothing of ours.
+
+Its standard input is a pipe from the server. The first line is the order, `{"command": [...], "lock": path}`; every
+later line `stop <seconds>` means SIGTERM to the job's process group and SIGKILL after that time. End of file means
+that the server is gone, however it died, and everything is killed at once: that is what makes `kill -9` of the server
+leave nothing behind, without any race. The write end of `sys.argv[1]` (a file descriptor) gets one line with the job's
+process number and one with its exit status in docker's convention (128 + n for signal n, 127 for no such program).
+
+The job is the leader of its own session. On Linux the supervisor adopts orphaned descendants, so that a job's
+children end with it even if they left its process group.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def prctl(option: int, value: int) -> None:
+    """Linux's prctl; elsewhere nothing (the process group is then all that is killed)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def read_order() -> dict[str, object]:
+    """The first line of standard input, read byte by byte so that nothing after it is swallowed."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            raise SystemExit(0)
+        line += byte
+    order: dict[str, object] = json.loads(line)
+    return order
+
+
+def spawn(command: list[str]) -> int:
+    """Start the job as the leader of a new session, with no input, and return its process number."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(137)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.execvp(command[0], command)  # noqa: S606  the job's own entry point
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(126 if isinstance(error, PermissionError) else 127)
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to the job's whole process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def children() -> list[int]:
+    """Process numbers of our own children: the job, and on Linux every orphan that we adopted."""
+    found = []
+    for entry in os.listdir("/proc") if sys.platform == "linux" else []:
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as file:
+                if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
+                    found.append(int(entry))
+    return found
+
+
+def end_descendants() -> None:
+    """Kill what the job left behind, until nothing is left to wait for."""
+    while True:
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.005)
+
+
+def wait_for(pid: int, wake: int) -> int:
+    """Wait for the job, obeying the pipe meanwhile; returns its exit status as docker gives it."""
+    deadline = None
+    inputs = [0, wake]
+    while True:
+        ended, raw = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(raw)
+            return code if code >= 0 else 128 - code
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select(inputs, [], [], left)
+        if wake in ready:
+            os.read(wake, 512)
+        if 0 in ready:
+            words = os.read(0, 512).split()
+            if words:
+                signal_group(pid, signal.SIGTERM)
+                deadline = time.monotonic() + float(words[-1])
+            else:
+                inputs = [wake]
+                deadline = 0.0
+        if deadline is not None and time.monotonic() >= deadline:
+            signal_group(pid, signal.SIGKILL)
+            deadline = time.monotonic() + 1.0
+
+
+def main() -> None:
+    """Run one job to its end."""
+    order = read_order()
+    report = int(sys.argv[1])
+    os.set_inheritable(report, False)
+    lock = open(str(order["lock"]), "ab")  # noqa: SIM115  held until this process ends
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    wake, wakened = os.pipe()
+    os.set_blocking(wakened, False)
+    signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    command = order["command"]
+    pid = spawn(command if isinstance(command, list) else [])
+    os.write(report, f"{pid}\n".encode())
+    status = wait_for(pid, wake)
+    # The job's leader is gone; its group may live on, and on Linux so may what it put elsewhere.
+    signal_group(pid, signal.SIGKILL)
+    end_descendants()
+    os.write(report, f"{status}\n".encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""SageMaker training jobs: the API on moto's backend, each job a real subprocess under the container contract."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import moto.sagemaker.models
+import moto.sagemaker.urls
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.models import SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
+
+from opsctl.sandbox import container
+from opsctl.sandbox.api import ApiError, serve, validation_error
+from opsctl.sandbox.jobs import Room, room
+from opsctl.sandbox.logs import LogStream
+from opsctl.sandbox.processes import Process
+from opsctl.sandbox.storage import Mirror, NoSuchBucket, Storage
+from opsctl.sandbox.trainingjob import TrainingJob
+from opsctl.sandbox.world import World
+
+NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+DAY_SECONDS = 86400
+SYNC_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+
+class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
+    """moto's SageMaker, with training jobs that run."""
+
+    world: ClassVar[World]
+    changed: ClassVar[Callable[[dict[str, Any]], None]]
+    _url_module = moto.sagemaker.urls
+
+    def run_training_job(self, request: dict[str, Any]) -> TrainingJob:
+        """CreateTrainingJob. Raises ApiError for a bad name, a bad metric pattern, and a name in use."""
+        name = request["TrainingJobName"]
+        if not NAME.fullmatch(name):
+            pattern = "Member must satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+            raise validation_error(name, "trainingJobName", pattern)
+        arn = self.world.arn("sagemaker", f"training-job/{name}")
+        try:
+            job = TrainingJob(arn, request, self.changed)
+        except re.error as error:
+            raise ApiError("ValidationException", f"Invalid metric definition regex: {error}") from error
+        # One step, so that of two requests with one name exactly one wins.
+        if self.training_jobs.setdefault(name, job) is not job:
+            raise ApiError(
+                "ResourceInUse",
+                "Training job names must be unique within an AWS account and region, and a training job with this "
+                f"name already exists ({arn})",
+            )
+        job.move("Starting", "InProgress")
+        threading.Thread(target=_run, args=(self.world, job), name=f"training-{name}", daemon=True).start()
+        return job
+
+    def stop_training_job(self, name: str) -> None:
+        """StopTrainingJob: SIGTERM now, SIGKILL after the grace. Raises ApiError unless the job is InProgress."""
+        job: TrainingJob | None = self.training_jobs.get(name)
+        if job is None:
+            raise ApiError("ValidationException", "Requested resource not found.")
+        if job.training_job_status not in ("InProgress", "Stopping"):
+            status = job.training_job_status
+            message = f"The request was rejected because the training job is in status {status}."
+            raise ApiError("ValidationException", message)
+        job.stop()
+
+
+class TrainingResponse(SageMakerResponse):  # type: ignore[misc]
+    """The actions on training jobs that moto lacks or answers too simply."""
+
+    def create_training_job(self) -> ActionResult:
+        """CreateTrainingJob."""
+        job = self.sagemaker_backend.run_training_job(json.loads(self.body))
+        return ActionResult({"TrainingJobArn": job.arn})
+
+    def stop_training_job(self) -> EmptyResult:
+        """StopTrainingJob."""
+        self.sagemaker_backend.stop_training_job(self._get_param("TrainingJobName"))
+        return EmptyResult()
+
+
+def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
+    """Put the backend and the actions in place. `changed` hears each change of a job's document."""
+    TrainingBackend.world = world
+    TrainingBackend.changed = staticmethod(changed)
+    moto.sagemaker.models.sagemaker_backends.backend = TrainingBackend
+    serve(moto.sagemaker.urls, TrainingResponse)
+
+
+def _run(world: World, job: TrainingJob) -> None:
+    """A job's life, in its own thread: it ends Completed, Failed or Stopped whatever happens."""
+    try:
+        with room(world, "training", job.training_job_name) as place:
+            outcome = _train(world, job, place)
+    except container.InputError as error:
+        outcome = ("Failed", "Failed", str(error))
+    except NoSuchBucket as error:
+        outcome = ("Failed", "Failed", f"ClientError: The specified bucket does not exist: {error}")
+    except Exception as error:  # noqa: BLE001  a job that never ends would hang whoever waits for it
+        logger.exception("training job %s", job.training_job_name)
+        outcome = ("Failed", "Failed", f"InternalServerError: {error}")
+    job.move(*outcome)
+
+
+def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str | None]:
+    """Download, run, upload. Returns secondary status, status and failure reason."""
+    storage = Storage(world.account)
+    job.move("Downloading")
+    container.prepare(job, place.base, storage)
+    if job.stopping:
+        return ("Stopped", "Stopped", None)
+    local = container.checkpoints(job, place.base)
+    mirror = Mirror(storage, local, job.request["CheckpointConfig"]["S3Uri"]) if local else None
+    job.move("Training")
+    log = LogStream(world.account, world.region, LOG_GROUP, f"{job.training_job_name}/algo-1-{int(time.time())}")
+    process = place.start(
+        container.command(job, place.base),
+        container.variables(job, place.base),
+        lambda line: (log.write(line), job.read_metrics(line))[0],
+        directory=place.base,
+    )
+    job.attach(lambda: process.stop(world.grace))
+    code, overran = _attend(job, process, mirror)
+    if mirror:
+        mirror.synchronise()
+    if code and not job.stopping:
+        return ("Failed", "Failed", container.failure_reason(place.base, code))
+    job.move("Uploading")
+    container.upload(job, place.base, storage)
+    if job.stopping:
+        return ("MaxRuntimeExceeded" if overran else "Stopped", "Stopped", None)
+    return ("Completed", "Completed", None)
+
+
+def _attend(job: TrainingJob, process: Process, mirror: Mirror | None) -> tuple[int, bool]:
+    """Wait for the process, keeping its checkpoints and its time limit.
+
+    Returns its exit status, and whether the time limit ended it.
+    """
+    limit = time.monotonic() + int((job.request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", DAY_SECONDS))
+    overran = False
+    while (code := process.wait(max(0.0, min(SYNC_SECONDS, limit - time.monotonic())) or SYNC_SECONDS)) is None:
+        if mirror:
+            mirror.synchronise()
+        if not job.stopping and time.monotonic() >= limit:
+            overran = True
+            job.stop()
+    return code, overran
