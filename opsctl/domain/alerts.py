@@ -30,20 +30,17 @@ _CONSOLES = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 _SCANNED = 20_000  # characters of a cause that are looked at
+# What stands before the secret, in the first group, is kept: the name of a variable is no secret and tells a lot.
+_NAMES = r"(?:password|passwd|secret|api_?key|access_?key|private_?key|credential|[_-]token|token(?==))[a-z0-9_-]{0,60}"
+_QUOTE = r"\\?[\"']"
 _SECRETS = (
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    re.compile(r"(?<=://)[^/\s:@]{1,200}:[^/\s@]{1,200}(?=@)"),
-    re.compile(r"(?i)(?<=\bbearer )[a-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?i)(?<=x-amz-signature=|amz-credential=|security-token=)[^&\s\"']+"),
-    re.compile(
-        r"(?i)(?<![a-z0-9])[a-z0-9_-]{0,60}(?:password|passwd|secret|token|api_?key|access_?key|private_?key|credential)"
-        r"[a-z0-9_-]{0,60}\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?[^\s\"',;&}\\]+"
-    ),
-    re.compile(
-        r"(?i)[\"']Name\\?[\"']\s{0,3}:\s{0,3}\\?[\"'][^\"']{0,60}(?:password|passwd|secret|token|key|credential)[^\"']{0,60}"
-        r"[\"']\s{0,3},\s{0,3}\\?[\"']Value\\?[\"']\s{0,3}:\s{0,3}\\?[\"'][^\"']*"
-    ),
+    re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    re.compile(r"(://)[^/\s:@]{1,200}:[^/\s@]{1,200}(?=@)"),
+    re.compile(r"(?i)(\bbearer )[a-z0-9._~+/=-]{8,}"),
+    re.compile(r"(?i)(x-amz-(?:signature|credential|security-token)=)[^&\s\"']+"),
+    re.compile(rf"(?i)({_NAMES}(?:{_QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{_QUOTE})?)[^\s\"',;&}}\\]+"),
+    re.compile(rf"(?i)({_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_QUOTE}value{_QUOTE}\s{{0,3}}:\s{{0,3}}{_QUOTE})[^\"'\\]+"),
 )
 
 
@@ -140,7 +137,7 @@ def readable_cause(cause: str) -> str:
 def redacted(text: str) -> str:
     """The text with everything struck out that looks like a credential."""
     for secret in _SECRETS:
-        text = secret.sub("[redacted]", text)
+        text = secret.sub(r"\1[redacted]", text)
     return text
 
 

@@ -1,0 +1,190 @@
+import json
+
+import pytest
+
+from opsctl.asl import Execution, parse
+from opsctl.asl.effects import Failed, ScheduleTask, Succeeded
+from opsctl.asl.history import read_history
+from opsctl.domain.alerts import (
+    CAUSE_LIMIT,
+    SUBJECT_LIMIT,
+    Failure,
+    compose,
+    failures_in,
+    readable_cause,
+    redacted,
+    reported_failures,
+    was_reported,
+)
+
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:documents-training:nightly-7"
+
+
+def task(**fields):
+    return {"Type": "Task", "Resource": "arn:aws:states:::sns:publish", "Parameters": {}, **fields}
+
+
+MACHINE = parse({
+    "StartAt": "Work",
+    "States": {
+        "Work": task(Next="End", Catch=[{"ErrorEquals": ["Known"], "Next": "Describe Failure"}]),
+        "Describe Failure": task(
+            Parameters={"Payload": {"failures": [{"step": "Work", "failure": {"Error": "Known", "Cause": "it did"}}]}},
+            Next="Notify Failure",
+        ),
+        "Notify Failure": task(Next="Fail", Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Fail"}]),
+        "Fail": {"Type": "Fail", "Error": "PipelineFailed"},
+        "End": {"Type": "Succeed"},
+    },
+})  # fmt: skip
+
+
+def history(**outcomes):
+    """The history of a run whose tasks end as told (by first word of the state), and which is stopped at the rest."""
+    execution = Execution(MACHINE, "{}", context={"Execution": {"RedriveCount": 0}})
+    execution.start(0.0)
+    while asked := [effect for effect in execution.effects() if isinstance(effect, ScheduleTask)]:
+        for effect in asked:
+            if outcome := outcomes.get(effect.state.split()[0].lower()):
+                execution.resolve(effect.task, outcome, 1.0)
+    if execution.status == "RUNNING":
+        execution.stop(2.0, error="Operator", cause="wrong data")
+    return read_history(execution.events)
+
+
+def test_the_whole_alert():
+    cause = json.dumps({"TrainingJobName": "nightly-7-train-text-model-d0r0", "TrainingJobStatus": "Failed",
+                        "FailureReason": "AlgorithmError: loss is not finite, exit code: 1"})  # fmt: skip
+    alert = compose(ARN, "FAILED", [Failure("Train Text Model", "States.TaskFailed", cause)])
+    assert alert.subject == "documents-training: nightly-7 FAILED at Train Text Model"
+    assert alert.attributes == {
+        "machine": "documents-training", "run": "nightly-7", "status": "FAILED", "step": "Train Text Model"
+    }  # fmt: skip
+    link = f"https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"
+    assert alert.message.splitlines() == [
+        "Run:     nightly-7",
+        "Machine: documents-training",
+        "Status:  FAILED",
+        "",
+        "Step:    Train Text Model",
+        "Error:   States.TaskFailed",
+        "Cause:   AlgorithmError: loss is not finite, exit code: 1 (training job nightly-7-train-text-model-d0r0)",
+        "",
+        f"Console: {link}",
+        'Next:    opsctl rerun nightly-7 --from "Train Text Model"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("partition", "host"),
+    [("aws-cn", "cn-north-1.console.amazonaws.cn"), ("aws-us-gov", "cn-north-1.console.amazonaws-us-gov.com")],
+)
+def test_the_link_leads_to_the_partitions_own_console(partition, host):
+    arn = f"arn:{partition}:states:cn-north-1:123456789012:execution:documents-training:nightly-7"
+    assert f"Console: https://{host}/states/home?region=cn-north-1#" in compose(arn, "FAILED", []).message
+
+
+def test_a_subject_is_what_sns_takes():
+    subject = compose(ARN, "FAILED", [Failure("Prüfen\n" * 30, "E")]).subject
+    assert subject.startswith("documents-training: nightly-7 FAILED at Pr?fen?Pr?fen")
+    assert len(subject) == SUBJECT_LIMIT
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        ("", ""),
+        ("plain words", "plain words"),
+        ("[1]", "[1]"),
+        ('{"other": 1}', '{"other": 1}'),
+        ('{"errorMessage": "no such key", "errorType": "KeyError", "stackTrace": ["a", "b"]}', "no such key"),
+        ('{"FailureReason": "ClientError: no data"}', "ClientError: no data"),
+        (
+            json.dumps({"StatusReason": "Essential container in task exited", "Container": {
+                "ExitCode": 1, "LogStreamName": "fetch/default/1", "Reason": "OutOfMemoryError"}}),
+            "Essential container in task exited; OutOfMemoryError; exit code 1; log stream fetch/default/1",
+        ),
+        ('{"StatusReason": "Host EC2 terminated"}', "Host EC2 terminated"),
+        ('{"FailureReason": "cut off', '{"FailureReason": "cut off'),
+    ],
+)  # fmt: skip
+def test_of_a_services_document_the_sentence_is_left(cause, sentence):
+    assert readable_cause(cause) == sentence
+
+
+def test_a_long_cause_keeps_its_start_and_its_end():
+    cause = readable_cause("start" + "x" * 15_000 + "end")
+    assert cause.startswith("startx")
+    assert cause.endswith("xend")
+    assert CAUSE_LIMIT - 5 < len(cause) <= CAUSE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("key AKIAIOSFODNN7EXAMPLE is bad", "key [redacted] is bad"),
+        ("DB_PASSWORD=hunter2 next", "DB_PASSWORD=[redacted] next"),
+        ('{"aws_secret_access_key": "wJalrXUtnFEMI"}', '{"aws_secret_access_key": "[redacted]"}'),
+        ('{"Name":"API_TOKEN","Value":"abc def"},{"Name":"A","Value":"b"}',
+         '{"Name":"API_TOKEN","Value":"[redacted]"},{"Name":"A","Value":"b"}'),
+        (r'{\"Name\":\"SECRET\",\"Value\":\"abc\"}', r'{\"Name\":\"SECRET\",\"Value\":\"[redacted]\"}'),
+        ("postgres://me:pw@host/db", "postgres://[redacted]@host/db"),
+        ("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer [redacted]"),
+        ("https://b.s3/x?X-Amz-Signature=abc123&y=1", "https://b.s3/x?X-Amz-Signature=[redacted]&y=1"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----!", "[redacted]!"),
+        ("unexpected token: x; 3 tokens left; loss is nan", "unexpected token: x; 3 tokens left; loss is nan"),
+    ],
+)  # fmt: skip
+def test_credentials_are_struck_out_and_other_words_are_not(text, left):
+    assert redacted(text) == left
+
+
+def test_redaction_is_quick_on_text_made_to_slow_it_down():
+    for text in ("a" * 20_000, "secret" * 3_000, "://" * 6_000, "token=" * 3_000, '"' * 20_000):
+        readable_cause(text)
+
+
+def test_the_next_command_fits_what_failed():
+    assert compose(ARN, "ABORTED", [Failure("", "Operator")]).message.endswith("Next:    opsctl status nightly-7")
+    assert "Next:    opsctl start, once" in compose(ARN, "FAILED", [Failure("Prepare Run", "InvalidRunInput")]).message
+    both = compose(ARN, "FAILED", [Failure("Train Text Model", "a"), Failure("Train Image Model", "b")])
+    assert both.message.endswith('--from "Train Text Model" --from "Train Image Model"')
+    assert both.attributes["step"] == "Train Text Model, Train Image Model"
+
+
+def test_the_machines_own_list_is_read_whatever_is_missing():
+    listed = [{"step": "A", "failure": {"Error": "E", "Cause": "c"}}, {"step": "B", "failure": {"Error": "E"}}, {}]
+    assert reported_failures(listed) == (Failure("A", "E", "c"), Failure("B", "E", ""), Failure("", "", ""))
+    assert reported_failures(None) == ()
+
+
+def test_an_error_that_no_catch_caught_is_found_in_the_history():
+    told = history(work=Failed("Unknown", "it broke"))
+    assert failures_in(told, "Describe Failure") == (Failure("Work", "Unknown", "it broke"),)
+    assert not was_reported(told, "Notify Failure")
+
+
+def test_a_stopped_run_names_the_step_it_was_at():
+    told = history()
+    assert told.status == "ABORTED"
+    assert failures_in(told, "Describe Failure") == (Failure("Work", "ABORTED", ""),)
+
+
+def test_an_alert_that_went_out_is_not_sent_again():
+    told = history(work=Failed("Known"), describe=Succeeded("{}"), notify=Succeeded("{}"))
+    assert told.error == "PipelineFailed"
+    assert was_reported(told, "Notify Failure")
+
+
+def test_an_alert_that_did_not_go_out_tells_what_the_machine_had_caught():
+    told = history(work=Failed("Known"), describe=Succeeded("{}"), notify=Failed("SNS.NotFoundException"))
+    assert not was_reported(told, "Notify Failure")
+    assert failures_in(told, "Describe Failure") == (Failure("Work", "Known", "it did"),)
+    assert {failure.step for failure in failures_in(told, "Of Another Name")} == {"Work", "Notify Failure"}
+
+
+def test_a_history_that_tells_nothing_still_makes_an_alert():
+    empty = read_history([])
+    assert failures_in(empty, "Describe Failure") == (Failure("", "RUNNING", ""),)
