@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from contract import Job, JobError
 from hyperparameters import Hyperparameter, Value, parse_hyperparameters
-from loop import Loop, Settings, StopRequest, Task, autocast, choose_device, load
+from loop import Loop, Settings, Task, autocast, choose_device, load
 from outputs import write_outputs
 from stacks import TRAIN, VALIDATION, DataSet, read_data_set
 from torch import nn
 
-PREDICTION_BATCH = 256
+PREDICTION_BATCH = 64
 
 
 class PageTask(Task, Protocol):
@@ -57,13 +57,12 @@ def train_base_model(
     make_task: Callable[[DataSet, dict[str, Value]], PageTask],
 ) -> None:
     """Trains a base model as the job's hyperparameters say and writes its artifact."""
-    stop = StopRequest()
     values = parse_hyperparameters(job.hyperparameters(), declared)
     data = read_data_set(job.channel("data"))
     fold = folds_of_pages(data, int(values["folds"]))
     task = make_task(data, values)
     identity = {"model": name, "hyperparameters": values, "fingerprint": data.fingerprint}
-    loop = Loop(job, task, settings(values), identity, stop)
+    loop = Loop(job, task, settings(values), identity)
     train_pages = data.pages_in(data.stacks_in(TRAIN))
     member_pages = [train_pages, *(train_pages[fold[train_pages] != index] for index in range(int(values["folds"])))]
     networks, history = loop.train(member_pages, data.pages_in(data.stacks_in(VALIDATION)))

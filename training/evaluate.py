@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from contract import Job, run
+from contract import Job, JobError, run
 from hyperparameters import parse_hyperparameters
 from outputs import average, read_outputs
 from stacks import HELD_OUT, DataSet, read_data_set
@@ -37,8 +37,12 @@ class Reading:
 def read_by_class(probability: np.ndarray, stack: np.ndarray) -> Reading:
     """The likeliest class of each page; a document begins where that, or the stack, changes."""
     label = probability.argmax(axis=1)
-    changes = (label[1:] != label[:-1]) | (stack[1:] != stack[:-1])
-    return Reading(label, np.concatenate([[True], changes]))
+    return Reading(label, starts(label) | starts(stack))
+
+
+def starts(values: np.ndarray) -> np.ndarray:
+    """True where a value differs from the one before, and at the first."""
+    return np.concatenate([[True], values[1:] != values[:-1]])
 
 
 def page_accuracy(reading: Reading, truth: Reading) -> float:
@@ -46,17 +50,16 @@ def page_accuracy(reading: Reading, truth: Reading) -> float:
 
 
 def boundary_accuracy(reading: Reading, truth: Reading, stack: np.ndarray) -> float:
-    inner = np.concatenate([[False], stack[1:] == stack[:-1]])
+    inner = ~starts(stack)
     return float((reading.first == truth.first)[inner].mean()) if inner.any() else 1.0
 
 
 def document_accuracy(reading: Reading, truth: Reading) -> float:
     """A document counts if no page of it is wrong, nor the beginning of what follows it."""
     document = np.cumsum(truth.first) - 1
-    wrong_page = (reading.label != truth.label) | (reading.first != truth.first)
-    wrong = np.bincount(document, weights=wrong_page) > 0
-    begins_right = (reading.first == truth.first)[truth.first]
-    wrong[:-1] |= ~begins_right[1:]
+    wrong_boundary = reading.first != truth.first
+    wrong = np.bincount(document, weights=wrong_boundary | (reading.label != truth.label)) > 0
+    wrong[:-1] |= wrong_boundary[truth.first][1:]
     return float(1 - wrong.mean())
 
 
@@ -85,13 +88,17 @@ def measure(data: DataSet, readings: dict[str, Reading], truth: Reading, stack: 
 def work(job: Job) -> None:
     parse_hyperparameters(job.hyperparameters(), {})
     data = read_data_set(job.channel("data"))
+    if AVERAGE in job.base_models():
+        raise JobError(f"a base model may not be called {AVERAGE!r}: metrics.json calls the models' average so")
     base = [read_outputs(job, model, data) for model in job.base_models()]
     sequence = read_outputs(job, SEQUENCE, data)
     pages = data.pages_in(data.stacks_in(HELD_OUT))
     stack, truth = data.stack[pages], Reading(data.label[pages], data.first[pages])
     readings = {output.model: read_by_class(output.log_probability[pages], stack) for output in base}
     readings[AVERAGE] = read_by_class(average(base)[pages], stack)
-    beginnings = sequence.first[pages] >= BEGINS
+    if sequence.first is None:
+        raise JobError("the sequence model's outputs say nothing about beginnings; train it with this run's code")
+    beginnings = (sequence.first[pages] >= BEGINS) | starts(stack)
     readings[SEQUENCE] = Reading(sequence.log_probability[pages].argmax(axis=1), beginnings)
     metrics = measure(data, readings, truth, stack)
     job.write_metrics(metrics)

@@ -255,7 +255,6 @@ def folders(source: str, target: str) -> tuple[Folder, Folder]:
             raise FetchError(f"DATA_INPUT_PATH is no directory: {source}")
         return LocalFolder(Path(source)), LocalFolder(Path(target))
     import boto3  # only where S3 is meant: a person may try this script without it
-
     from botocore.config import Config
 
     config = Config(max_pool_connections=COPIES_IN_FLIGHT, retries={"mode": "standard", "max_attempts": 8})

@@ -30,7 +30,8 @@ Batch = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Settings:
-    """The hyperparameters that steer the loop. Learning rates run from min_lr to max_lr and back in cycle_length epochs."""
+    """The hyperparameters that steer the loop. The learning rate goes from min_lr to max_lr and back in cycle_length
+    epochs."""
 
     epochs: int
     batch_size: int
@@ -88,7 +89,8 @@ def choose_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     if not os.environ.get("OMP_NUM_THREADS"):
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2))
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, usable // 2))
     return torch.device("cpu")
 
 
@@ -108,12 +110,13 @@ def load(dataset: Dataset[Batch], device: torch.device, worker: int = 0) -> Iter
 
 
 class Loop:
-    """Trains the members of a task. `identity` is everything that the result depends on."""
+    """Trains the members of a task. `identity` is everything that the result depends on: hyperparameters and inputs."""
 
-    def __init__(self, job: Job, task: Task, settings: Settings, identity: Mapping[str, Any], stop: StopRequest) -> None:
+    def __init__(self, job: Job, task: Task, settings: Settings, identity: Mapping[str, Any]) -> None:
         self.checkpoint = job.checkpoints / CHECKPOINT
-        self.task, self.settings, self.identity, self.stop = task, settings, dict(identity), stop
+        self.task, self.settings, self.identity = task, settings, dict(identity)
         self.device = choose_device()
+        self.stop = StopRequest()
 
     def train(self, member_rows: Sequence[np.ndarray], validation: np.ndarray) -> tuple[list[nn.Module], list[dict]]:
         """Trains one network per entry of member_rows. Returns the networks and the first one's metrics by epoch.
@@ -166,11 +169,11 @@ class Loop:
     def _refuse_divergence(self, member: Member, epoch: int, loss: float) -> None:
         weights = [value for value in member.network.state_dict().values() if value.is_floating_point()]
         if not np.isfinite(loss) or not all(bool(torch.isfinite(value).all()) for value in weights):
-            rate = f"hyperparameter max_lr={self.settings.max_lr:g}"
-            raise JobError(f"training diverged in epoch {epoch}: loss={loss:g} with {rate}; run again with a lower max_lr")
+            cause = f"loss={loss:g} with hyperparameter max_lr={self.settings.max_lr:.15g}"
+            raise JobError(f"training diverged in epoch {epoch}: {cause}; run again with a lower max_lr")
 
     def _stopped(self, epoch: int) -> str:
-        return f"stopped by SIGTERM in epoch {epoch} of {self.settings.epochs}; run again to resume with epoch {epoch}"
+        return f"stopped by SIGTERM in epoch {epoch} of {self.settings.epochs}; run again to resume with that epoch"
 
     def _save(self, members: list[Member], history: list[dict]) -> None:
         states = [{"network": each.network.state_dict(), "optimizer": each.optimizer.state_dict()} for each in members]
@@ -181,8 +184,8 @@ class Loop:
         state = read_checkpoint(self.checkpoint)
         if state is None:
             return []
-        if state["identity"] != self.identity:
-            print("checkpoint of another job left alone: other hyperparameters, code or data", flush=True)
+        if state.get("identity") != self.identity:
+            print("checkpoint of another job left alone: other hyperparameters or inputs", flush=True)
             return []
         for member, saved in zip(members, state["members"], strict=True):
             member.network.load_state_dict(saved["network"])

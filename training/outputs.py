@@ -2,10 +2,10 @@
 
     log_probability   float32 [pages, classes]
     first             float32 [pages], probability that a document begins here; only the sequence model's
-    fold              int8 [pages], the fold whose model, trained without it, saw the page; -1: the final model
+    fold              int8 [pages], the fold whose network, trained without it, read the page; -1: the final network
 
-A base model's outputs for its own training pages come from models that never saw them. The sequence model would otherwise
-learn to trust outputs that are far better than those of unseen pages.
+A base model's outputs for its own training pages come from networks that never saw them. The sequence model would
+otherwise learn to trust outputs that are far better than those of unseen pages.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_outputs(job: Job, model: str, data: DataSet) -> Outputs:
     _check(artifact, model, data)
     with np.load(io.BytesIO(artifact.read(OUTPUTS)), allow_pickle=False) as arrays:
         log_probability = arrays["log_probability"]
-        first = arrays["first"] if "first" in arrays else None
+        first = arrays.get("first")
     if log_probability.shape != (len(data), len(data.classes)) or not np.isfinite(log_probability).all():
         raise JobError(f"the outputs in {artifact.path} do not fit this data set; train the {model} model again")
     return Outputs(model, log_probability, first, artifact.digest())

@@ -1,4 +1,4 @@
-"""Trains the sequence model: the class of every page of a stack, and where documents begin, from what the base models say.
+"""Trains the sequence model: the class of every page of a stack, and where documents begin, from the base models' words.
 
 It reads the pages of a stack in order and in both directions, so that an outspoken first page speaks for the vague ones
 behind it. It takes any number of base models: one channel each, named by the model.
@@ -14,7 +14,7 @@ import torch
 from base_model import settings, write_artifact
 from contract import Job, run
 from hyperparameters import Hyperparameter, Value, parse_hyperparameters
-from loop import Loop, StopRequest, autocast, load
+from loop import Loop, autocast, load
 from outputs import Outputs, read_outputs, write_outputs
 from stacks import TRAIN, VALIDATION, DataSet, read_data_set
 from torch import Tensor, nn
@@ -52,8 +52,11 @@ class SequenceNetwork(nn.Module):
         """Logits of the class [stacks, pages, classes] and of beginning [stacks, pages, 2].
 
         Features are [stacks, pages, inputs], padded at the end; lengths are the stacks' pages."""
-        packed = pack_padded_sequence(self.input(features), lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.pages(packed)[0], batch_first=True, total_length=features.shape[1])
+        states = self.input(features).float()
+        packed = pack_padded_sequence(states, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        with torch.autocast(features.device.type, enabled=False):  # autocast takes cuDNN's GRU to fp16, never to bf16
+            packed, _ = self.pages(packed)
+        states, _ = pad_packed_sequence(packed, batch_first=True, total_length=features.shape[1])
         states = self.dropout(states)
         return self.label(states), self.first(states)
 
@@ -136,7 +139,6 @@ def features_of(outputs: list[Outputs]) -> np.ndarray:
 
 
 def work(job: Job) -> None:
-    stop = StopRequest()
     values = parse_hyperparameters(job.hyperparameters(), HYPERPARAMETERS)
     data = read_data_set(job.channel("data"))
     outputs = [read_outputs(job, model, data) for model in job.base_models()]
@@ -147,7 +149,7 @@ def work(job: Job) -> None:
         "fingerprint": data.fingerprint,
         "base_models": {output.model: output.digest for output in outputs},
     }
-    loop = Loop(job, task, settings(values), identity, stop)
+    loop = Loop(job, task, settings(values), identity)
     networks, history = loop.train([data.stacks_in(TRAIN)], data.stacks_in(VALIDATION))
     log_probability, first = task.predict(networks[0], np.arange(len(data.stacks)))
     write_artifact(job, identity, data, networks[0], history)
