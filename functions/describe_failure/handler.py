@@ -15,19 +15,19 @@ from opsctl.asl.history import read_history
 from opsctl.domain.alerts import compose, failures_in, reported_failures, was_reported
 
 DESCRIBE_STATE = "Describe Failure"
-PATIENCE = (1, 2, 4, 8)  # seconds between looks at a history that has not caught up with its event
+TIME_TO_PUBLISH = 30_000  # milliseconds of the function's time that waiting leaves over
 
 
-def handler(event, _context):
+def handler(event, context):
     if event.get("source") == "aws.states":
-        return _from_rule(event["detail"])
+        return _from_rule(event["detail"], context)
     alert = compose(event["arn"], "FAILED", reported_failures(event["failures"]))
     return {"subject": alert.subject, "message": alert.message, "step": alert.attributes["step"]}
 
 
-def _from_rule(detail):
+def _from_rule(detail, context):
     arn, redrives = detail["executionArn"], detail.get("redriveCount") or 0
-    history = _ended_history(arn, redrives)
+    history = _ended_history(arn, redrives, context)
     # After a redrive the earlier end is history: the redrive's own end sends the next event.
     if history.redrives > redrives or was_reported(history, os.environ["NOTIFY_STATE"]):
         return {"published": False}
@@ -43,14 +43,14 @@ def _from_rule(detail):
     return {"published": True}
 
 
-def _ended_history(arn, redrives):
+def _ended_history(arn, redrives, context):
     """The history, as a rule up to its end: AWS serves histories eventually consistent, and an alert must not wait."""
     states = boto3.client("stepfunctions")
     history = read_history(_events(states, arn))
-    for pause in PATIENCE:
-        if history.status != "RUNNING" or history.redrives > redrives:
+    while history.status == "RUNNING" and history.redrives <= redrives:
+        if context.get_remaining_time_in_millis() < TIME_TO_PUBLISH:
             break
-        time.sleep(pause)
+        time.sleep(1)
         history = read_history(_events(states, arn))
     return history
 
