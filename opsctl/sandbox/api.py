@@ -8,7 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import BaseResponse
 
 
-class ApiError(ServiceException):  # type: ignore[misc]
+class ApiError(ServiceException):
     """An AWS error answer: `ApiError(code, message)`. (moto's own class looks for a service named like its module.)"""
 
 

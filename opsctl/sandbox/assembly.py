@@ -23,7 +23,7 @@ from opsctl.sandbox.runs import Run
 from opsctl.sandbox.world import World
 
 
-class _Handler(MotoRequestHandler):  # type: ignore[misc]
+class _Handler(MotoRequestHandler):
     """Logs nothing for requests that went well."""
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
@@ -44,7 +44,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     statemachines.install(world, engine)
     statesapi.install()
     provider.install()
-    bus.start_execution = lambda arn, name, text: _machines(world).start_execution(arn, name, text)
+    bus.start_execution = lambda arn, name, text: statemachines.machines(world).launch(arn, name, text)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     application = Gateway(DomainDispatcherApplication(create_backend_app))
     server = make_server(
@@ -61,12 +61,6 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
 def warm(clients: Clients) -> None:
     """Pay for the first use of the common services now."""
     clients.warm()
-
-
-def _machines(world: World) -> statemachines.MachinesBackend:
-    backends = statemachines.moto.stepfunctions.models.stepfunctions_backends
-    backend: statemachines.MachinesBackend = backends[world.account][world.region]
-    return backend
 
 
 def _run_changed(bus: events.Events, run: Run) -> None:

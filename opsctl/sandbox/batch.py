@@ -28,12 +28,19 @@ RUNTIME_ERROR = "CannotStartContainerError: the definition gives no command, and
 logger = logging.getLogger(__name__)
 
 
-class JobsBackend(BatchBackend):  # type: ignore[misc]
+class JobsBackend(BatchBackend):
     """moto's Batch, with jobs that run."""
 
     world: ClassVar[World]
     changed: ClassVar[Callable[[dict[str, Any]], None]]
     _url_module = moto.batch.urls
+
+    @property
+    def own_jobs(self) -> dict[str, BatchJob]:
+        """moto's table of jobs, which holds ours: its lists and descriptions read it."""
+        jobs: Any = self._jobs
+        found: dict[str, BatchJob] = jobs
+        return found
 
     def run_job(self, request: dict[str, Any]) -> BatchJob:
         """SubmitJob. Raises ClientException for a bad name and for a definition or queue that does not exist."""
@@ -47,26 +54,27 @@ class JobsBackend(BatchBackend):  # type: ignore[misc]
             raise ClientException("The sandbox runs single-container jobs only: no array, multi-node or EKS jobs")
         job_id = str(uuid.uuid4())
         job = BatchJob(job_id, self.world.arn("batch", f"job/{job_id}"), request, definition, queue)
-        self._jobs[job_id] = job
-        queue.jobs.append(job)
+        self.own_jobs[job_id] = job
+        queued: list[Any] = queue.jobs
+        queued.append(job)
         threading.Thread(target=self._run, args=(job,), name=f"batch-{job_id}", daemon=True).start()
         return job
 
     def terminate_job(self, job_id: str, reason: str) -> None:
         """TerminateJob: SIGTERM now, SIGKILL after 30 s; a job that has not started never does."""
-        job: BatchJob | None = self.get_job_by_id(job_id)
+        job = self.own_jobs.get(job_id)
         if job is not None and job.status not in FINAL:
             job.terminate(reason)
 
     def cancel_job(self, job_id: str, reason: str) -> None:
         """CancelJob: as TerminateJob, but only before the job has started."""
-        job: BatchJob | None = self.get_job_by_id(job_id)
+        job = self.own_jobs.get(job_id)
         if job is not None and job.status not in STARTED:
             job.terminate(reason)
 
     def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
         """Tags by ARN, those given to SubmitJob included."""
-        job = self._jobs.get(resource_arn.rpartition("/")[2])
+        job = self.own_jobs.get(resource_arn.rpartition("/")[2])
         tags: dict[str, str] = super().list_tags_for_resource(resource_arn)
         return {**(job.request.get("tags") or {}), **tags} if job else tags
 
@@ -82,27 +90,28 @@ class JobsBackend(BatchBackend):  # type: ignore[misc]
         """A job's life, in its own thread: it ends SUCCEEDED or FAILED whatever happens."""
         try:
             status, reason = self._await_dependencies(job) or _attempts(self.world, job)
-        except Exception as error:  # noqa: BLE001  a job that never ends would hang whoever waits for it
+        except Exception as error:
             logger.exception("batch job %s", job.job_id)
             status, reason = "FAILED", f"InternalError: {error}"
         job.finish(status, job.termination or reason)
-        self.changed(job.describe())
+        type(self).changed(job.describe())
 
     def _await_dependencies(self, job: BatchJob) -> tuple[str, str] | None:
         for dependency in job.request.get("dependsOn") or []:
             job.status = "PENDING"
-            other: BatchJob | None = self._jobs.get(dependency["jobId"])
+            other = self.own_jobs.get(dependency["jobId"])
             if other is None or other.ended.result()["status"] == "FAILED":
                 return "FAILED", "Dependent Job failed"
         return None
 
 
-class JobsResponse(BatchResponse):  # type: ignore[misc]
+class JobsResponse(BatchResponse):
     """SubmitJob with all its members."""
 
     def submitjob(self) -> str:
         """SubmitJob."""
-        job = self.batch_backend.run_job(json.loads(self.body))
+        backend: Any = self.batch_backend
+        job: BatchJob = backend.run_job(json.loads(self.body))
         return json.dumps({"jobId": job.job_id, "jobName": job.job_name, "jobArn": job.arn})
 
 
@@ -114,6 +123,13 @@ def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
     default_user_config["batch"] = {"use_docker": True}
     moto.batch.models.batch_backends.backend = JobsBackend
     serve(moto.batch.urls, JobsResponse)
+
+
+def batch(world: World) -> JobsBackend:
+    """The backend of the sandbox's account and region."""
+    backend: Any = moto.batch.models.batch_backends[world.account][world.region]
+    found: JobsBackend = backend
+    return found
 
 
 def _attempts(world: World, job: BatchJob) -> tuple[str, str]:

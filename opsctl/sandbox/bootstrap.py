@@ -53,7 +53,7 @@ def load(handler: str, request: str) -> Callable[..., Any] | dict[str, Any]:
     """The handler's function, or the error that the runtime gives instead."""
     module, _, name = handler.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module.replace("/", ".")), name, None)
+        found: Callable[..., Any] | None = getattr(importlib.import_module(module.replace("/", ".")), name, None)
     except ImportError as error:
         return failure("Runtime.ImportModuleError", f"Unable to import module '{module}': {error}", request)
     except SyntaxError as error:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from opsctl.sandbox.storage import NoSuchBucket, Storage, pack
+from opsctl.sandbox.storage import NoSuchBucketError, Storage, pack
 from opsctl.sandbox.trainingjob import REASON_CHARACTERS, TrainingJob
 
 ROOT = PurePosixPath("/opt/ml")
@@ -119,7 +119,7 @@ def _download_channel(channel: Mapping[str, Any], target: Path, storage: Storage
     target.mkdir(parents=True)
     try:
         found, detail = storage.download_prefix(uri, target), ""
-    except NoSuchBucket:
+    except NoSuchBucketError:
         found, detail = 0, " Error message from S3: The specified bucket does not exist"
     if not found:
         bucket = uri.removeprefix("s3://").partition("/")[0]

@@ -21,7 +21,10 @@ from typing import IO, Any
 from opsctl.errors import RefusedError
 
 OWN_NAMES = frozenset(
-    {"server.json", "server.json.draft", "server.lock", "jobs.lock", "server.log", "jobs", "functions", "mailbox", "terraform", "tmp"}
+    {
+        *("server.json", "server.json.draft", "server.lock", "jobs.lock", "server.log"),
+        *("bin", "functions", "jobs", "mailbox", "terraform"),
+    }
 )
 
 
@@ -77,7 +80,8 @@ class SandboxDirectory:
         """Raise RefusedError if the directory holds anything that no sandbox puts there."""
         if self.root.is_symlink() or (self.root.exists() and not self.root.is_dir()):
             raise RefusedError(f"{self.root} is not a sandbox's directory", "name another one with --dir")
-        foreign = sorted(path.name for path in self.root.iterdir() if path.name not in OWN_NAMES) if self.root.exists() else []
+        present = {path.name for path in self.root.iterdir()} if self.root.exists() else set()
+        foreign = sorted(present - OWN_NAMES)
         if foreign:
             raise RefusedError(
                 f"{self.root} is not a sandbox's directory: it holds {foreign[0]}", "name another one with --dir"

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+from opsctl.asl import Execution
 from opsctl.asl.effects import AbandonTask, Failed, Outcome, ScheduleTask, StartFailed, SubmitFailed, Succeeded
 from opsctl.sandbox.runs import Run
 from opsctl.sandbox.tasks import Task
@@ -28,11 +29,11 @@ FINAL = (Succeeded, Failed, StartFailed, SubmitFailed)
 logger = logging.getLogger(__name__)
 
 
-class UnknownToken(LookupError):
+class UnknownTokenError(LookupError):
     """No task was ever given this token."""
 
 
-class ClosedToken(LookupError):
+class ClosedTokenError(LookupError):
     """The token's task has ended."""
 
 
@@ -63,11 +64,11 @@ class Engine:
         done.result()
 
     def answer(self, token: str, outcome: Outcome) -> None:
-        """Tell an outcome by task token. Raises UnknownToken or ClosedToken."""
+        """Tell an outcome by task token. Raises UnknownTokenError or ClosedTokenError."""
         with self._tokens_lock:
             task = self._tokens.get(token)
             if task is None:
-                raise ClosedToken(token) if token in self._closed_tokens else UnknownToken(token)
+                raise ClosedTokenError(token) if token in self._closed_tokens else UnknownTokenError(token)
             if isinstance(outcome, FINAL):
                 self._close_token(token)
         task.tell(outcome)
@@ -96,29 +97,29 @@ class Engine:
             due, _, run = heapq.heappop(self._timers)
             if run.armed == due:
                 run.armed = None
-                self._move(run, lambda walking=run: walking.walk and walking.walk.tick(now))
+                self._move(run, lambda walk: walk.tick(now))
 
     def _start(self, run: Run) -> None:
         self._changed(run)
-        self._move(run, lambda: run.walk and run.walk.start(self._clock()))
+        self._move(run, lambda walk: walk.start(self._clock()))
 
     def _resolve(self, task: Task, outcome: Outcome) -> None:
         run, number = task.run, task.effect.task
         if isinstance(outcome, FINAL):
             run.tasks.pop(number, None)
-        self._move(run, lambda: run.walk and run.walk.resolve(number, outcome, self._clock()))
+        self._move(run, lambda walk: walk.resolve(number, outcome, self._clock()))
 
     def _stop(self, run: Run, error: str | None, cause: str | None, done: Future[None]) -> None:
-        self._move(run, lambda: run.walk and run.walk.stop(self._clock(), error, cause))
+        self._move(run, lambda walk: walk.stop(self._clock(), error, cause))
         done.set_result(None)
 
-    def _move(self, run: Run, step: Callable[[], object]) -> None:
+    def _move(self, run: Run, step: Callable[[Execution], None]) -> None:
         """Take one step of an execution and carry out what follows. A step that raises ends the execution FAILED."""
         walk = run.walk
         if walk is None:
             return
         try:
-            step()
+            step(walk)
         except Exception as error:
             logger.exception("the interpreter failed in %s", run.arn)
             self._finish(run, "FAILED", "States.Runtime", f"The sandbox failed: {error!r}")

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-import moto.awslambda.models
 import moto.events.models
 from moto.core.exceptions import JsonRESTError, ServiceException
 from moto.events.models import Rule, events_backends
@@ -17,7 +16,7 @@ from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from opsctl.sandbox.functions import FunctionsBackend
+from opsctl.sandbox.functions import functions
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.transform import shape
 from opsctl.sandbox.world import World
@@ -36,7 +35,7 @@ class Events:
 
     def emit(self, source: str, kind: str, resources: list[str], detail: Mapping[str, Any]) -> None:
         """Put one event of an AWS service on the default bus."""
-        event = {
+        event: Any = {
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": kind,
@@ -69,7 +68,7 @@ class Events:
             logger.warning("rule %s: delivery to %s failed: %s", rule, arn, error)
 
     def _to_lambda(self, target: Mapping[str, Any], text: str) -> None:
-        backend = _functions(self._world)
+        backend = functions(self._world)
         backend.run(backend.get_function(target["Arn"]), text.encode())
 
     def _to_states(self, target: Mapping[str, Any], text: str) -> None:
@@ -91,7 +90,7 @@ class Events:
         LogStream(self._world.account, self._world.region, group, str(uuid.uuid4())).write(text)
 
 
-class DeliveringRule(Rule):  # type: ignore[misc]
+class DeliveringRule(Rule):
     """moto's rule, whose matches are delivered by `events`."""
 
     events: ClassVar[Events]
@@ -106,16 +105,12 @@ class DeliveringRule(Rule):  # type: ignore[misc]
 def install(world: World) -> Events:
     """Put the rule class in place."""
     DeliveringRule.events = Events(world)
-    moto.events.models.Rule = DeliveringRule
+    models: Any = moto.events.models
+    models.Rule = DeliveringRule
     return DeliveringRule.events
 
 
-def _functions(world: World) -> FunctionsBackend:
-    backend: FunctionsBackend = moto.awslambda.models.lambda_backends[world.account][world.region]
-    return backend
-
-
-def _as_aws(event: Mapping[str, Any]) -> dict[str, Any]:
+def _as_aws(event: Mapping[str, Any]) -> Any:
     """moto's event in AWS's shape: the time as text, S3's etag by its name, nothing that is null."""
     shaped = {name: value for name, value in event.items() if name != "ingestion-time"}
     if isinstance(shaped.get("time"), int | float):

@@ -50,7 +50,7 @@ class Invocation:
         return base64.b64encode("\n".join(self.lines).encode()[-TAIL_BYTES:]).decode()
 
 
-class FunctionsBackend(LambdaBackend):  # type: ignore[misc]
+class FunctionsBackend(LambdaBackend):
     """moto's Lambda, with functions that run."""
 
     world: ClassVar[World]
@@ -198,6 +198,13 @@ def install(world: World) -> None:
     # moto's other backend, without docker, only echoes; ours never asks for docker at all.
     default_user_config["lambda"] = {"use_docker": True}
     moto.awslambda.models.lambda_backends.backend = FunctionsBackend
+
+
+def functions(world: World) -> FunctionsBackend:
+    """The backend of the sandbox's account and region."""
+    backend: Any = moto.awslambda.models.lambda_backends[world.account][world.region]
+    found: FunctionsBackend = backend
+    return found
 
 
 def _check_payload(body: Any) -> bytes:

@@ -33,7 +33,8 @@ class Gateway:
             return self._application(environ, start_response)
         except NotImplementedError as error:
             logger.warning("%s %s: %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"), error)
-            return _answer(environ, start_response, 400, "UnknownOperationException", f"The sandbox cannot do this: {error}")
+            message = f"The sandbox cannot do this: {error}"
+            return _answer(environ, start_response, 400, "UnknownOperationException", message)
         except RuntimeError as error:
             if "changed size during iteration" not in str(error):
                 raise

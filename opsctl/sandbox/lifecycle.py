@@ -29,14 +29,24 @@ def default_directory() -> Path:
     if named:
         return Path(named).absolute()
     here = Path.cwd()
-    roots = (place for place in (here, *here.parents) if (place / "main.tf").is_file() and (place / "definitions").is_dir())
-    return next(roots, here) / ".opsctl" / "sandbox"
+    modules = (place for place in (here, *here.parents) if _is_module(place))
+    return next(modules, here) / ".opsctl" / "sandbox"
 
 
 def status(directory: Path) -> dict[str, Any] | None:
     """What server.json says of the live server of this directory; None if no server is up there."""
     place = SandboxDirectory(directory)
     return place.read_server() if place.server_lives() else None
+
+
+def jobs(directory: Path) -> list[dict[str, Any]]:
+    """The jobs that run in the sandbox now: kind, name, pid of the program, started (seconds since the epoch)."""
+    found = []
+    for note in sorted(SandboxDirectory(directory).jobs.glob("*/job.json")):
+        # A job may end while we look.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            found.append(json.loads(note.read_text()))
+    return found
 
 
 def up(directory: Path, port: int | None = None, *, stopped_jobs: str | None = None) -> dict[str, Any]:
@@ -50,14 +60,19 @@ def up(directory: Path, port: int | None = None, *, stopped_jobs: str | None = N
     running = status(place.root)
     if running is not None:
         return _same_port(running, port)
+    fresh = not place.root.exists()
     place.create()
     # What a killed server left: its announcement and its jobs' directories are worth nothing.
     place.server_file.unlink(missing_ok=True)
     wait_until(lambda: not place.jobs_live(), STOP_SECONDS)
     answer = _launch(place, port or 0, stopped_jobs or os.environ.get("OPSCTL_SANDBOX_STOPPED", "succeed"))
-    if "error" in answer:
-        raise ConfigurationError(answer["error"], answer.get("hint"))
-    return answer
+    if "error" not in answer:
+        return answer
+    if not answer["error"]:
+        raise OpsError("the sandbox's server did not start", f"see {place.log}")
+    if fresh:
+        place.remove()
+    raise ConfigurationError(answer["error"], answer.get("hint"))
 
 
 def down(directory: Path) -> bool:
@@ -77,6 +92,10 @@ def down(directory: Path) -> bool:
     return True
 
 
+def _is_module(place: Path) -> bool:
+    return (place / "main.tf").is_file() and (place / "definitions").is_dir()
+
+
 def _same_port(running: dict[str, Any], port: int | None) -> dict[str, Any]:
     if port is not None and port != running["port"]:
         raise RefusedError(
@@ -93,7 +112,7 @@ def _launch(place: SandboxDirectory, port: int, stopped_jobs: str) -> dict[str, 
         *("--ready-fd", str(writer), "--stopped-jobs", stopped_jobs),
     ]
     with place.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+        process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_server_environment(),
             cwd=place.root, start_new_session=True, pass_fds=(writer,),
         )
@@ -102,8 +121,6 @@ def _launch(place: SandboxDirectory, port: int, stopped_jobs: str) -> dict[str, 
     if "error" not in answer:
         return answer
     process.wait()
-    if not answer["error"]:
-        answer = {"error": "the sandbox's server did not start", "hint": f"see {place.log}"}
     return answer
 
 

@@ -39,15 +39,15 @@ class Mailbox:
         return path
 
 
-class PublishingBackend(SNSBackend):  # type: ignore[misc]
+class PublishingBackend(SNSBackend):
     """moto's SNS, with a copy of each published message in the mailbox."""
 
     mailbox: ClassVar[Mailbox]
     _url_module = moto.sns.urls
 
-    def publish(self, message: str, arn: str | None, **options: Any) -> str:
+    def publish(self, message: str, arn: str | None, *arguments: Any, **options: Any) -> str:
         """Publish. Every path in moto that publishes to a topic comes through here."""
-        message_id: str = super().publish(message, arn, **options)
+        message_id: str = super().publish(message, arn, *arguments, **options)
         attributes = options.get("message_attributes") or {}
         headers = {
             "Topic": arn or str(options.get("phone_number")),

@@ -36,7 +36,7 @@ class Process:
     ) -> None:
         self._report, report = os.pipe()
         # The supervisor is told its order on its input, not by arguments, so that no `pkill -f <script>` hits it.
-        self._popen = subprocess.Popen(  # noqa: S603  our own program
+        self._popen = subprocess.Popen(
             [sys.executable, "-I", "-S", str(SUPERVISOR), str(report)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -37,7 +37,7 @@ ABANDONED = "The parent execution no longer waits for this one"
 FORBIDDEN_IN_NAMES = frozenset(' <>{}[]?*"#%\\^|~`$&,;:/')
 
 
-class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
+class MachinesBackend(StepFunctionBackend):
     """moto's Step Functions, with executions that our interpreter walks."""
 
     world: ClassVar[World]
@@ -57,7 +57,14 @@ class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
 
     # state machines
 
-    def create_state_machine(self, name: str, definition: str, roleArn: str, **options: Any) -> StateMachine:  # noqa: N803
+    def create_state_machine(
+        self,
+        name: str,
+        definition: str,
+        roleArn: str,  # noqa: N803  moto's name for it
+        *arguments: Any,
+        **options: Any,
+    ) -> StateMachine:
         """CreateStateMachine, idempotent for an equal definition, type and role as AWS has it."""
         check_name(name)
         machine_of(definition)
@@ -66,13 +73,15 @@ class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
         wanted = (definition, roleArn, options.get("sm_type") or "STANDARD")
         if known is not None and (known.definition, known.roleArn, known.type) != wanted:
             raise ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-        return super().create_state_machine(name=name, definition=definition, roleArn=roleArn, **options)
+        return super().create_state_machine(name, definition, roleArn, *arguments, **options)
 
-    def update_state_machine(self, arn: str, definition: str | None = None, **options: Any) -> StateMachine:
+    def update_state_machine(
+        self, arn: str, definition: str | None = None, *arguments: Any, **options: Any
+    ) -> StateMachine:
         """UpdateStateMachine. Executions under way keep the definition they started with."""
         if definition is not None:
             machine_of(definition)
-        return super().update_state_machine(arn, definition, **options)
+        return super().update_state_machine(arn, definition, *arguments, **options)
 
     def delete_state_machine(self, arn: str) -> None:
         """DeleteStateMachine: its executions end, and are forgotten with it."""
@@ -100,7 +109,7 @@ class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
         latest = machine.latest_version
         if latest is None or (latest.definition, latest.roleArn) != (machine.definition, machine.roleArn):
             machine.publish(description)
-        return machine.latest_version
+        return machine.versions[machine.latest_version_number]
 
     def delete_version(self, arn: str) -> None:
         """DeleteStateMachineVersion. Raises ApiError if an alias leads to it."""
@@ -110,13 +119,16 @@ class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
             return
         for alias in machine.aliases.values():
             if any(route["stateMachineVersionArn"] == arn for route in alias.routing_configuration):
-                message = f"Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [{alias.name}]"
-                raise ApiError("ConflictException", message)
+                raise ApiError(
+                    "ConflictException",
+                    "Version to be deleted must not be referenced by an alias. Current list of aliases referencing "
+                    f"this version: [{alias.name}]",
+                )
         machine.versions.pop(int(number), None)
 
     # executions
 
-    def start_execution(self, state_machine_arn: str, name: str | None, execution_input: str) -> Run:
+    def launch(self, state_machine_arn: str, name: str | None, execution_input: str) -> Run:
         """StartExecution: same name and input while RUNNING is the same execution."""
         if name:
             check_name(name)
@@ -149,7 +161,7 @@ class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
         runs = (run for run in list(self._runs.values()) if machine_arn in _arns(run.origin))
         return sorted(runs, key=lambda run: run.number, reverse=True)
 
-    def stop_execution(self, execution_arn: str, error: str | None = None, cause: str | None = None) -> Run:
+    def halt(self, execution_arn: str, error: str | None = None, cause: str | None = None) -> Run:
         """StopExecution: ABORTED at once. An execution that has ended stays as it is."""
         run = self.run(execution_arn)
         self.engine.stop(run, error, cause)
@@ -170,7 +182,7 @@ class MachinesBackend(StepFunctionBackend):  # type: ignore[misc]
             return self.describe_state_machine(arn), None, None
         if last in owner.aliases:
             routes = owner.aliases[last].routing_configuration
-            chosen = random.choices(routes, weights=[route["weight"] for route in routes])[0]  # noqa: S311
+            chosen = random.choices(routes, weights=[route["weight"] for route in routes])[0]
             version = chosen["stateMachineVersionArn"]
             return self.resolve(version)[0], version, arn
         found = owner.versions.get(int(last)) if last.isdigit() else None
@@ -238,6 +250,13 @@ def install(world: World, engine: Engine) -> None:
     MachinesBackend.world = world
     MachinesBackend.engine = engine
     moto.stepfunctions.models.stepfunctions_backends.backend = MachinesBackend
+
+
+def machines(world: World) -> MachinesBackend:
+    """The backend of the sandbox's account and region."""
+    backend: Any = moto.stepfunctions.models.stepfunctions_backends[world.account][world.region]
+    found: MachinesBackend = backend
+    return found
 
 
 def _arns(origin: Origin) -> tuple[str | None, ...]:

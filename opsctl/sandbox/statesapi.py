@@ -15,7 +15,7 @@ from moto.stepfunctions.responses import StepFunctionResponse
 from opsctl import asl
 from opsctl.asl.effects import Failed, Heartbeat, Outcome, Succeeded
 from opsctl.sandbox.api import ApiError, serve
-from opsctl.sandbox.engine import ClosedToken, UnknownToken
+from opsctl.sandbox.engine import ClosedTokenError, UnknownTokenError
 from opsctl.sandbox.runs import instant
 from opsctl.sandbox.statemachines import PAYLOAD_BYTES, MachinesBackend
 
@@ -24,14 +24,15 @@ LARGEST_PAGE = 1000
 SEVERITIES = {"ERROR": ("ERROR",), "WARNING": ("ERROR", "WARNING")}
 
 
-class StatesResponse(StepFunctionResponse):  # type: ignore[misc]
+class StatesResponse(StepFunctionResponse):
     """Each method is an action, in AWS's name in snake case."""
 
     @property
     def machines(self) -> MachinesBackend:
         """The backend of the request's account and region."""
-        backend: MachinesBackend = stepfunctions_backends[self.current_account][self.region]
-        return backend
+        backend: Any = stepfunctions_backends[self.current_account][self.region]
+        found: MachinesBackend = backend
+        return found
 
     # state machines
 
@@ -71,7 +72,7 @@ class StatesResponse(StepFunctionResponse):  # type: ignore[misc]
     def start_execution(self) -> ActionResult:
         """StartExecution."""
         text = self._get_param("input")
-        run = self.machines.start_execution(
+        run = self.machines.launch(
             self._get_param("stateMachineArn"), self._get_param("name"), "{}" if text is None else text
         )
         return ActionResult({"executionArn": run.arn, "startDate": instant(run.started)})
@@ -113,7 +114,7 @@ class StatesResponse(StepFunctionResponse):  # type: ignore[misc]
     def stop_execution(self) -> ActionResult:
         """StopExecution."""
         arn, error, cause = (self._get_param(name) for name in ("executionArn", "error", "cause"))
-        run = self.machines.stop_execution(arn, error, cause)
+        run = self.machines.halt(arn, error, cause)
         return ActionResult({"stopDate": instant(run.stopped or run.started)})
 
     # tasks that wait for a token
@@ -140,10 +141,10 @@ class StatesResponse(StepFunctionResponse):  # type: ignore[misc]
     def _answer(self, outcome: Outcome) -> EmptyResult:
         try:
             self.machines.engine.answer(self._get_param("taskToken") or "", outcome)
-        except ClosedToken as error:
+        except ClosedTokenError as error:
             message = "Task Timed Out: 'Provided task does not exist anymore'"
             raise ApiError("TaskTimedOut", message) from error
-        except UnknownToken as error:
+        except UnknownTokenError as error:
             raise InvalidToken("'Invalid token'") from error
         return EmptyResult()
 

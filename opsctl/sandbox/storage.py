@@ -10,7 +10,7 @@ from pathlib import Path
 from moto.s3.models import FakeKey, S3Backend, s3_backends
 
 
-class NoSuchBucket(LookupError):
+class NoSuchBucketError(LookupError):
     """The bucket of a URI does not exist."""
 
 
@@ -39,7 +39,7 @@ class Storage:
         return count
 
     def upload_file(self, path: Path, uri: str) -> None:
-        """Store one file. Raises NoSuchBucket."""
+        """Store one file. Raises NoSuchBucketError."""
         bucket, name = split(uri)
         self._require(bucket)
         self._backend.put_object(bucket, name, path.read_bytes())
@@ -51,15 +51,15 @@ class Storage:
 
     def _keys(self, bucket: str, prefix: str) -> Iterator[FakeKey]:
         self._require(bucket)
-        # A copy of the names: other threads put objects meanwhile, and moto has no locks.
-        for name in sorted(list(self._backend.buckets[bucket].keys)):
+        # sorted() copies the names in one step: other threads put objects meanwhile, and moto has no locks.
+        for name in sorted(self._backend.buckets[bucket].keys):
             key = self._backend.get_object(bucket, name) if name.startswith(prefix) else None
             if isinstance(key, FakeKey):
                 yield key
 
     def _require(self, bucket: str) -> None:
         if bucket not in self._backend.buckets:
-            raise NoSuchBucket(bucket)
+            raise NoSuchBucketError(bucket)
 
 
 class Mirror:

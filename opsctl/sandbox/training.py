@@ -21,7 +21,7 @@ from opsctl.sandbox.api import ApiError, serve, validation_error
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.processes import Process
-from opsctl.sandbox.storage import Mirror, NoSuchBucket, Storage
+from opsctl.sandbox.storage import Mirror, NoSuchBucketError, Storage
 from opsctl.sandbox.trainingjob import TrainingJob
 from opsctl.sandbox.world import World
 
@@ -32,12 +32,19 @@ SYNC_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
-class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
+class TrainingBackend(SageMakerModelBackend):
     """moto's SageMaker, with training jobs that run."""
 
     world: ClassVar[World]
     changed: ClassVar[Callable[[dict[str, Any]], None]]
     _url_module = moto.sagemaker.urls
+
+    @property
+    def own_jobs(self) -> dict[str, TrainingJob]:
+        """moto's table of jobs, which holds ours: its lists, searches and tags read it."""
+        jobs: Any = self.training_jobs
+        found: dict[str, TrainingJob] = jobs
+        return found
 
     def run_training_job(self, request: dict[str, Any]) -> TrainingJob:
         """CreateTrainingJob. Raises ApiError for a bad name, a bad metric pattern, and a name in use."""
@@ -47,11 +54,11 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
             raise validation_error(name, "trainingJobName", pattern)
         arn = self.world.arn("sagemaker", f"training-job/{name}")
         try:
-            job = TrainingJob(arn, request, self.changed)
+            job = TrainingJob(arn, request, type(self).changed)
         except re.error as error:
             raise ApiError("ValidationException", f"Invalid metric definition regex: {error}") from error
         # One step, so that of two requests with one name exactly one wins.
-        if self.training_jobs.setdefault(name, job) is not job:
+        if self.own_jobs.setdefault(name, job) is not job:
             raise ApiError(
                 "ResourceInUse",
                 "Training job names must be unique within an AWS account and region, and a training job with this "
@@ -63,7 +70,7 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
 
     def stop_training_job(self, name: str) -> None:
         """StopTrainingJob: SIGTERM now, SIGKILL after the grace. Raises ApiError unless the job is InProgress."""
-        job: TrainingJob | None = self.training_jobs.get(name)
+        job = self.own_jobs.get(name)
         if job is None:
             raise ApiError("ValidationException", "Requested resource not found.")
         if job.training_job_status not in ("InProgress", "Stopping"):
@@ -73,18 +80,32 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
         job.stop()
 
 
-class TrainingResponse(SageMakerResponse):  # type: ignore[misc]
+class TrainingResponse(SageMakerResponse):
     """The actions on training jobs that moto lacks or answers too simply."""
 
     def create_training_job(self) -> ActionResult:
         """CreateTrainingJob."""
-        job = self.sagemaker_backend.run_training_job(json.loads(self.body))
+        job = self._backend.run_training_job(json.loads(self.body))
         return ActionResult({"TrainingJobArn": job.arn})
 
     def stop_training_job(self) -> EmptyResult:
         """StopTrainingJob."""
-        self.sagemaker_backend.stop_training_job(self._get_param("TrainingJobName"))
+        self._backend.stop_training_job(self._get_param("TrainingJobName"))
         return EmptyResult()
+
+
+    @property
+    def _backend(self) -> TrainingBackend:
+        backend: Any = self.sagemaker_backend
+        found: TrainingBackend = backend
+        return found
+
+
+def training(world: World) -> TrainingBackend:
+    """The backend of the sandbox's account and region."""
+    backend: Any = moto.sagemaker.models.sagemaker_backends[world.account][world.region]
+    found: TrainingBackend = backend
+    return found
 
 
 def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
@@ -102,9 +123,9 @@ def _run(world: World, job: TrainingJob) -> None:
             outcome = _train(world, job, place)
     except container.InputError as error:
         outcome = ("Failed", "Failed", str(error))
-    except NoSuchBucket as error:
+    except NoSuchBucketError as error:
         outcome = ("Failed", "Failed", f"ClientError: The specified bucket does not exist: {error}")
-    except Exception as error:  # noqa: BLE001  a job that never ends would hang whoever waits for it
+    except Exception as error:
         logger.exception("training job %s", job.training_job_name)
         outcome = ("Failed", "Failed", f"InternalServerError: {error}")
     job.move(*outcome)
@@ -121,10 +142,15 @@ def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str |
     mirror = Mirror(storage, local, job.request["CheckpointConfig"]["S3Uri"]) if local else None
     job.move("Training")
     log = LogStream(world.account, world.region, LOG_GROUP, f"{job.training_job_name}/algo-1-{int(time.time())}")
+
+    def on_line(line: str) -> None:
+        log.write(line)
+        job.read_metrics(line)
+
     process = place.start(
         container.command(job, place.base),
         container.variables(job, place.base),
-        lambda line: (log.write(line), job.read_metrics(line))[0],
+        on_line,
         directory=place.base,
     )
     job.attach(lambda: process.stop(world.grace))

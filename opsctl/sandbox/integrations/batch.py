@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import moto.batch.models
-
 from opsctl.asl.effects import Failed, Succeeded
-from opsctl.sandbox.batch import JobsBackend
-from opsctl.sandbox.batchjob import BatchJob
+from opsctl.sandbox.batch import batch
 from opsctl.sandbox.integrations.calls import Calls, document
 from opsctl.sandbox.integrations.casing import compact
 from opsctl.sandbox.tasks import Task
@@ -35,8 +32,8 @@ class Batch:
 
     def follow(self, task: Task, answer: dict[str, Any]) -> None:
         """Tell the job's end when it comes; terminate the job if nobody waits any more."""
-        backend: JobsBackend = moto.batch.models.batch_backends[self._world.account][self._world.region]
-        job: BatchJob = backend._jobs[answer["JobId"]]
+        backend = batch(self._world)
+        job = backend.own_jobs[answer["JobId"]]
         job.ended.add_done_callback(lambda ended: self._ended(task, ended.result()))
         task.on_abandon(lambda: backend.terminate_job(job.job_id, ABANDONED))
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.model import OperationModel
 
 from opsctl.sandbox.clients import Clients
-from opsctl.sandbox.integrations.casing import UnknownField, compact, iso, milliseconds, to_request, to_result
+from opsctl.sandbox.integrations.casing import UnknownFieldError, compact, iso, milliseconds, to_request, to_result
 
 # Names of the AWS SDK for Java that botocore's, without their dashes, do not match.
 JAVA_NAMES = {
@@ -41,7 +41,7 @@ class TaskError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """An optimized integration's names: botocore's, the prefix of its errors, and its error for what is not modelled."""
+    """An optimized integration's names: botocore's, its errors' prefix, and its error for what is not modelled."""
 
     name: str
     prefix: str
@@ -99,11 +99,13 @@ class Calls:
                 return self._clients.client(name)
         raise _unusable(f"The service '{service}' is not known")
 
-    def _call(self, client: Any, operation: OperationModel, parameters: Any, prefix: str, generic: str) -> dict[str, Any]:
+    def _call(
+        self, client: Any, operation: OperationModel, parameters: Any, prefix: str, generic: str
+    ) -> dict[str, Any]:
         try:
             request = to_request(parameters, operation.input_shape) if operation.input_shape else {}
             answer: dict[str, Any] = client._make_api_call(operation.name, request)
-        except UnknownField as error:
+        except UnknownFieldError as error:
             raise _unusable(f"The field '{error}' is not supported by Step Functions", parameters) from error
         except ParamValidationError as error:
             raise _unusable(str(error), parameters) from error

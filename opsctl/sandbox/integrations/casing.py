@@ -16,19 +16,19 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 Instant = Callable[[datetime], Any]
 
 
-class UnknownField(ValueError):
+class UnknownFieldError(ValueError):
     """A parameter that the API does not have."""
 
 
 def to_request(value: Any, shape: Shape) -> Any:
-    """Parameters as botocore wants them. Raises UnknownField."""
+    """Parameters as botocore wants them. Raises UnknownFieldError."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping) and not shape.metadata.get("document"):
         members = {name.lower(): name for name in shape.members}
         request = {}
         for given, inner in value.items():
             name = members.get(given.lower())
             if name is None:
-                raise UnknownField(given)
+                raise UnknownFieldError(given)
             request[name] = to_request(inner, shape.members[name])
         return request
     if isinstance(shape, ListShape) and isinstance(value, list):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import moto.stepfunctions.models
-
 from opsctl.asl.effects import Failed, Succeeded
 from opsctl.sandbox.integrations.calls import Calls, document
 from opsctl.sandbox.integrations.casing import compact
+from opsctl.sandbox.statemachines import machines
 from opsctl.sandbox.tasks import Task
 from opsctl.sandbox.world import World
 
@@ -29,7 +28,7 @@ class Executions:
 
     def follow(self, task: Task, answer: dict[str, Any]) -> None:
         """Tell the child's end when it comes; stop it if nobody waits any more."""
-        backend = moto.stepfunctions.models.stepfunctions_backends[self._world.account][self._world.region]
+        backend = machines(self._world)
         child = backend.run(answer["ExecutionArn"])
         child.ended.add_done_callback(lambda ended: self._ended(task, ended.result()))
         task.on_abandon(lambda: backend.abandon_execution(child))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import moto.awslambda.models
 from moto.awslambda.exceptions import LambdaClientError
 
-from opsctl.sandbox.functions import FunctionsBackend, Invocation
+from opsctl.sandbox.functions import Invocation, functions
 from opsctl.sandbox.integrations.calls import Calls, TaskError
 from opsctl.sandbox.integrations.casing import compact
 from opsctl.sandbox.world import World
@@ -34,7 +33,7 @@ class Functions:
 
     def call(self, arn: str, parameters: Any) -> str:
         """A function's ARN as resource: the state's input goes in, the function's answer is the result."""
-        backend: FunctionsBackend = moto.awslambda.models.lambda_backends[self._world.account][self._world.region]
+        backend = functions(self._world)
         try:
             done: Invocation = backend.run(backend.get_function(arn), compact(parameters).encode())
         except LambdaClientError as error:

@@ -58,7 +58,7 @@ class Router:
             self._carry_out(task, resource)
         except TaskError as error:
             task.tell((SubmitFailed if submits else Failed)(error.error, error.cause))
-        except Exception as error:  # noqa: BLE001  a task that is never told about would hang its execution
+        except Exception as error:
             logger.exception("task %s of %s", task.effect.state, task.run.arn)
             task.tell(Failed("States.Runtime", f"The sandbox failed: {error!r}"))
 

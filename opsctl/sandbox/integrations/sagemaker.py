@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import moto.sagemaker.models
-
 from opsctl.asl.effects import Failed, Succeeded
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.integrations.calls import Calls, document
 from opsctl.sandbox.integrations.casing import compact
 from opsctl.sandbox.tasks import Task
-from opsctl.sandbox.training import TrainingBackend
-from opsctl.sandbox.trainingjob import TrainingJob
+from opsctl.sandbox.training import TrainingBackend, training
 from opsctl.sandbox.world import World
 
 
@@ -35,8 +32,8 @@ class SageMaker:
 
     def follow(self, task: Task, answer: dict[str, Any]) -> None:
         """Tell the job's end when it comes; stop the job if nobody waits any more."""
-        backend: TrainingBackend = moto.sagemaker.models.sagemaker_backends[self._world.account][self._world.region]
-        job: TrainingJob = backend.training_jobs[answer["TrainingJobArn"].rpartition("/")[2]]
+        backend = training(self._world)
+        job = backend.own_jobs[answer["TrainingJobArn"].rpartition("/")[2]]
         job.ended.add_done_callback(lambda ended: self._ended(task, ended.result()))
         task.on_abandon(lambda: _stop(backend, job.training_job_name))
 

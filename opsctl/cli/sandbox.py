@@ -1,0 +1,158 @@
+"""`opsctl sandbox`: the embedded AWS on loopback: start it, end it, look at it, point a shell at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsctl import config
+from opsctl.errors import FAILED, ConfigurationError
+
+
+def _directory_option(command: Any) -> Any:
+    return click.option(
+        "--dir",
+        "directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The sandbox's own directory. Default: OPSCTL_SANDBOX_DIR, else .opsctl/sandbox below the module.",
+    )(command)
+
+
+@click.group()
+def sandbox() -> None:
+    """An embedded AWS on loopback, to try, develop and test with.
+
+    While a sandbox is up in this directory, opsctl's commands talk to it. It needs no account, no Docker and no
+    network, and all of it lies in one directory.
+    """
+
+
+@sandbox.command()
+@_directory_option
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen here. Default: a free port.")
+@click.option(
+    "--stopped-jobs",
+    type=click.Choice(["succeed", "fail"]),
+    help="What a waiting state makes of a training job that ended Stopped. Default: OPSCTL_SANDBOX_STOPPED or succeed.",
+)
+def up(directory: Path | None, port: int | None, stopped_jobs: str | None) -> None:
+    """Start the sandbox, unless it is up already, and print its URL.
+
+    \b
+    Examples:
+      opsctl sandbox up
+      eval "$(opsctl sandbox env)"
+    """
+    from opsctl import sandbox as service
+
+    place = config.sandbox_directory(directory)
+    began = time.monotonic()
+    known = service.status(place)
+    server = service.up(place, port, stopped_jobs=stopped_jobs)
+    if known:
+        _talk(f"The sandbox is already up, in {_shown(place)}.")
+    else:
+        _talk(f"The sandbox is up, in {_shown(place)} ({time.monotonic() - began:.1f} s).")
+    _prepare_terraform(place, server)
+    click.echo(server["url"])
+
+
+@sandbox.command()
+@_directory_option
+def down(directory: Path | None) -> None:
+    """End the sandbox and everything it started, and remove its directory."""
+    from opsctl import sandbox as service
+
+    place = config.sandbox_directory(directory)
+    if service.down(place):
+        _talk(f"The sandbox is down; {_shown(place)} is removed.")
+    else:
+        _talk(f"No sandbox in {_shown(place)}.")
+
+
+@sandbox.command()
+@_directory_option
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", help="Format. Default: table.")
+@click.pass_context
+def status(context: click.Context, directory: Path | None, output: str) -> None:
+    """Say whether the sandbox is up, where, and what runs in it. Exit code 1 if it is down."""
+    from opsctl import sandbox as service
+
+    place = config.sandbox_directory(directory)
+    server = service.status(place)
+    jobs = service.jobs(place) if server else []
+    report = {"status": "up" if server else "down", "directory": str(place), **(server or {}), "jobs": jobs}
+    if output == "json":
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print_report(report, place)
+    context.exit(0 if server else FAILED)
+
+
+@sandbox.command()
+@_directory_option
+def env(directory: Path | None) -> None:
+    """Print the shell commands that point the aws CLI, boto3 and Terraform to the sandbox.
+
+    \b
+    Example:
+      eval "$(opsctl sandbox env)" && aws s3 ls
+    """
+    from opsctl import sandbox as service
+
+    place = config.sandbox_directory(directory)
+    server = service.status(place)
+    if server is None:
+        raise ConfigurationError(f"no sandbox is up in {place}", "start one: opsctl sandbox up")
+    click.echo(service.exports(server, os.environ))
+
+
+def _prepare_terraform(place: Path, server: dict[str, Any]) -> None:
+    """Lay out the sandbox's own Terraform workspace. The sandbox is of use without Terraform too."""
+    from opsctl import sandbox as service
+    from opsctl.operations import provision
+
+    module = config.module_directory()
+    if module is None:
+        return
+    try:
+        workspace = provision.prepare_workspace(place, module, service.environment(server))
+    except ConfigurationError as error:
+        _talk(f"No Terraform here: {error.message}. {error.hint or ''}")
+        return
+    _talk(f"Terraform of the sandbox: {_shown(workspace.program)} init, then apply.")
+
+
+def _print_report(report: dict[str, Any], place: Path) -> None:
+    from opsctl.cli.render import table
+
+    if report["status"] == "down":
+        _talk(f"No sandbox is up in {_shown(place)}. Start one: opsctl sandbox up")
+        return
+    messages = sorted((place / "mailbox").glob("*.txt"))
+    rows = [
+        ["url", report["url"]],
+        ["started", report["started"]],
+        ["process", str(report["pid"])],
+        ["region", report["region"]],
+        ["account", report["account"]],
+        ["directory", _shown(place)],
+        ["mailbox", f"{len(messages)} message{'' if len(messages) == 1 else 's'} in {_shown(place / 'mailbox')}"],
+        *[["job", f"{job['kind']} {job['name']} (process {job['pid']})"] for job in report["jobs"]],
+    ]
+    click.echo(table(["SANDBOX", "UP"], rows))
+
+
+def _shown(path: Path) -> str:
+    """A path as the user would type it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _talk(text: str) -> None:
+    click.echo(text, err=True)
