@@ -68,16 +68,25 @@ class StepFunctions:
                 yield from page["events"]
 
     def events_after(self, arn: str, last: int) -> list[dict[str, Any]]:
-        """The events with ids above `last`, oldest first: one request unless more than a page has happened."""
+        """The events with ids above `last`, oldest first: one request unless more than a page has happened.
+
+        For a run that AWS does not know yet, there are none: it may lag behind its own StartExecution.
+        """
+        from botocore.exceptions import ClientError
+
         found: list[dict[str, Any]] = []
         with explained("states:GetExecutionHistory", arn):
             paginator = self._client.get_paginator("get_execution_history")
             settings = {"PageSize": NEWS_PAGE if last else PAGE}
-            for page in paginator.paginate(executionArn=arn, reverseOrder=True, PaginationConfig=settings):
-                news = [event for event in page["events"] if event["id"] > last]
-                found += news
-                if len(news) < len(page["events"]):
-                    break
+            try:
+                for page in paginator.paginate(executionArn=arn, reverseOrder=True, PaginationConfig=settings):
+                    news = [event for event in page["events"] if event["id"] > last]
+                    found += news
+                    if len(news) < len(page["events"]):
+                        break
+            except ClientError as error:
+                if last or code_of(error) != "ExecutionDoesNotExist":
+                    raise
         return found[::-1]
 
     def definition(self, machine_arn: str) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""What the global options of one command line add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+
+
+@dataclass
+class Invocation:
+    """The global options as given, before or after the subcommand; None where one was not."""
+
+    output: str | None = None
+    query: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    context: str | None = None
+    machine: str | None = None
+    terraform_dir: Path | None = None
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether results are printed as JSON."""
+        return self.output == "json" or self.query is not None
+
+    def connect(self) -> Connection:
+        """The deployment that the command works on; says so where it is a sandbox's. Raises ConfigurationError."""
+        from opsctl.config import Options
+        from opsctl.operations.connection import connect
+
+        options = Options(self.profile, self.region, self.endpoint_url, self.context, self.machine, self.terraform_dir)
+        connection = connect(options)
+        if connection.context.is_sandbox:
+            click.echo(f"context: sandbox {connection.context.url}", err=True)
+        return connection

@@ -1,0 +1,96 @@
+"""Words of the command line that mean more than a string: settings, documents, durations, addresses."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsctl.domain.conditions import Setting
+from opsctl.errors import UsageError
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def setting(text: str) -> Setting:
+    """`path=value`; the value is JSON where it reads as JSON (0.01, true, [1], "quoted"), otherwise a string."""
+    dotted, equals, value = text.partition("=")
+    path = tuple(dotted.split("."))
+    if not equals or not all(path):
+        raise click.BadParameter(f"{text!r} is not path=value, such as hyperparameters.image_model.epochs=80")
+    return Setting(path, _typed(value))
+
+
+def document(source: str) -> dict[str, Any]:
+    """The JSON object in a file, or in standard input for `-`.
+
+    Raises UsageError for a missing file, with the nearest name beside it, and for anything but a JSON object.
+    """
+    named = "standard input" if source == "-" else source
+    text = sys.stdin.read() if source == "-" else _read(Path(source))
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{named} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{named} holds no JSON object", 'write it as {"hyperparameters": {…}}')
+    return value
+
+
+def duration(text: str) -> float:
+    """Seconds, or a number with s, m or h."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
+        raise click.BadParameter(f"{text!r} is not a duration such as 90, 90s, 15m or 2h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def url(text: str) -> str:
+    """An http or https address."""
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+        raise click.BadParameter(f"{text!r} is not an address such as http://127.0.0.1:5000")
+    return text
+
+
+def setting_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--set path=value`, any number of times."""
+    help_text = "Set a value of the run input: a number, true or false, JSON, else a string. May be repeated."
+    return click.option("--set", "settings", type=setting, multiple=True, metavar="PATH=VALUE", help=help_text)(command)
+
+
+def document_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--input FILE|-`."""
+    return click.option("--input", "document", type=document, metavar="FILE|-", help=help_text)
+
+
+def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--wait` and `--timeout`."""
+    timeout = click.option("--timeout", type=duration, metavar="DURATION", help="Wait no longer (90s, 15m, 2h).")
+    return click.option("--wait", is_flag=True, help="Follow the run to its end and exit with its outcome.")(
+        timeout(command)
+    )
+
+
+def _typed(text: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=str)
+    except ValueError:
+        return text
+    return value
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, beside, n=1)
+        raise UsageError(f"no file {path}", f"did you mean {path.parent / near[0]}?" if near else None) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error

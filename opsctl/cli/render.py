@@ -1,0 +1,104 @@
+"""Results on stdout, as tables or JSON: the only place that knows tabulate.
+
+On a terminal the last column of a table is cut to the terminal's width; anywhere else nothing is ever cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from opsctl.cli.invocation import Invocation
+from opsctl.errors import UsageError
+
+COLORS = {
+    "SUCCEEDED": "green", "REUSED": "green", "REUSE": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": "red",
+    "RUNNING": "yellow", "RUN": "yellow",
+}  # fmt: skip
+GAP = 2
+NARROWEST = 20
+
+
+def emit(invocation: Invocation, document: Any, text: str) -> None:
+    """Print a result: `document` where JSON was asked for, else `text`. Raises UsageError for a bad --query."""
+    if not invocation.wants_json:
+        click.echo(text, color=_color())
+        return
+    if invocation.query is not None:
+        document = _queried(document, invocation.query)
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns under their headers; statuses coloured on a terminal; None is an empty cell."""
+    from tabulate import tabulate
+
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        cells = _cut(headers, cells)
+    coloured = [[click.style(cell, fg=COLORS[cell]) if cell in COLORS else cell for cell in row] for row in cells]
+    return tabulate(coloured, list(headers), tablefmt="plain", disable_numparse=True)
+
+
+def facts(pairs: Sequence[tuple[str, Any]]) -> str:
+    """One line for each name and value that is not None."""
+    shown = [[name, value] for name, value in pairs if value is not None]
+    return table((), shown)
+
+
+def moment(seconds: float | None) -> str | None:
+    """A time as `2026-11-21 21:30:45 UTC`."""
+    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time as ISO 8601, to the millisecond."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def duration(seconds: float | None) -> str | None:
+    """`4.2 s`, `1 min 3 s`, `2 h 05 min`."""
+    if seconds is None:
+        return None
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: float) -> str:
+    """`512 B`, `3.2 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def _color() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _cut(headers: Sequence[str], cells: list[list[str]]) -> list[list[str]]:
+    columns = list(zip(*([list(headers)] if headers else []), *cells, strict=True))
+    used = sum(max(map(len, column)) + GAP for column in columns[:-1])
+    room = max(shutil.get_terminal_size().columns - used, NARROWEST)
+    return [[*row[:-1], row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…"] for row in cells]
+
+
+def _queried(document: Any, query: str) -> Any:
+    import jmespath
+
+    try:
+        return jmespath.search(query, document)
+    except jmespath.exceptions.JMESPathError as error:
+        raise UsageError(f"--query is not a JMESPath expression: {' '.join(str(error).split())}") from error

@@ -1,0 +1,183 @@
+"""The `opsctl` command: its subcommands, loaded when named, its global options, and the one place where errors end.
+
+`--help`, `--version` and a misspelt word import nothing but click. The global options may stand before the subcommand
+or after it: each subcommand is given them when it is loaded, and both places write to the same `Invocation`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsctl import __version__
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.params import url
+from opsctl.errors import INTERRUPTED, USAGE, OpsError
+
+# In the order of the help text: name, module and attribute, what it does.
+COMMANDS = {
+    "start": ("opsctl.cli.start:start", "Start a run, and wait for it if you like."),
+    "list": ("opsctl.cli.listing:list_runs", "Show the newest runs."),
+    "status": ("opsctl.cli.status:status", "Show what became of each step of a run."),
+    "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
+    "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env."),
+    "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
+}
+GLOBALS_NOTE = (
+    "Global options (opsctl --help) may stand here too: -o, --query, --profile, --region, --endpoint-url, --context, "
+    "--machine, --terraform-dir."
+)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    invocation = context.find_root().ensure_object(Invocation)
+    if value is not None and parameter.name:
+        setattr(invocation, parameter.name, value)
+
+
+def _global_options() -> list[click.Option]:
+    def option(*names: str, **settings: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_remember, **settings)
+
+    return [
+        option("-o", "--output", type=click.Choice(["table", "json"]), help="How to print results. [default: table]"),
+        option("--query", metavar="JMESPATH", help="Print only this part of the result, as JSON."),
+        option("--profile", metavar="NAME", help="AWS profile; chooses AWS over a sandbox."),
+        option("--region", metavar="NAME", help="AWS region; by default the deployment's own."),
+        option("--endpoint-url", metavar="URL", type=url, help="Another endpoint; chooses AWS over a sandbox."),
+        option("--context", type=click.Choice(["sandbox", "aws"]), help="[default: the sandbox if one is up]"),
+        option("--machine", metavar="NAME", help="Which state machine. [default: training]"),
+        option(
+            "--terraform-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True),
+            help="Terraform configuration to read the outputs of. [default: the module above this directory]",
+        ),
+    ]  # fmt: skip
+
+
+class Root(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are used."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command when it is named."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return _with_globals(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """With the nearest names for one that there is not."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=2, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(COMMANDS)}"
+            raise OpsUsageError(f"no such command {args[0]!r}", hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run, and turn every error that is the user's to act on into one line, a hint and an exit code."""
+        run = super().main
+        code = _guarded(lambda: run(args, prog_name, complete_var, standalone_mode=False, **extra))
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+class OpsUsageError(click.UsageError):
+    """A usage error with a hint of its own."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def _guarded(run: Callable[[], Any]) -> int:
+    try:
+        result = run()
+    except OpsError as error:
+        return _report(error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        return _report(error.format_message(), _usage_hint(error), USAGE)
+    except click.ClickException as error:
+        return _report(error.format_message(), None, error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # `opsctl list | head`: whoever read has read enough
+        sys.stderr.close()
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _report(message: str, hint: str | None, code: int) -> int:
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code
+
+
+def _usage_hint(error: click.UsageError) -> str | None:
+    if isinstance(error, OpsUsageError):
+        return error.hint
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        return f"did you mean {' or '.join(sorted(error.possibilities))}?"
+    path = error.ctx.command_path if error.ctx else "opsctl"
+    return f"{path} --help shows how it is used"
+
+
+def _with_globals(command: click.Command) -> click.Command:
+    """The command with the global options that it does not define itself, hidden from its help; and its subcommands."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    for option in _global_options():
+        if not taken & set(option.opts):
+            option.hidden = True
+            command.params.append(option)
+    command.epilog = command.epilog or GLOBALS_NOTE
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_globals(inner)
+    return command
+
+
+@click.group(cls=Root, params=list(_global_options()), context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="opsctl", message="%(prog)s %(version)s")
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Start, watch, rerun and recover model-training pipelines on AWS Step Functions.
+
+    \b
+    Examples:
+      opsctl start --set hyperparameters.image_model.epochs=80 --wait
+      opsctl status
+      opsctl rerun --from "Train Sequence Model" --set hyperparameters.sequence_model.max_lr=0.01
+
+    RUN is a name, the beginning of one, an ARN, @latest or @failed. Results go to stdout, everything else to stderr.
+
+    Exit codes: 0 ok, 1 the run failed, 2 usage, 3 refused, 4 configuration or credentials, 5 AWS, 124 wait timed out,
+    130 interrupted.
+    """
+    context.ensure_object(Invocation)
