@@ -1,5 +1,7 @@
 """Generates sample mortgage files, scanned in stacks: `python training/documents.py --out DIR [--stacks N --seed S]`.
 
+DIR may be an address such as s3://bucket/datasets/sample/; the files are then uploaded below it (boto3).
+
 Each stack is a folder with two files:
 
     stack-0001/pages.tif     one grey image per page, in the order in which they were scanned
@@ -14,8 +16,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from layouts import draw
@@ -24,6 +28,7 @@ from vocabulary import COMMON, KINDS, Kind
 
 DEFAULT_STACKS = 100
 DEFAULT_SEED = 1
+UPLOADS_AT_ONCE = 8
 
 Random = np.random.Generator
 
@@ -134,9 +139,25 @@ def generate(out: Path, stacks: int = DEFAULT_STACKS, seed: int = DEFAULT_SEED) 
     return pages
 
 
+def upload(folder: Path, address: str) -> None:
+    """Puts every file below `folder` below `address` (s3://bucket/prefix)."""
+    import boto3  # only here: writing to a directory needs no AWS
+
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    s3 = boto3.client("s3")
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+        uploads = [
+            pool.submit(s3.upload_file, str(path), bucket, prefix + path.relative_to(folder).as_posix()) for path in files
+        ]
+        for done in uploads:
+            done.result()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Generate sample mortgage files.")
-    parser.add_argument("--out", type=Path, required=True, help="directory to write the stacks to")
+    parser.add_argument("--out", required=True, help="directory, or s3:// address, to write the stacks to")
     parser.add_argument("--stacks", type=int, default=DEFAULT_STACKS, help="number of stacks (default %(default)s)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="same seed, same bytes (default %(default)s)")
     arguments = parser.parse_args()
@@ -144,7 +165,12 @@ def main() -> None:
         parser.error("--stacks must be between 1 and 9999")
     if arguments.seed < 0:
         parser.error("--seed must not be negative")
-    pages = generate(arguments.out, arguments.stacks, arguments.seed)
+    if arguments.out.startswith("s3://"):
+        with TemporaryDirectory(prefix="documents-") as folder:
+            pages = generate(Path(folder), arguments.stacks, arguments.seed)
+            upload(Path(folder), arguments.out)
+    else:
+        pages = generate(Path(arguments.out), arguments.stacks, arguments.seed)
     print(f"{arguments.stacks} stacks, {pages} pages in {arguments.out}")
 
 

@@ -18,6 +18,7 @@ from opsctl.cli.render import table
 from opsctl.errors import FAILED, OK, ConfigurationError, OpsError
 from opsctl.operations import demo as work
 from opsctl.operations import provision
+from opsctl.operations.connection import connect
 
 SEQUENCE = "Train Sequence Model"
 RATE = "hyperparameters.sequence_model.max_lr"
@@ -124,7 +125,7 @@ def rerun_from_the_failed_step() -> None:
 def show_accuracy() -> bool:
     """Step 6: the table of held-out page accuracy; whether the sequence model wins."""
     _title("6. Page accuracy on stacks that no model has seen")
-    accuracy, source = work.latest_accuracy()
+    accuracy, source = work.latest_accuracy(connect(config.Options()))
     click.echo(
         table(["MODEL", "PAGE ACCURACY"], [[model, f"{share:.1%}"] for model, share in accuracy.by_model.items()])
     )

@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from opsctl import terraform
+from opsctl.domain.objects import Place
 from opsctl.errors import OpsError
+from opsctl.operations.connection import Connection
+from opsctl.operations.runs import resolve
 
 INTERRUPT_GRACE_SECONDS = 15.0
 SEQUENCE = "sequence"
+EVALUATE = "evaluate"
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,17 @@ def newest_message(mailbox: Path) -> Path:
     if not messages:
         raise OpsError(f"no message in {mailbox}", "look at the run: opsctl status")
     return messages[-1]
+
+
+def latest_accuracy(connection: Connection) -> tuple[Accuracy, str]:
+    """The figures of the latest run's Evaluate job, and the address of the artifact that they come from."""
+    run = resolve(connection)
+    prefix = connection.prefix(run.name, EVALUATE)
+    for item in connection.storage.list(prefix):
+        if item.key.endswith("/output/model.tar.gz"):
+            artifact = connection.storage.read(Place(prefix.bucket, prefix.key + item.key))
+            return read_accuracy(artifact or b""), prefix.uri + item.key
+    raise OpsError(f"no model.tar.gz below {prefix.uri}", f"look at the run: opsctl status {run.name}")
 
 
 def read_accuracy(artifact: bytes) -> Accuracy:
