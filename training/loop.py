@@ -180,7 +180,7 @@ class Loop:
         write_atomically(self.checkpoint, {"identity": self.identity, "history": history, "members": states})
 
     def _resume(self, members: list[Member]) -> list[dict]:
-        """Loads the checkpoint of this very job, if there is one. Returns the metrics of the epochs it has behind it."""
+        """Loads the checkpoint of this very job, if there is one. Returns the metrics of the epochs behind it."""
         state = read_checkpoint(self.checkpoint)
         if state is None:
             return []

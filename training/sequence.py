@@ -1,4 +1,4 @@
-"""Trains the sequence model: the class of every page of a stack, and where documents begin, from the base models' words.
+"""Trains the sequence model: each page's class, and where documents begin, from what the base models say of a stack.
 
 It reads the pages of a stack in order and in both directions, so that an outspoken first page speaks for the vague ones
 behind it. It takes any number of base models: one channel each, named by the model.
