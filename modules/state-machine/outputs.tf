@@ -4,6 +4,11 @@ output "arn" {
   depends_on  = [aws_cloudwatch_event_target.failed, aws_iam_role_policy.this]
 }
 
+output "definition" {
+  description = "The definition that runs."
+  value       = aws_sfn_state_machine.this.definition
+}
+
 output "log_group" {
   description = "Name of the machine's log group."
   value       = aws_cloudwatch_log_group.this.name

@@ -1,0 +1,119 @@
+mock_provider "aws" {
+  source          = "./tests/terraform/mocks"
+  override_during = plan
+}
+
+# ARNs that two resources of one type share by the mock are told apart here, so that the golden files read as on AWS.
+override_resource {
+  target          = module.functions.aws_lambda_function.this["describe_failure"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-describe-failure" }
+}
+
+override_resource {
+  target          = module.functions.aws_lambda_function.this["prepare_run"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-prepare-run" }
+}
+
+override_resource {
+  target          = module.training_role.aws_iam_role.this
+  override_during = plan
+  values          = { arn = "arn:aws:iam::123456789012:role/documents-training-job" }
+}
+
+override_data {
+  target          = module.training_role.data.aws_sagemaker_prebuilt_ecr_image.this["cpu"]
+  override_during = plan
+  values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:cpu" }
+}
+
+override_data {
+  target          = module.training_role.data.aws_sagemaker_prebuilt_ecr_image.this["gpu"]
+  override_during = plan
+  values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:gpu" }
+}
+
+# Its plan is compared with tests/golden/opsctl-output.json and tests/golden/training.asl.json.
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = output.opsctl.bucket == "documents-123456789012-us-east-1"
+    error_message = "the bucket's name must be name, account and region"
+  }
+  assert {
+    condition     = output.opsctl.machines.training.steps == ["fetch-preprocessed-data", "train-image-model", "train-text-model", "train-sequence-model", "evaluate"]
+    error_message = "steps must be the slugs in the order of the machine"
+  }
+  assert {
+    condition     = local.jobs.text.resources.InstanceType == "ml.m5.xlarge" && endswith(local.jobs.text.image, ":cpu")
+    error_message = "the text model trains on a CPU instance with the CPU image"
+  }
+  assert {
+    condition     = alltrue([for key in ["image", "sequence_model"] : local.jobs[key].resources.InstanceType == "ml.g5.xlarge" && endswith(local.jobs[key].image, ":gpu")])
+    error_message = "the image and the sequence model train on a GPU instance with the GPU image"
+  }
+}
+
+run "names_derive_from_name_alone" {
+  command = plan
+
+  variables {
+    name = "invoices-dev"
+  }
+
+  assert {
+    condition     = output.opsctl.bucket == "invoices-dev-123456789012-us-east-1" && output.opsctl.machines.training.name == "invoices-dev-training" && output.opsctl.machines.training.log_group == "/aws/vendedlogs/states/invoices-dev-training"
+    error_message = "every name must begin with var.name"
+  }
+}
+
+run "a_network_of_ones_own" {
+  command = plan
+
+  variables {
+    batch = {
+      network        = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-a"] }
+      source_buckets = ["incoming"]
+      timeout        = 600
+      attempts       = 3
+    }
+  }
+
+  assert {
+    condition     = module.batch.state_timeout == 3 * 600 + 3600
+    error_message = "the state must wait for every attempt of the job, and an hour for the queue"
+  }
+}
+
+run "an_image_and_an_instance_of_ones_own" {
+  command = plan
+
+  variables {
+    evaluate = {
+      image       = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/evaluate:7"
+      instance    = { type = "ml.p4d.24xlarge", count = 2 }
+      max_runtime = 120
+      script      = "measure.py"
+    }
+    notifications = { emails = ["oncall@example.com"] }
+  }
+
+  assert {
+    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.AlgorithmSpecification.TrainingImage == "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/evaluate:7"
+    error_message = "the given image must be used"
+  }
+  assert {
+    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.AlgorithmSpecification.ContainerEntrypoint == ["python3", "/opt/ml/input/data/code/measure.py"]
+    error_message = "the given script must be run"
+  }
+  assert {
+    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.ResourceConfig == { InstanceCount = 2, InstanceType = "ml.p4d.24xlarge", VolumeSizeInGB = 30 }
+    error_message = "the given instances must be used"
+  }
+  assert {
+    condition     = jsondecode(module.training.definition).States["Evaluate"].TimeoutSeconds == 120 + 3600
+    error_message = "the state must outlive its job by an hour"
+  }
+}

@@ -1,0 +1,126 @@
+"""The Terraform module by `terraform test`: offline, without credentials, in a copy, with a provider that is mocked.
+
+The committed results (`tests/golden`) are what the other half of the project reads and walks. After a wanted change,
+`UPDATE_GOLDEN=1 python -m pytest tests/terraform` writes them anew; review them as a diff.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from opsctl.errors import OpsError
+from opsctl.terraform import find_mirror, find_terraform
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests/golden"
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory):
+    """An initialised copy of the root module; skips, saying why, where Terraform or its provider is not to be had."""
+    copy = tmp_path_factory.mktemp("module")
+    for source in ROOT.glob("*.tf"):
+        shutil.copy(source, copy)
+    for folder in ("modules", "definitions", "functions/dist", "training", "tests/terraform"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    mirror = find_mirror()
+    result = terraform(copy, "init", "-test-directory=tests/terraform", *([f"-plugin-dir={mirror}"] if mirror else []))
+    if result.returncode != 0:
+        pytest.skip(f"no AWS provider for Terraform: {result.stderr.strip()[:300]}")
+    return copy
+
+
+def terraform(folder, *arguments):
+    try:
+        program = find_terraform()
+    except OpsError as error:
+        pytest.skip(f"{error.message}: {error.hint}")
+    return subprocess.run(
+        [str(program), *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def environment():
+    """Nothing of the user's: no credentials, no CLI configuration, no variables for Terraform."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "TF_"))}
+    return kept | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_CLI_CONFIG_FILE": os.devnull}
+
+
+def run_tests(module, name):
+    """Each run's messages and planned values of one file of tests, by the run's name."""
+    result = terraform(
+        module, "test", "-test-directory=tests/terraform", f"-filter=tests/terraform/{name}.tftest.hcl",
+        "-json", "-verbose",
+    )  # fmt: skip
+    lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    statuses = {}
+    for line in lines:
+        if line["type"] == "test_run" and line["test_run"]["progress"] == "complete":
+            statuses[line["test_run"]["run"]] = line["test_run"]["status"]
+    problems = [line["diagnostic"] for line in lines if line["type"] == "diagnostic"]
+    errors = [f"{problem['summary']}: {problem['detail']}" for problem in problems if problem["severity"] == "error"]
+    plans = {line["@testrun"]: line["test_plan"] for line in lines if line["type"] == "test_plan"}
+    return result.returncode, statuses, errors, plans
+
+
+@pytest.mark.parametrize("name", ["base_models", "defaults", "validations"])
+def test_the_modules_own_tests_pass(module, name):
+    code, statuses, errors, plans = run_tests(module, name)
+    assert errors == []
+    assert code == 0
+    assert set(statuses.values()) == {"pass"}
+    if name == "defaults":
+        planned = plans["defaults"]
+        check_golden("opsctl-output.json", planned["output_changes"]["opsctl"]["after"])
+        check_golden("training.asl.json", json.loads(planned_definition(planned)))
+
+
+def planned_definition(plan):
+    machines = [change for change in plan["resource_changes"] if change["type"] == "aws_sfn_state_machine"]
+    return machines[0]["change"]["after"]["definition"]
+
+
+def check_golden(name, value):
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    assert json.loads(path.read_text()) == value, f"{name} is not what the module makes: UPDATE_GOLDEN=1 writes it anew"
+
+
+def test_the_module_is_formatted_and_valid(module):
+    assert terraform(ROOT, "fmt", "-check", "-recursive", "-diff", str(ROOT)).stdout == ""
+    assert terraform(module, "validate", "-no-color").stdout.startswith("Success!")
+
+
+def test_every_rule_of_the_variables_is_broken_once():
+    rules = (ROOT / "variables.tf").read_text().count("\n  validation {")
+    refusals = (ROOT / "tests/terraform/validations.tftest.hcl").read_text().split("expect_failures")[1:]
+    assert sum(refusal.split("]")[0].count("var.") for refusal in refusals) >= rules
+
+
+def test_each_module_is_built_by_the_house_rules():
+    root = (ROOT / "main.tf").read_text()
+    assert "\nresource " not in root
+    assert "\ndata " not in root
+    versions = {(folder / "versions.tf").read_text() for folder in [ROOT, *(ROOT / "modules").iterdir()]}
+    assert len(versions) == 1, "versions.tf must be the same everywhere"
+    for path in [*ROOT.glob("*.tf"), *ROOT.glob("modules/*/*.tf")]:
+        text = path.read_text()
+        assert "count.index" not in text, path
+        assert "aws_iam_policy_attachment" not in text, path
+        lines = text.splitlines()
+        for before, line in itertools.pairwise(lines):
+            if 'resources = ["*"]' in line:
+                assert before.strip().startswith("#"), f"{path}: say why every resource is allowed"
+        for kind in ("variable", "output"):
+            names = [line.split('"')[1] for line in lines if line.startswith(f'{kind} "')]
+            assert names == sorted(names), f"{path}: {kind}s in alphabetical order"
+            assert text.count("\n  description =") >= len(names), f"{path}: every {kind} has a description"
+    variables = (ROOT / "variables.tf").read_text()
+    assert variables.count('\nvariable "') + 1 <= 12
+    assert "any" not in [word for line in variables.splitlines() if "type" in line for word in line.split()]

@@ -1,0 +1,93 @@
+# Each rule of variables.tf is broken once. A run breaks one rule of several variables, each of which must be refused.
+
+mock_provider "aws" {
+  source          = "./tests/terraform/mocks"
+  override_during = plan
+}
+
+run "refused_1" {
+  command = plan
+
+  variables {
+    base_models    = {}
+    batch          = { timeout = 59 }
+    code           = "./modules"
+    dataset        = "runs/sample/"
+    evaluate       = { instance = { type = "m5.large" } }
+    logs           = { level = "DEBUG" }
+    name           = "Documents"
+    notifications  = { emails = ["oncall"] }
+    sequence_model = { instance = { type = "" } }
+  }
+
+  expect_failures = [var.base_models, var.batch, var.code, var.dataset, var.evaluate, var.logs, var.name, var.notifications, var.sequence_model]
+}
+
+run "refused_2" {
+  command = plan
+
+  variables {
+    base_models    = { for number in range(17) : "m${number}" => {} }
+    batch          = { attempts = 11 }
+    dataset        = "datasets/sample"
+    evaluate       = { max_runtime = 1 }
+    logs           = { retention_days = 31 }
+    name           = ""
+    sequence_model = { max_runtime = 9999999 }
+  }
+
+  expect_failures = [var.base_models, var.batch, var.dataset, var.evaluate, var.logs, var.name, var.sequence_model]
+}
+
+run "refused_3" {
+  command = plan
+
+  variables {
+    base_models = { page-layout = {} }
+    batch       = { network = { subnet_ids = [], security_group_ids = ["sg-a"] } }
+    name        = "a23456789-123456789-123456789-123"
+  }
+
+  expect_failures = [var.base_models, var.batch, var.name]
+}
+
+run "refused_4" {
+  command = plan
+
+  variables {
+    base_models = { a_model_of_19_chars = {} }
+    name        = "documents-"
+  }
+
+  expect_failures = [var.base_models, var.name]
+}
+
+run "refused_5" {
+  command = plan
+
+  variables {
+    base_models = { sequence = {} }
+  }
+
+  expect_failures = [var.base_models]
+}
+
+run "refused_6" {
+  command = plan
+
+  variables {
+    base_models = { text = { instance = { type = "g5.xlarge" } } }
+  }
+
+  expect_failures = [var.base_models]
+}
+
+run "refused_7" {
+  command = plan
+
+  variables {
+    base_models = { text = { max_runtime = 2419201 } }
+  }
+
+  expect_failures = [var.base_models]
+}
