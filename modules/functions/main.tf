@@ -35,10 +35,6 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  logging_config {
-    log_format = "Text"
-    log_group  = aws_cloudwatch_log_group.this[each.key].name
-  }
-
-  depends_on = [aws_iam_role_policy.this]
+  # Lambda would make the log group itself, and keep its logs for ever.
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.logs, aws_iam_role_policy.this]
 }
