@@ -50,6 +50,33 @@ class Invocation:
         return base64.b64encode("\n".join(self.lines).encode()[-TAIL_BYTES:]).decode()
 
 
+class RunningFunction(LambdaFunction):
+    """moto's function, which runs whoever calls it (SNS and S3 call it without the API), and has a LoggingConfig."""
+
+    def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
+        super().__init__(account_id, spec, region, version)
+        self._set_logging(spec.get("LoggingConfig") or {})
+
+    def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
+        """The document of GetFunctionConfiguration."""
+        return {**super().get_configuration(on_create), "LoggingConfig": dict(self.logging_config)}
+
+    def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
+        """UpdateFunctionConfiguration."""
+        if config_updates.get("LoggingConfig"):
+            self._set_logging(config_updates["LoggingConfig"])
+        return super().update_configuration(config_updates)
+
+    def _set_logging(self, config: dict[str, Any]) -> None:
+        group = config.get("LogGroup") or f"/aws/lambda/{self.function_name}"
+        self.logging_config = {"LogFormat": "Text", **config, "LogGroup": group}
+        self.logs_group_name = group
+
+    def _invoke_lambda(self, event: Any = None) -> tuple[str, bool, str]:
+        done = functions(FunctionsBackend.world).run(self, json.dumps({} if event is None else event).encode())
+        return done.payload.decode(), done.error is not None, "\n".join(done.lines)
+
+
 class FunctionsBackend(LambdaBackend):
     """moto's Lambda, with functions that run."""
 
@@ -197,7 +224,9 @@ def install(world: World) -> None:
     FunctionsBackend.world = world
     # moto's other backend, without docker, only echoes; ours never asks for docker at all.
     default_user_config["lambda"] = {"use_docker": True}
-    moto.awslambda.models.lambda_backends.backend = FunctionsBackend
+    models: Any = moto.awslambda.models
+    models.lambda_backends.backend = FunctionsBackend
+    models.LambdaFunction = RunningFunction
 
 
 def functions(world: World) -> FunctionsBackend:
