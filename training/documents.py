@@ -149,7 +149,8 @@ def upload(folder: Path, address: str) -> None:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
         uploads = [
-            pool.submit(s3.upload_file, str(path), bucket, prefix + path.relative_to(folder).as_posix()) for path in files
+            pool.submit(s3.upload_file, str(path), bucket, prefix + path.relative_to(folder).as_posix())
+            for path in files
         ]
         for done in uploads:
             done.result()
