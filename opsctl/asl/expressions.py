@@ -28,9 +28,10 @@ _MAX_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, a string, true, false or null."""
+    """A number, a string, true, false or null. `template` is a string with its braces still escaped."""
 
     value: Any
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,9 @@ def _searched(path: Path, environment: Environment) -> str:
 
 def _call(call: Call, environment: Environment) -> Any:
     values = [_argument(argument, call, environment) for argument in call.arguments]
+    if call.name == "States.Format" and isinstance(call.arguments[0], Literal):
+        # Only the template tells '{}' from '\\{\\}'.
+        values[0] = call.arguments[0].template
     try:
         return FUNCTIONS[call.name].evaluate(values, environment.random)
     except IntrinsicError as error:
@@ -162,20 +166,23 @@ def _scan_argument(text: str, position: int, depth: int) -> tuple[Argument, int]
 
 
 def _scan_string(text: str, position: int) -> tuple[Literal, int]:
-    """A string in quotes, with the escapes that AWS accepts; `\\{` and `\\}` stay for States.Format to read."""
+    """A string in quotes, with the escapes that AWS accepts."""
     out: list[str] = []
+    template: list[str] = []
     position += 1
     while position < len(text):
         character = text[position]
         if character == "'":
-            return Literal("".join(out)), position + 1
+            return Literal("".join(out), "".join(template)), position + 1
         if character == "\\" and position + 1 < len(text):
             escaped = text[position + 1]
             if escaped not in _ESCAPABLE:
                 raise PathSyntaxError(f"'\\{escaped}' is no escape in '{text}'")
-            out.append(f"\\{escaped}" if escaped in "{}" else escaped)
+            out.append(escaped)
+            template.append(f"\\{escaped}" if escaped in "{}\\" else escaped)
             position += 2
         else:
             out.append(character)
+            template.append(character)
             position += 1
     raise PathSyntaxError(f"a string does not end in '{text}'")
