@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from opsctl.operations.runs import Outcome, Progress, wait
 if TYPE_CHECKING:
     from opsctl.domain.runs import Run
     from opsctl.operations.connection import Connection
+
+PLAIN = re.compile(r"[\w .,:()?-]+")  # safe between double quotes
 
 
 def announce(invocation: Invocation, run: Run, more: dict[str, Any]) -> int:
@@ -62,4 +65,5 @@ def _next_command(outcome: Outcome) -> str | None:
         return None
     if outcome.step is None:
         return f"opsctl status {outcome.run}"
-    return f"opsctl rerun {outcome.run} --from {shlex.quote(outcome.step)}"
+    step = f'"{outcome.step}"' if PLAIN.fullmatch(outcome.step) else shlex.quote(outcome.step)
+    return f"opsctl rerun {outcome.run} --from {step}"

@@ -12,9 +12,9 @@ from opsctl.domain.rerun import PlannedStep, RerunPlan, place_of
 HASH_SHOWN = 12
 
 
-def plan_text(plan: RerunPlan) -> str:
-    """The plan as it is shown before anything happens."""
-    headline = f"Rerun of {plan.source} from {', '.join(plan.input['rerun']['from'])}"
+def plan_text(plan: RerunPlan, name: str) -> str:
+    """The plan as it is shown before anything happens; `name` is the new run's."""
+    headline = f"Rerun of {plan.source} from {', '.join(plan.input['rerun']['from'])}, as {name}"
     rows = [[step.action, step.name, duration(step.seconds), _why(step)] for step in plan.steps]
     parts = [headline, table(["ACTION", "STEP", "TOOK", "WHY"], rows)]
     if plan.changes:
@@ -25,9 +25,10 @@ def plan_text(plan: RerunPlan) -> str:
     return "\n\n".join(parts)
 
 
-def plan_document(plan: RerunPlan) -> dict[str, Any]:
-    """The plan as JSON; `hash` is the same for the same request on the same world."""
+def plan_document(plan: RerunPlan, name: str) -> dict[str, Any]:
+    """The plan as JSON; `hash` is the same for the same request on the same world, whatever the name."""
     return {
+        "run": name,
         "of": plan.source,
         "root": plan.root,
         "hash": plan.hash,

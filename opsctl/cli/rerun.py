@@ -13,7 +13,7 @@ from opsctl.cli.params import document_option, setting_option, wait_options
 from opsctl.cli.plans import plan_document, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
-from opsctl.domain.rerun import Request, RerunPlan
+from opsctl.domain.rerun import Request
 from opsctl.domain.runs import FAILED as LATEST_FAILED
 from opsctl.errors import RefusedError
 from opsctl.operations import rerun as reruns
@@ -58,22 +58,23 @@ def rerun(
     connection = invocation.connect()
     source = runs.resolve(connection, run)
     plan = reruns.plan(connection, source, Request(steps, settings, document or {}))
+    shown_name = name or reruns.likely_name(connection, plan)
     if dry_run:
-        emit(invocation, plan_document(plan), plan_text(plan))
+        emit(invocation, plan_document(plan, shown_name), plan_text(plan, shown_name))
         return
-    _agree(invocation, plan, yes)
+    _agree(invocation, plan_text(plan, shown_name), yes)
     made = reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
     if made.resumed:
         click.echo(f"{made.run.name} is the run of this very plan, and already under way", err=True)
-    more = {"plan": plan_document(plan)}
+    more = {"plan": plan_document(plan, made.run.name)}
     if wait:
         context.exit(follow(invocation, connection, made.run, timeout, more))
     context.exit(announce(invocation, made.run, more))
 
 
-def _agree(invocation: Invocation, plan: RerunPlan, yes: bool) -> None:
+def _agree(invocation: Invocation, shown: str, yes: bool) -> None:
     """Show the plan and ask. Raises RefusedError for a no, and where there is nobody to ask."""
-    click.echo(plan_text(plan), err=invocation.wants_json)
+    click.echo(shown, err=invocation.wants_json)
     if yes:
         return
     if not sys.stdin.isatty():

@@ -82,7 +82,8 @@ def setup_of(history: RunHistory) -> Setup | None:
 def job_name(attempt: Attempt) -> str | None:
     """The name that the attempt's job or function has in its service."""
     parameters = _object(attempt.parameters)
-    return next((str(parameters[key]) for key in JOB_NAMES if key in parameters), None)
+    name = next((str(parameters[key]) for key in JOB_NAMES if key in parameters), None)
+    return name and name.rpartition(":function:")[2]
 
 
 def one_line(error: str | None, cause: str | None) -> str:
@@ -109,7 +110,7 @@ def _missing(run: StateRun) -> str | None:
 def _seconds(run: StateRun) -> float:
     for attempt in reversed(run.attempts):
         if attempt.ended is not None:
-            return attempt.ended - (attempt.scheduled if attempt.started is None else attempt.started)
+            return attempt.ended - attempt.scheduled
     return 0.0
 
 

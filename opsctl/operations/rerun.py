@@ -9,8 +9,9 @@ ended; a claim with another hash belongs to someone else's rerun, and the next n
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -135,33 +136,48 @@ def _current_code(connection: Connection) -> str | None:
 # The claim
 
 
+def likely_name(connection: Connection, made: RerunPlan) -> str:
+    """The name that the rerun would get now."""
+    for name in _candidates(made):
+        run = connection.states.find(connection.machine.arn, name)
+        content = connection.storage.read(_claim_place(connection, name))
+        if (content is None and run is None) or (content is not None and _ours(made, content, run)):
+            return name
+    raise AssertionError("names never run out")
+
+
+def _candidates(made: RerunPlan) -> Iterator[str]:
+    return (rerun_name(made.root, number) for number in itertools.count(1))
+
+
 def _claimed(connection: Connection, made: RerunPlan, name: str | None) -> tuple[str, Run | None]:
-    """A name that is ours, and the run if it was started before."""
+    """A name that is ours, and the run if it was started before. Raises RefusedError for a given name that is taken."""
     if name is not None:
         check_execution_name(name)
-        ours, run = _claim(connection, made, name)
-        if not ours:
-            raise RefusedError(f"the name {name} is taken by another run", "choose another --name, or leave it out")
-        return name, run
-    number = 1
-    while True:
-        candidate = rerun_name(made.root, number)
+    for candidate in [name] if name is not None else _candidates(made):
         ours, run = _claim(connection, made, candidate)
         if ours:
             return candidate, run
-        number += 1
+    raise RefusedError(f"the name {name} is taken by another run", "choose another --name, or leave it out")
 
 
 def _claim(connection: Connection, made: RerunPlan, name: str) -> tuple[bool, Run | None]:
-    place = Place(connection.deployment.bucket, connection.prefix(name).key + "plan.json")
+    place = _claim_place(connection, name)
     new = connection.storage.claim(place, _claim_content(made, name))
     run = connection.states.find(connection.machine.arn, name)
-    if new:
-        if run is not None:  # started by something that claims no names
-            connection.storage.delete(place)
-        return run is None, None
-    ours = _hash_in(connection.storage.read(place)) == made.hash and (run is None or not run.ended)
-    return ours, run
+    if not new:
+        return _ours(made, connection.storage.read(place), run), run
+    if run is not None:  # started by something that claims no names
+        connection.storage.delete(place)
+    return run is None, None
+
+
+def _ours(made: RerunPlan, content: bytes | None, run: Run | None) -> bool:
+    return _hash_in(content) == made.hash and (run is None or not run.ended)
+
+
+def _claim_place(connection: Connection, name: str) -> Place:
+    return Place(connection.deployment.bucket, connection.prefix(name).key + "plan.json")
 
 
 def _claim_content(made: RerunPlan, name: str) -> bytes:

@@ -1,0 +1,253 @@
+"""The training pipeline for tests of the command line: S3 served by moto, executions walked by our interpreter.
+
+`FakeStates` has the methods of `opsctl.aws.stepfunctions.StepFunctions`. A started run is walked to its end at once, on
+a virtual clock, with every task answered by `World`: jobs leave their results in S3 as the real ones do, unless the
+script says that a step fails.
+"""
+
+from __future__ import annotations
+
+import heapq
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+from click.testing import CliRunner, Result
+
+from opsctl.asl import Execution, parse
+from opsctl.asl.effects import Failed, Outcome, ScheduleTask, Started, Submitted, Succeeded
+from opsctl.aws.session import Aws
+from opsctl.aws.stepfunctions import execution_arn
+from opsctl.aws.storage import Storage
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.root import root
+from opsctl.config import SANDBOX, Context, Deployment, parse_deployment
+from opsctl.domain.runs import RUNNING, Run
+from opsctl.errors import RefusedError, UsageError
+from opsctl.operations.connection import Connection
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFINITION = json.loads((ROOT / "tests/golden/training.asl.json").read_text())
+PAYLOAD = DEFINITION["States"]["Prepare Run"]["Parameters"]["Payload"]["pipeline"]
+BUCKET = PAYLOAD["bucket"]
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"
+DEPLOYMENT: Deployment = parse_deployment({
+    "version": 1, "name": "documents", "region": "us-east-1", "account": "123456789012", "bucket": BUCKET,
+    "default_data_source": PAYLOAD["default_data_source"], "topic": "arn:aws:sns:us-east-1:123456789012:documents-alerts",
+    "machines": {"training": {
+        "name": "documents-training", "arn": MACHINE, "log_group": "/aws/vendedlogs/states/documents-training",
+        "steps": PAYLOAD["steps"], "hyperparameters": PAYLOAD["hyperparameters"],
+    }},
+})  # fmt: skip
+EPOCH = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+SECONDS = {"Fetch Preprocessed Data": 12, "Train Image Model": 60, "Train Text Model": 30, "Train Sequence Model": 40}
+DIVERGED = "AlgorithmError: the loss is not finite (max_lr=1000000.0), exit code: 1"
+
+
+def training_failure(reason: str) -> Failed:
+    """As Step Functions words a failed training job: the job's description is the cause."""
+    return Failed("States.TaskFailed", json.dumps({"TrainingJobStatus": "Failed", "FailureReason": reason}))
+
+
+def _load_prepare_run() -> Any:
+    spec = importlib.util.spec_from_file_location("prepare_run_handler", ROOT / "functions/prepare_run/handler.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.handler
+
+
+@dataclass
+class World:
+    """Answers tasks. `script` holds, per state, the outcomes of its next attempts, used up one by one."""
+
+    url: str
+    script: dict[str, list[Outcome]] = field(default_factory=dict)
+    open_steps: set[str] = field(default_factory=set)  # never answered: their runs go on for ever
+    asked: list[str] = field(default_factory=list)
+    now: float = EPOCH
+
+    def __post_init__(self) -> None:
+        self.prepare_run = _load_prepare_run()
+        self.s3 = boto3.client("s3")
+        self.s3.create_bucket(Bucket=BUCKET)
+        for name in ("fetch.py", "text.py"):
+            self.s3.put_object(Bucket=BUCKET, Key=f"code/{name}", Body=f"# {name}\n".encode())
+
+    def answer(self, effect: ScheduleTask) -> list[Outcome]:
+        """What comes of one attempt; a scripted failure, or the work done."""
+        self.asked.append(effect.state)
+        scripted = self.script.get(effect.state)
+        if scripted:
+            return [Started(), scripted.pop(0)]
+        if effect.state == "Prepare Run":
+            return [Started(), self._prepare(effect.parameters["Payload"])]
+        if "createTrainingJob" in effect.resource:
+            return [Started(), Submitted("{}"), self._train(effect.parameters)]
+        if "submitJob" in effect.resource:
+            return [Started(), Submitted('{"JobId":"7"}'), self._fetch(effect.parameters)]
+        return [Started(), Succeeded(json.dumps({"Payload": {"subject": "s", "message": "m", "step": "x"}}))]
+
+    def _prepare(self, payload: dict[str, Any]) -> Outcome:
+        try:
+            return Succeeded(json.dumps({"Payload": self.prepare_run(payload, None)}))
+        except Exception as error:  # noqa: BLE001 - as Lambda does with any exception
+            return Failed(type(error).__name__, json.dumps({"errorMessage": str(error)}))
+
+    def _train(self, parameters: dict[str, Any]) -> Outcome:
+        name = parameters["TrainingJobName"]
+        self.put(f"{parameters['OutputDataConfig']['S3OutputPath']}/{name}/output/model.tar.gz", f"model of {name}")
+        self.put(f"{parameters['CheckpointConfig']['S3Uri']}epoch-1.pt", "checkpoint")
+        return Succeeded(json.dumps({"TrainingJobName": name, "TrainingJobStatus": "Completed"}))
+
+    def _fetch(self, parameters: dict[str, Any]) -> Outcome:
+        variables = {item["Name"]: item["Value"] for item in parameters["ContainerOverrides"]["Environment"]}
+        for number in range(3):
+            self.put(f"{variables['OUTPUT_PATH']}stack-{number}/pages.jsonl", "x" * 100)
+        return Succeeded(json.dumps({"JobName": parameters["JobName"], "Status": "SUCCEEDED"}))
+
+    def put(self, uri: str, text: str) -> None:
+        """Write an object at an s3:// address."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix of the bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def entered(self) -> list[str]:
+        """The tasks asked for since the last call, in order."""
+        asked, self.asked = self.asked, []
+        return asked
+
+
+class FakeStates:
+    """Executions of one machine, walked as soon as they are started."""
+
+    def __init__(self, world: World, definition: Mapping[str, Any] = DEFINITION) -> None:
+        self.world = world
+        self.current = dict(definition)
+        self.executions: dict[str, tuple[Run, Execution, Mapping[str, Any]]] = {}
+
+    def start(self, machine_arn: str, name: str, text: str) -> str:
+        """AWS's rule: the same name again is refused, but for a run that goes on and has the same input."""
+        arn = execution_arn(machine_arn, name)
+        if arn in self.executions:
+            run = self.describe(arn)
+            if run.ended or run.input != text:
+                raise RefusedError(f"a run {name} exists already", "choose another --name")
+            return arn
+        run = Run(name, arn, machine_arn, RUNNING, self.world.now, input=text)
+        self.executions[arn] = (run, _walk(self.world, run, self.current), self.current)
+        return arn
+
+    def runs(self, machine_arn: str) -> Iterator[Run]:
+        """Newest first."""
+        del machine_arn
+        yield from (replace(self.describe(arn), input=None, output=None) for arn in reversed(self.executions))
+
+    def describe(self, arn: str) -> Run:
+        """The run as it is now."""
+        if arn not in self.executions:
+            raise UsageError(f"the run {arn} does not exist, or its history is gone")
+        run, execution, _ = self.executions[arn]
+        stopped = None if execution.status == RUNNING else execution.events[-1]["timestamp"]
+        return replace(
+            run, status=execution.status, stopped=stopped, output=execution.output, error=execution.error,
+            cause=execution.cause,
+        )  # fmt: skip
+
+    def find(self, machine_arn: str, name: str) -> Run | None:
+        """By name."""
+        arn = execution_arn(machine_arn, name)
+        return self.describe(arn) if arn in self.executions else None
+
+    def history(self, arn: str) -> Iterator[dict[str, Any]]:
+        """All events."""
+        yield from self.executions[arn][1].events
+
+    def events_after(self, arn: str, last: int) -> list[dict[str, Any]]:
+        """The events with higher ids."""
+        return [event for event in self.executions[arn][1].events if event["id"] > last]
+
+    def definition(self, machine_arn: str) -> dict[str, Any]:
+        """The one that new runs walk."""
+        del machine_arn
+        return dict(self.current)
+
+    def definition_of_run(self, arn: str) -> dict[str, Any]:
+        """The one that this run walked."""
+        return dict(self.executions[arn][2])
+
+
+def _walk(world: World, run: Run, definition: Mapping[str, Any]) -> Execution:
+    names = {"Id": run.arn, "Name": run.name, "RoleArn": "arn:aws:iam::123456789012:role/x", "RedriveCount": 0}
+    machine = {"Id": run.machine_arn, "Name": "documents-training"}
+    context = {"Execution": {**names, "StartTime": "2027-01-15T08:00:00Z"}, "StateMachine": machine}
+    execution = Execution(parse(dict(definition)), run.input or "{}", context=context)
+    waiting: list[tuple[float, int, Outcome]] = []
+    execution.start(world.now)
+    while execution.status == RUNNING:
+        for effect in execution.effects():
+            if isinstance(effect, ScheduleTask) and effect.state not in world.open_steps:
+                at = world.now + SECONDS.get(effect.state, 1)
+                *begun, end = world.answer(effect)
+                for outcome in begun:
+                    execution.resolve(effect.task, outcome, world.now)
+                heapq.heappush(waiting, (at, effect.task, end))
+        due = [time for time in (waiting[0][0] if waiting else None, execution.next_timer()) if time is not None]
+        if world.open_steps and not waiting:
+            break
+        world.now = min(due)
+        if waiting and waiting[0][0] <= world.now:
+            _, task, end = heapq.heappop(waiting)
+            execution.resolve(task, end, world.now)
+        execution.tick(world.now)
+    return execution
+
+
+class FakeInvocation(Invocation):
+    """An invocation that is connected already."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def connect(self) -> Connection:
+        """No questions."""
+        return self.connection
+
+
+@dataclass
+class Bench:
+    """The command line on a world of its own."""
+
+    world: World
+    states: FakeStates
+    connection: Connection
+
+    def opsctl(self, *words: str, stdin: str | None = None) -> Result:
+        """Run one command."""
+        return CliRunner().invoke(root, list(words), obj=FakeInvocation(self.connection), input=stdin)
+
+    def input_of(self, run: str) -> dict[str, Any]:
+        """The input that a run was started with."""
+        document: dict[str, Any] = json.loads(self.states.describe(execution_arn(MACHINE, run)).input or "")
+        return document
+
+
+def make_bench(url: str) -> Bench:
+    """A bench on moto at `url`; the environment must lead boto3 there."""
+    world = World(url)
+    context = Context(SANDBOX, url, "us-east-1", None, Path("unused"))
+    aws = Aws(
+        context, "us-east-1", sleep=lambda seconds: setattr(world, "now", world.now + seconds), now=lambda: world.now
+    )
+    states = FakeStates(world)
+    connection = Connection(context, DEPLOYMENT, DEPLOYMENT.machine(None), aws, states, Storage(aws))  # type: ignore[arg-type]
+    return Bench(world, states, connection)
