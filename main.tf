@@ -15,14 +15,17 @@ locals {
 
   _jobs = merge(local._base_models, {
     sequence_model = merge(var.sequence_model, { script = coalesce(var.sequence_model.script, "sequence.py") })
-    evaluate       = merge(var.evaluate, { script = coalesce(var.evaluate.script, "evaluate.py") })
+    evaluate = merge(var.evaluate, {
+      metrics = coalesce(var.evaluate.metrics, toset([for model in concat(keys(var.base_models), ["average", "sequence"]) : "${model}_page_accuracy"]))
+      script  = coalesce(var.evaluate.script, "evaluate.py")
+    })
   })
 
   # What the definition needs of each job. A state outlives its job by an hour, for the wait for capacity and the upload.
   jobs = { for key, job in local._jobs : key => merge(job, {
     image         = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.training_role.images.gpu : module.training_role.images.cpu)
     entrypoint    = ["python3", "/opt/ml/input/data/code/${job.script}"]
-    metrics       = [for metric in job.metrics : { Name = metric, Regex = "${metric}=([-+0-9.eE]+)" }]
+    metrics       = [for metric in job.metrics : { Name = metric, Regex = "\\b${metric}=([-+0-9.eE]+)" }]
     resources     = { InstanceType = job.instance.type, InstanceCount = job.instance.count, VolumeSizeInGB = job.instance.volume_gb }
     state_timeout = job.max_runtime + 3600
   }) }

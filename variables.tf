@@ -24,10 +24,10 @@ variable "base_models" {
       hyperparameters = {
         batch_size        = "32"
         conv_block_length = "1"
-        cycle_length      = "4"
-        depth             = "3"
+        cycle_length      = "6"
+        depth             = "4"
         dropout           = "0.2"
-        epochs            = "8"
+        epochs            = "6"
         folds             = "2"
         max_lr            = "0.004"
         min_lr            = "0.0004"
@@ -45,9 +45,9 @@ variable "base_models" {
         embedding_size = "32"
         epochs         = "6"
         folds          = "3"
-        max_lr         = "0.02"
-        min_lr         = "0.001"
-        ngrams         = "2"
+        max_lr         = "0.1"
+        min_lr         = "0.005"
+        ngrams         = "1"
         seed           = "1"
       }
       instance = { type = "ml.m5.xlarge" }
@@ -72,8 +72,8 @@ variable "base_models" {
     error_message = "A key of base_models may have at most 18 characters: the slug train-<key>-model may have 30, so that job names stay within SageMaker's 63."
   }
   validation {
-    condition     = alltrue([for key in keys(var.base_models) : !contains(["code", "data", "evaluate", "sequence", "sequence_model"], key)])
-    error_message = "code, data, evaluate, sequence and sequence_model are taken by other channels and jobs: choose another key in base_models."
+    condition     = alltrue([for key in keys(var.base_models) : !contains(["average", "code", "data", "evaluate", "sequence", "sequence_model"], key)])
+    error_message = "average, code, data, evaluate, sequence and sequence_model are taken by other channels, jobs and figures: choose another key in base_models."
   }
   validation {
     condition     = alltrue([for model in var.base_models : can(regex("^ml\\.", model.instance.type))])
@@ -147,7 +147,7 @@ variable "dataset" {
 }
 
 variable "evaluate" {
-  description = "The job that measures the models on held-out stacks; the fields are those of base_models."
+  description = "The job that measures the models on held-out stacks; the fields are those of base_models. `metrics` default to each model's page accuracy."
   type = object({
     environment     = optional(map(string), {})
     hyperparameters = optional(map(string), {})
@@ -158,7 +158,7 @@ variable "evaluate" {
       volume_gb = optional(number, 30)
     }), {})
     max_runtime = optional(number, 3600)
-    metrics     = optional(set(string), ["page_accuracy"])
+    metrics     = optional(set(string))
     script      = optional(string)
   })
   default  = {}

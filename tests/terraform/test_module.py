@@ -7,6 +7,7 @@ The committed results (`tests/golden`) are what the other half of the project re
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -124,3 +125,13 @@ def test_each_module_is_built_by_the_house_rules():
     variables = (ROOT / "variables.tf").read_text()
     assert variables.count('\nvariable "') + 1 <= 12
     assert "any" not in [word for line in variables.splitlines() if "type" in line for word in line.split()]
+
+
+@pytest.mark.parametrize("model", ["image", "sequence", "text"])
+def test_the_hyperparameters_are_the_scripts_own(model):
+    declared = re.findall(
+        r'^    "(\w+)": Hyperparameter\(([^,)]+)', (ROOT / f"training/{model}.py").read_text(), re.MULTILINE
+    )
+    output = json.loads((GOLDEN / "opsctl-output.json").read_text())
+    assert declared
+    assert output["machines"]["training"]["hyperparameters"][f"{model}_model"] == dict(declared)
