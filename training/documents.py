@@ -1,4 +1,4 @@
-"""Generates sample mortgage files, scanned in stacks: `python training/documents.py --out DIR [--stacks N --seed S]`.
+"""Generates sample mortgage files, scanned in stacks: `python documents.py --out DIR|s3://... [--stacks N] [--seed S]`.
 
 DIR may be an address such as s3://bucket/datasets/sample/; the files are then uploaded below it (boto3).
 
