@@ -181,5 +181,5 @@ def _fail(job: Job, reason: str, code: int) -> int:
     line = " ".join(reason.split())[:FAILURE_CHARACTERS]
     print(f"error: {line}", file=sys.stderr, flush=True)
     job.failure_file.parent.mkdir(parents=True, exist_ok=True)
-    job.failure_file.write_text(line + "\n", encoding="utf-8")
+    job.failure_file.write_text(line, encoding="utf-8")
     return code

@@ -104,8 +104,9 @@ def read_accuracy(artifact: bytes) -> Accuracy:
     """The held-out page accuracies in the artifact (model.tar.gz) of an Evaluate job. Raises OpsError."""
     try:
         with tarfile.open(fileobj=io.BytesIO(artifact), mode="r:gz") as archive:
-            member = archive.extractfile("metrics.json")
-            metrics = json.load(member) if member else {}
+            named = {member.name.removeprefix("./"): member for member in archive}
+            file = archive.extractfile(named["metrics.json"])
+            metrics = json.load(file) if file else {}
         return Accuracy(pages=metrics["held_out"]["pages"], by_model=metrics["page_accuracy"])
     except (tarfile.TarError, KeyError, ValueError) as error:
         raise OpsError(f"the Evaluate job's artifact holds no metrics that can be read: {error}") from error
