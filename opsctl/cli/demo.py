@@ -126,9 +126,7 @@ def show_accuracy() -> bool:
     """Step 6: the table of held-out page accuracy; whether the sequence model wins."""
     _title("6. Page accuracy on stacks that no model has seen")
     accuracy, source = work.latest_accuracy(connect(config.Options()))
-    click.echo(
-        table(["MODEL", "PAGE ACCURACY"], [[model, f"{share:.1%}"] for model, share in accuracy.by_model.items()])
-    )
+    click.echo(table(["MODEL", "PAGE ACCURACY"], [[model, f"{share:.1%}"] for model, share in accuracy.rows]))
     _talk(f"{accuracy.pages} held-out pages; from metrics.json in {source}")
     if not accuracy.sequence_wins:
         _talk("The sequence model does not beat the others.")
@@ -174,8 +172,8 @@ def _shown_program(name: str) -> str:
 
 def _terraform_line(line: str) -> None:
     """Of Terraform's many lines, those that tell how far it is and what came out."""
-    if "complete after" in line or line.startswith(("Apply complete", "No changes", "Plan:", "Terraform has been")):
-        click.echo(f"  {line}")
+    if "Creation complete after" in line or line.startswith(("Apply complete", "No changes", "Plan:")):
+        click.echo(f"  {line.partition(' [id=')[0]}")
 
 
 def _title(text: str) -> None:

@@ -21,15 +21,23 @@ from opsctl.operations.runs import resolve
 
 INTERRUPT_GRACE_SECONDS = 15.0
 SEQUENCE = "sequence"
+COMBINED = ("average", SEQUENCE)
 EVALUATE = "evaluate"
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of held-out pages, 0 to 1, that each model puts into the right class; in the order of the figures."""
+    """Share of held-out pages, 0 to 1, that each model puts into the right class."""
 
     pages: int
     by_model: Mapping[str, float]
+
+    @property
+    def rows(self) -> list[tuple[str, float]]:
+        """The base models, the best first, then what is made of them: their average and the sequence model."""
+        combined = [model for model in COMBINED if model in self.by_model]
+        base = sorted(self.by_model.keys() - set(COMBINED), key=lambda model: -self.by_model[model])
+        return [(model, self.by_model[model]) for model in (*base, *combined)]
 
     @property
     def sequence_wins(self) -> bool:
