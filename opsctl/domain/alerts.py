@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsctl.asl.history import CAUGHT, FAILED, SUCCEEDED, RunHistory
+from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, RunHistory, StateRun
 
 CAUSE_LIMIT = 1000
 SUBJECT_LIMIT = 99  # SNS refuses 100
@@ -71,7 +71,7 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Ale
         lines.append("")
         lines += [f"Step:    {failure.step}"] if failure.step else []
         lines += [f"Error:   {failure.error}"] if failure.error else []
-        lines += [f"Cause:   {cause}"] if (cause := readable_cause(failure.cause)) else []
+        lines += [f"Cause:   {cause}"] if (cause := _indented(readable_cause(failure.cause))) else []
     link = f"https://{region}.{_CONSOLES.get(partition, _CONSOLES['aws'])}/states/home?region={region}"
     lines += ["", f"Console: {link}#/v2/executions/details/{execution_arn}", f"Next:    {next_command(run, failures)}"]
     attributes = {"machine": machine, "run": run, "status": status}
@@ -115,7 +115,7 @@ def failures_in(history: RunHistory, describe_state: str) -> tuple[Failure, ...]
     failed = [state for state in working if state.status == FAILED]
     found = failed + [state for state in working if state.status == CAUGHT or state.type == "Task"]
     found = list(dict.fromkeys(found)) or [state for state in latest if state.status == FAILED]
-    failures = [Failure(state.name, state.error or state.status, state.cause or "") for state in found]
+    failures = [_failure(state, history) for state in found]
     return tuple(failures) or (Failure("", history.error or history.status, history.cause or ""),)
 
 
@@ -139,6 +139,12 @@ def redacted(text: str) -> str:
     for secret in _SECRETS:
         text = secret.sub(r"\1[redacted]", text)
     return text
+
+
+def _failure(state: StateRun, history: RunHistory) -> Failure:
+    if state.error is None and history.status in (ABORTED, TIMED_OUT):  # ended from outside, for the run's own reason
+        return Failure(state.name, history.error or history.status, history.cause or "")
+    return Failure(state.name, state.error or state.status, state.cause or "")
 
 
 def _described(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
@@ -172,7 +178,8 @@ def _training_words(document: Mapping[str, Any]) -> str:
     if "FailureReason" not in document:
         return ""
     name = document.get("TrainingJobName")
-    return str(document["FailureReason"]) + (f" (training job {name})" if name else "")
+    reason = re.sub(r"\s+(, exit code: )", r"\1", str(document["FailureReason"]))  # a failure file ends with a newline
+    return reason + (f" (training job {name})" if name else "")
 
 
 def _batch_words(document: Mapping[str, Any]) -> str:
@@ -184,6 +191,10 @@ def _batch_words(document: Mapping[str, Any]) -> str:
     if container.get("LogStreamName"):
         words.append(f"log stream {container['LogStreamName']}")
     return "; ".join(word for word in words if word)
+
+
+def _indented(text: str) -> str:
+    return "\n         ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _shortened(text: str) -> str:

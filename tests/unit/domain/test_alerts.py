@@ -75,6 +75,13 @@ def test_the_whole_alert():
     ]
 
 
+def test_a_cause_of_several_lines_stays_below_its_label():
+    message = compose(
+        ARN, "FAILED", [Failure("Prepare Run", "InvalidRunInput", "skip.x: unknown\n\ndata: bad\n")]
+    ).message
+    assert "Cause:   skip.x: unknown\n         data: bad\n\nConsole:" in message
+
+
 @pytest.mark.parametrize(
     ("partition", "host"),
     [("aws-cn", "cn-north-1.console.amazonaws.cn"), ("aws-us-gov", "cn-north-1.console.amazonaws-us-gov.com")],
@@ -101,6 +108,7 @@ def test_a_subject_is_what_sns_takes():
         ('{"other": 1}', '{"other": 1}'),
         ('{"errorMessage": "no such key", "errorType": "KeyError", "stackTrace": ["a", "b"]}', "no such key"),
         ('{"FailureReason": "ClientError: no data"}', "ClientError: no data"),
+        ('{"FailureReason": "AlgorithmError: boom\\n, exit code: 1"}', "AlgorithmError: boom, exit code: 1"),
         (
             json.dumps({"StatusReason": "Essential container in task exited", "Container": {
                 "ExitCode": 1, "LogStreamName": "fetch/default/1", "Reason": "OutOfMemoryError"}}),
@@ -169,7 +177,7 @@ def test_an_error_that_no_catch_caught_is_found_in_the_history():
 def test_a_stopped_run_names_the_step_it_was_at():
     told = history()
     assert told.status == "ABORTED"
-    assert failures_in(told, "Describe Failure") == (Failure("Work", "ABORTED", ""),)
+    assert failures_in(told, "Describe Failure") == (Failure("Work", "Operator", "wrong data"),)
 
 
 def test_an_alert_that_went_out_is_not_sent_again():
