@@ -133,9 +133,9 @@ def ending(tmp_path: Path, error: Exception | None) -> tuple[int, str | None]:
 
 
 def test_how_jobs_end(tmp_path: Path) -> None:
-    assert ending(tmp_path, JobError("no\n  data")) == (FAILED, "no data\n")
-    assert ending(tmp_path, StoppedError("stopped in epoch 2")) == (STOPPED, "stopped in epoch 2\n")
-    assert ending(tmp_path, KeyError("x")) == (FAILED, "KeyError: 'x'\n")
+    assert ending(tmp_path, JobError("no\n  data")) == (FAILED, "no data")
+    assert ending(tmp_path, StoppedError("stopped in epoch 2")) == (STOPPED, "stopped in epoch 2")
+    assert ending(tmp_path, KeyError("x")) == (FAILED, "KeyError: 'x'")
     code, failure = ending(tmp_path, JobError("x" * 5000))
     assert (code, failure) == (FAILED, "x" * FAILURE_CHARACTERS)
     assert ending(tmp_path, None) == (0, None), "a success removes the failure of an earlier attempt"
