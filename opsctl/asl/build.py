@@ -11,9 +11,11 @@ from typing import Any
 
 from opsctl.asl.choice import compile_rule
 from opsctl.asl.definition import (
+    Batcher,
     Catcher,
     Choice,
     Fail,
+    Map,
     Parallel,
     Pass,
     Retrier,
@@ -30,6 +32,11 @@ from opsctl.asl.flow import EVERYTHING, JsonPathFlow, Setting
 from opsctl.asl.paths import Path, parse_path
 from opsctl.asl.payload import Payload
 from opsctl.asl.templates import Template, compile_template
+
+
+class UnsupportedError(ValueError):
+    """The definition is sound, but uses what the interpreter cannot do."""
+
 
 Source = Mapping[str, Any]
 Location = tuple[tuple[str, int], ...]
@@ -131,6 +138,34 @@ def _parallel(source: Source, common: dict[str, Any], path: Location) -> State:
     return Parallel(**common, **_guards(source), branches=branches)
 
 
+def _map(source: Source, common: dict[str, Any], path: Location) -> State:
+    processor = source.get("ItemProcessor") or source["Iterator"]
+    if processor.get("ProcessorConfig", {}).get("Mode", "INLINE") != "INLINE":
+        raise UnsupportedError(f"the Map state '{common['name']}' is distributed")
+    # In a Map, Parameters is the older name of ItemSelector, so it is no part of the flow.
+    flow = _flow({field: value for field, value in source.items() if field != "Parameters"})
+    selector = _template(source, "ItemSelector") or _template(source, "Parameters")
+    return Map(
+        **{**common, "flow": flow},
+        **_guards(source),
+        processor=_scope(processor, (*path, (common["name"], 0))),
+        items=_setting(source, "Items"),
+        selector=selector,
+        batcher=_batcher(source["ItemBatcher"]) if "ItemBatcher" in source else None,
+        max_concurrency=_setting(source, "MaxConcurrency"),
+        tolerated_count=_setting(source, "ToleratedFailureCount"),
+        tolerated_percentage=_setting(source, "ToleratedFailurePercentage"),
+    )
+
+
+def _batcher(source: Source) -> Batcher:
+    return Batcher(
+        most_items=_setting(source, "MaxItemsPerBatch"),
+        most_bytes=_setting(source, "MaxInputBytesPerBatch"),
+        input=_template(source, "BatchInput"),
+    )
+
+
 def _guards(source: Source) -> dict[str, Any]:
     return {
         "retriers": tuple(_retrier(entry) for entry in source.get("Retry", ())),
@@ -161,6 +196,7 @@ def _catcher(source: Source) -> Catcher:
 _BUILDERS: dict[str, Callable[[Source, dict[str, Any], Location], State]] = {
     "Choice": _choice,
     "Fail": _fail,
+    "Map": _map,
     "Parallel": _parallel,
     "Pass": _pass,
     "Succeed": _succeed,

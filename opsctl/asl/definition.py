@@ -132,6 +132,28 @@ class Parallel(Guarded):
 
 
 @dataclass(frozen=True, slots=True)
+class Batcher:
+    """ItemBatcher: how many items, or bytes of them, go into one iteration."""
+
+    most_items: Setting | None
+    most_bytes: Setting | None
+    input: Template | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map(Guarded):
+    """Walks one scope once for each item. `selector` makes an iteration's input; without it the item is the input."""
+
+    processor: Scope
+    items: Setting | None
+    selector: Template | None
+    batcher: Batcher | None
+    max_concurrency: Setting | None
+    tolerated_count: Setting | None
+    tolerated_percentage: Setting | None
+
+
+@dataclass(frozen=True, slots=True)
 class StateMachine:
     """A whole definition. `timeout` is the machine-level TimeoutSeconds; `source` the JSON it was made of."""
 
@@ -145,7 +167,10 @@ class StateMachine:
         scope = self.scope
         for name, index in path:
             state = scope.states[name]
-            if not isinstance(state, Parallel):
+            if isinstance(state, Parallel):
+                scope = state.branches[index]
+            elif isinstance(state, Map):
+                scope = state.processor
+            else:
                 raise KeyError(name)
-            scope = state.branches[index]
         return scope

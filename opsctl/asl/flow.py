@@ -137,6 +137,8 @@ class Setting:
     def integer(self, environment: Environment) -> int:
         """The field's value as a count of seconds or items. Raises `StateError` if it is none."""
         value = self.evaluate(environment)
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
@@ -146,6 +148,16 @@ class Setting:
             )
         count: int = value
         return count
+
+    def number(self, environment: Environment) -> float:
+        """The field's value as a number. Raises `StateError` if it is none."""
+        value = self.evaluate(environment)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            source = self.path.text if self.path else self.field
+            raise runtime_failure(
+                f'The {self.field} field refers to value "{_bare(value)}" which is not a valid float: {source}'
+            )
+        return float(value)
 
 
 def _bare(value: Any) -> str:

@@ -23,6 +23,7 @@ class Phase(StrEnum):
     WAIT = "WAIT"
     RETRY = "RETRY"
     JOIN = "JOIN"
+    FAIL = "FAIL"
     DONE = "DONE"
     FAILED = "FAILED"
     ABORTED = "ABORTED"
@@ -56,11 +57,25 @@ class Frame:
     """Whether the current task's Started event is written."""
     timeout: float | None = None
     heartbeat: float | None = None
+    missed: str = ""
+    """Which clock of the task has run out, "timeout" or "heartbeat"."""
     timers: dict[str, int] = field(default_factory=dict)
     """The valid timer of each kind, by its sequence number."""
     children: list[int] = field(default_factory=list)
     results: dict[int, Payload] = field(default_factory=dict)
     """What each finished branch made."""
+    items: list[Any] = field(default_factory=list)
+    """A Map's items, or batches of them."""
+    selected: Payload | None = None
+    """A Map's effective input, for its ItemSelector."""
+    limit: int = 0
+    """How many of a Map's iterations may run at once."""
+    begun: int = 0
+    """How many of a Map's iterations have been started."""
+    tolerated: int = 0
+    """How many of a Map's iterations may fail."""
+    failures: int = 0
+    """How many of them have."""
 
     @property
     def open(self) -> bool:
@@ -68,7 +83,8 @@ class Frame:
         return self.phase not in (Phase.DONE, Phase.FAILED, Phase.ABORTED)
 
 
-_PLAIN = [item.name for item in fields(Frame) if item.name not in {"scope", "state", "input", "results", "retries"}]
+_SPECIAL = {"scope", "state", "input", "results", "retries", "selected"}
+_PLAIN = [item.name for item in fields(Frame) if item.name not in _SPECIAL]
 
 
 def dump_frame(frame: Frame) -> dict[str, Any]:
@@ -82,6 +98,7 @@ def dump_frame(frame: Frame) -> dict[str, Any]:
         "scope": [list(step) for step in frame.scope.path],
         "state": frame.state.name,
         "input": frame.input.text,
+        "selected": None if frame.selected is None else frame.selected.text,
         "retries": list(frame.retries.items()),
         "results": [[index, result.text] for index, result in frame.results.items()],
     }
@@ -99,6 +116,7 @@ def load_frame(document: dict[str, Any], machine: StateMachine) -> Frame:
         scope=scope,
         state=scope.states[document["state"]],
         input=Payload(text=document["input"]),
+        selected=None if document["selected"] is None else Payload(text=document["selected"]),
         retries=dict(document["retries"]),
         results={index: Payload(text=text) for index, text in document["results"]},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opsctl.asl import parallel_state, simple_states, task_state
+from opsctl.asl import map_state, parallel_state, simple_states, task_state
 from opsctl.asl.frames import Frame
 from opsctl.asl.payload import Payload
 from opsctl.asl.walk import Walk
@@ -13,6 +13,7 @@ from opsctl.asl.walk import Walk
 _RUN: dict[str, Callable[[Walk, Frame, Any], None]] = {
     "Choice": simple_states.run_choice,
     "Fail": simple_states.run_fail,
+    "Map": map_state.run,
     "Parallel": parallel_state.run,
     "Pass": simple_states.run_pass,
     "Succeed": simple_states.run_succeed,
@@ -30,13 +31,21 @@ class Handlers:
 
     def child_done(self, walk: Walk, parent: Frame, child: Frame, output: Payload) -> None:
         """A branch has ended well."""
-        parallel_state.child_done(walk, parent, child, output)
+        container = map_state if parent.state.type == "Map" else parallel_state
+        container.child_done(walk, parent, child, output)
 
     def child_failed(self, walk: Walk, parent: Frame, child: Frame, error: str | None, cause: str | None) -> None:
         """A branch has failed."""
-        parallel_state.child_failed(walk, parent, child, error, cause)
+        container = map_state if parent.state.type == "Map" else parallel_state
+        container.child_failed(walk, parent, child, error, cause)
 
     def given_up(self, walk: Walk, frame: Frame) -> None:
         """The state has failed for good: no retry is left."""
         if frame.state.type == "Parallel":
             parallel_state.given_up(walk, frame)
+        elif frame.state.type == "Map":
+            map_state.given_up(walk, frame)
+
+    def item_of(self, walk: Walk, frame: Frame) -> dict[str, Any] | None:
+        """The context object's `Map` for a frame, None outside any Map."""
+        return map_state.item_of(walk, frame)

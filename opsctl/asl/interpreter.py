@@ -16,7 +16,7 @@ from opsctl.asl import simple_states, snapshots, task_state
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Effect, Outcome
 from opsctl.asl.events import with_input
-from opsctl.asl.failures import StateError
+from opsctl.asl.frames import Frame
 from opsctl.asl.handlers import Handlers
 from opsctl.asl.payload import Payload
 from opsctl.asl.walk import Walk
@@ -83,36 +83,34 @@ class Execution:
         walk = self._walk
         if walk.journal.events:
             return
-        walk.now = now
         role = walk.base_context.get("Execution", {}).get("RoleArn", "")
-        walk.journal.add(now, "ExecutionStarted", 0, with_input(walk.input.text, roleArn=role))
-        root = walk.spawn(walk.machine.scope, walk.input, None, 0, 0)
-        if walk.machine.timeout is not None:
-            walk.timers.set(root, "machine", now + walk.machine.timeout)
-        walk.drain()
+        with walk.moving(now):
+            walk.journal.add(now, "ExecutionStarted", 0, with_input(walk.input.text, roleArn=role))
+            root = walk.spawn(walk.machine.scope, walk.input, None, 0, 0)
+            if walk.machine.timeout is not None:
+                walk.timers.set(root, "machine", now + walk.machine.timeout)
 
     def tick(self, now: float) -> None:
         """Fire every timer that is due by `now`, in order."""
         walk = self._walk
         while walk.status == "RUNNING":
-            due = walk.timers.pop_due(now, walk.frames)
-            if due is None:
+            due = self.next_timer()
+            if due is None or due > now:
                 return
-            walk.now = now
-            frame, kind = due
-            if kind == "machine":
-                walk.end_timed_out()
-                return
-            try:
-                if kind == "retry":
-                    walk.retry(frame)
-                elif kind == "wait":
-                    simple_states.waited(walk, frame)
-                else:
-                    task_state.timed_out(walk, frame, kind)
-            except StateError as problem:
-                walk.fail_with(frame, problem)
-            walk.drain()
+            with walk.moving(now):
+                while walk.status == "RUNNING" and (timer := walk.timers.pop_due(due, walk.frames)):
+                    self._fire(*timer)
+
+    def _fire(self, frame: Frame, kind: str) -> None:
+        walk = self._walk
+        if kind == "machine":
+            walk.end_timed_out()
+        elif kind == "retry":
+            walk.retry(frame)
+        elif kind == "wait":
+            simple_states.waited(walk, frame)
+        else:
+            task_state.timed_out(walk, frame, kind)
 
     def resolve(self, task: int, outcome: Outcome, now: float) -> None:
         """Tell an outcome. Outcomes for tasks that are not open are ignored."""
@@ -120,9 +118,8 @@ class Execution:
         frame_id = walk.tasks.get(task)
         if walk.status != "RUNNING" or frame_id is None:
             return
-        walk.now = now
-        task_state.resolve(walk, walk.frames[frame_id], outcome)
-        walk.drain()
+        with walk.moving(now):
+            task_state.resolve(walk, walk.frames[frame_id], outcome)
 
     def stop(self, now: float, error: str | None = None, cause: str | None = None) -> None:
         """StopExecution: abort at once. Does nothing to an execution that has ended."""

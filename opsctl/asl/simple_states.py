@@ -69,9 +69,13 @@ def run_wait(walk: Walk, frame: Frame, state: Wait) -> None:
 def waited(walk: Walk, frame: Frame) -> None:
     """The wait is over."""
     environment = walk.environment(frame)
-    effective = frame.state.flow.arguments(frame.input, environment)
-    assigned = frame.state.flow.assign(frame.input, effective, environment)
-    walk.leave(frame, frame.state.flow.output(effective, effective, environment), frame.state.next, assigned)
+    flow = frame.state.flow
+    try:
+        effective = flow.arguments(frame.input, environment)
+        assigned = flow.assign(frame.input, effective, environment)
+        walk.leave(frame, flow.output(effective, effective, environment), frame.state.next, assigned)
+    except StateError as problem:
+        walk.fail_with(frame, problem)
 
 
 def _due(until: Setting, environment: Environment, now: float) -> float:

@@ -213,7 +213,9 @@ def timed_out(walk: Walk, frame: Frame, kind: str) -> None:
     _close(walk, frame)
     details = failure(TIMEOUT, None, **dict(resource.identity))
     frame.link = walk.journal.add(walk.now, f"{resource.prefix}TimedOut", frame.link, details)
-    walk.fail(frame, TIMEOUT, None, heartbeat=kind == "heartbeat")
+    # Clocks that run out at once are all recorded before the first of them takes effect.
+    frame.missed, frame.phase = kind, Phase.FAIL
+    walk.ready.append(frame)
 
 
 def _close(walk: Walk, frame: Frame) -> None:

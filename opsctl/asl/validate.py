@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opsctl.asl.build import build_machine
+from opsctl.asl.build import UnsupportedError, build_machine
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.diagnostics import Diagnostic, InvalidDefinition
 from opsctl.asl.validation_fields import TEMPLATES
@@ -35,7 +35,10 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
     errors = diagnostics or tuple(found for found in _check(source) if found.severity == "ERROR")
     if errors:
         raise InvalidDefinition(errors)
-    return build_machine(source)
+    try:
+        return build_machine(source)
+    except UnsupportedError as error:
+        raise InvalidDefinition((finding(f"Not supported here: {error}", "", "UNSUPPORTED"),)) from error
 
 
 def _check(source: dict[str, Any]) -> Iterator[Diagnostic]:

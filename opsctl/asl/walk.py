@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from opsctl.asl.definition import Catcher, Guarded, Scope, StateMachine
 from opsctl.asl.effects import AbandonTask, Effect
 from opsctl.asl.environment import Environment
 from opsctl.asl.events import HistoryFullError, Journal, failure, with_output
-from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateError, matches
+from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, StateError, matches
 from opsctl.asl.flow import error_output, place, texts_of
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
@@ -35,6 +36,7 @@ from opsctl.asl.timestamps import format_timestamp
 if TYPE_CHECKING:
     from opsctl.asl.handlers import Handlers
 
+_FULL = "The execution reached the maximum number of history events (25000)."
 _HAS_ABORTED_EVENT = frozenset({"Task", "Wait", "Parallel", "Map"})
 ROOT = 0
 
@@ -88,20 +90,25 @@ class Walk:
     def drain(self) -> None:
         """Move frames until all wait or the execution has ended."""
         ready = self.ready
+        while ready:
+            frame = ready.popleft()
+            if frame.phase is Phase.ENTER:
+                self._enter(frame)
+                ready.append(frame)
+            elif frame.phase is Phase.RUN:
+                self._run(frame)
+            elif frame.phase is Phase.FAIL:
+                self.fail(frame, TIMEOUT, None, heartbeat=frame.missed == "heartbeat")
+
+    @contextmanager
+    def moving(self, now: float) -> Iterator[None]:
+        """Serve one call: whatever it sets off goes on until all frames wait, or the history is full."""
+        self.now = now
         try:
-            while ready:
-                frame = ready.popleft()
-                if frame.phase is Phase.ENTER:
-                    self._enter(frame)
-                    ready.append(frame)
-                elif frame.phase is Phase.RUN:
-                    self._run(frame)
+            yield
+            self.drain()
         except HistoryFullError:
-            self.end_failed(
-                len(self.journal.events),
-                RUNTIME,
-                "The execution reached the maximum number of history events (25000).",
-            )
+            self.end_failed(len(self.journal.events), RUNTIME, _FULL)
 
     def _enter(self, frame: Frame) -> None:
         state = frame.state
@@ -311,6 +318,9 @@ class Walk:
         }
         if frame.token is not None:
             context["Task"] = {"Token": frame.token}
+        item = self.handlers.item_of(self, frame)
+        if item is not None:
+            context["Map"] = item
         return context
 
     def new_token(self, frame: Frame) -> str:

@@ -110,7 +110,7 @@ def walk(definition: dict[str, Any], script: list[int], seed: int, saved_at: set
     return execution
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MACHINES, SCRIPTS, st.integers(0, 3), st.sets(st.integers(0, 69), max_size=4))
 def test_an_execution_is_deterministic_and_survives_being_saved(
     definition: dict[str, Any], script: list[int], seed: int, saved_at: set[int]
@@ -121,7 +121,7 @@ def test_an_execution_is_deterministic_and_survives_being_saved(
     assert again.snapshot() == execution.snapshot()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MACHINES, SCRIPTS)
 def test_ids_are_consecutive_links_point_back_and_there_is_one_end(
     definition: dict[str, Any], script: list[int]
@@ -136,7 +136,7 @@ def test_ids_are_consecutive_links_point_back_and_there_is_one_end(
     json.dumps(events)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(MACHINES, SCRIPTS)
 def test_nothing_stays_open_after_the_end(definition: dict[str, Any], script: list[int]) -> None:
     machine = parse(definition)

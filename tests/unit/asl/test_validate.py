@@ -271,7 +271,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(JSON)
 def test_no_document_upsets_the_validator(document: Any) -> None:
     text = json.dumps({"StartAt": "A", "States": {"A": document, "B": {"Type": "Succeed"}}})
@@ -280,7 +280,7 @@ def test_no_document_upsets_the_validator(document: Any) -> None:
         parse(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_no_damage_to_a_definition_upsets_the_validator(data: st.DataObject) -> None:
     """Put an arbitrary value in the place of any one value of a sound definition."""
