@@ -32,14 +32,14 @@ resource "aws_security_group" "this" {
   for_each = data.aws_vpc.this
 
   name        = "${var.name}-batch"
-  description = "The fetch job: nothing comes in, everything may go out"
+  description = "The fetch job: nothing comes in, only HTTPS goes out"
   vpc_id      = each.value.id
 
   egress {
     description      = "Image registry, S3 and CloudWatch Logs, whose addresses change"
-    from_port        = 0
-    to_port          = 0
-    protocol         = "-1"
+    from_port        = 443
+    to_port          = 443
+    protocol         = "tcp"
     cidr_blocks      = ["0.0.0.0/0"]
     ipv6_cidr_blocks = ["::/0"]
   }
