@@ -31,8 +31,8 @@ def test_a_stopped_job_resumes_and_ends_as_if_it_had_never_stopped(data: Path, t
     before += rest.splitlines()
     assert process.returncode == 75, errors
     done = len(before)
-    line = f"stopped by SIGTERM in epoch {done + 1} of 12; run again to resume with that epoch\n"
-    assert (stopped.failure(), errors) == (line, f"error: {line}")
+    line = f"stopped by SIGTERM in epoch {done + 1} of 12; run again to resume with that epoch"
+    assert (stopped.failure(), errors) == (line, f"error: {line}\n")
     assert not (stopped.base / "model").exists()
     assert [path.name for path in (stopped.base / "checkpoints").iterdir()] == ["checkpoint.pt"]
 
@@ -56,7 +56,7 @@ def test_a_rate_far_too_high_diverges(trained: dict[str, JobDirectory], data: Pa
     result = job.run("sequence")
     assert result.returncode == 1
     assert job.failure().startswith("training diverged in epoch ")
-    assert job.failure().endswith(" with hyperparameter max_lr=1000000; run again with a lower max_lr\n")
+    assert job.failure().endswith(" with hyperparameter max_lr=1000000; run again with a lower max_lr")
     assert "loss=nan" in job.failure() or "loss=inf" in job.failure()
     assert not (job.base / "model").exists()
 
@@ -65,8 +65,8 @@ def test_a_rate_far_too_high_diverges(trained: dict[str, JobDirectory], data: Pa
     ("script", "hyperparameters", "message"),
     [
         ("text", {}, "no channel 'data': "),
-        ("image", {"start_filters": "8"}, "unknown hyperparameter 'start_filters': did you mean 'start_filter'?\n"),
-        ("evaluate", {"epochs": "8"}, "unknown hyperparameter 'epochs': this job takes none\n"),
+        ("image", {"start_filters": "8"}, "unknown hyperparameter 'start_filters': did you mean 'start_filter'?"),
+        ("evaluate", {"epochs": "8"}, "unknown hyperparameter 'epochs': this job takes none"),
         ("evaluate", {}, "no channel 'data': "),
     ],
 )
@@ -75,7 +75,7 @@ def test_input_that_is_not_there(tmp_path: Path, script: str, hyperparameters: d
     result = job.run(script)
     assert result.returncode == 1
     assert job.failure().startswith(message)
-    assert result.stderr == f"error: {job.failure()}"
+    assert result.stderr == f"error: {job.failure()}\n"
 
 
 def test_data_that_is_not_whole(data: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_data_that_is_not_whole(data: Path, tmp_path: Path) -> None:
     assert job.failure().startswith("no manifest.json in ")
     (tmp_path / "bare" / "manifest.json").write_bytes((data / "manifest.json").read_bytes())
     assert job.run("evaluate").returncode == 1
-    assert job.failure().endswith("pages.jsonl is missing, but its manifest lists it: fetch the data again\n")
+    assert job.failure().endswith("pages.jsonl is missing, but its manifest lists it: fetch the data again")
 
 
 def test_models_of_another_data_set_are_refused(trained: dict[str, JobDirectory], data: Path, tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_models_of_another_data_set_are_refused(trained: dict[str, JobDirectory]
     (other / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "0" * 64}))
     job = JobDirectory(tmp_path / "job").channel("data", other).artifact("text", trained["text"])
     assert job.run("evaluate").returncode == 1
-    assert job.failure() == "the text model was trained on another data set than this run's; train it again\n"
+    assert job.failure() == "the text model was trained on another data set than this run's; train it again"
