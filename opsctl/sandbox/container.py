@@ -82,7 +82,7 @@ def upload(job: TrainingJob, base: Path, storage: Storage) -> None:
 def failure_reason(base: Path, code: int) -> str:
     """AWS's words for a program that ended with a code other than 0: what it wrote to output/failure, and the code."""
     try:
-        text = (base / "output" / "failure").read_text(errors="replace")[:REASON_CHARACTERS]
+        text = (base / "output" / "failure").read_text(errors="replace").strip()[:REASON_CHARACTERS]
     except OSError:
         text = ""
     suffix = f", exit code: {code}"

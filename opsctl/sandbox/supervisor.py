@@ -45,8 +45,13 @@ def read_order() -> dict[str, object]:
 def spawn(command: list[str]) -> int:
     """Start the job as the leader of a new session, with no input, and return its process number."""
     parent = os.getpid()
+    running, begun = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(begun)
+        # Closed by exec: until then the job's process group may not be there, and a signal to it would be lost.
+        os.read(running, 1)
+        os.close(running)
         return pid
     try:
         os.setsid()

@@ -120,7 +120,7 @@ class Calls:
 def error_name(operation: OperationModel, error: ClientError, generic: str) -> str:
     """What Step Functions calls an API's error: the modelled exception's name, else the service's generic one."""
     code = error.response["Error"]["Code"]
-    for shape in operation.error_shapes:
+    for shape in operation.service_model.error_shapes:
         if code in (shape.name, shape.metadata.get("error", {}).get("code")):
             return str(shape.name) if shape.name.endswith("Exception") else f"{shape.name}Exception"
     return generic

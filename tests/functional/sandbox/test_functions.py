@@ -1,0 +1,87 @@
+"""Lambda functions: real code in a real process, under the runtime's contract."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.sandbox.cloud import Cloud
+
+
+def invoke(cloud: Cloud, name: str, event: object, **options: str) -> tuple[dict, object]:
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode(), **options)
+    payload = answer["Payload"].read()
+    return answer, json.loads(payload) if payload else None
+
+
+def test_answers_with_what_the_handler_returns(cloud: Cloud) -> None:
+    name = cloud.function("return {'got': event, 'name': context.function_name, 'key': __import__('os').environ['KEY']}",
+                          Environment={"Variables": {"KEY": "value"}})
+    answer, payload = invoke(cloud, name, {"a": [1, "two"]})
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+    assert payload == {"got": {"a": [1, "two"]}, "name": name, "key": "value"}
+
+
+def test_a_handlers_error_is_the_payload(cloud: Cloud) -> None:
+    name = cloud.function("raise ValueError('no such document')")
+    answer, payload = invoke(cloud, name, {})
+    assert answer["FunctionError"] == "Unhandled"
+    assert (payload["errorType"], payload["errorMessage"]) == ("ValueError", "no such document")
+    assert len(payload["stackTrace"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "kind", "message"),
+    [
+        ("import time; time.sleep(30)", {"Timeout": 1}, "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
+        ("import os; os._exit(3)", {}, "Runtime.ExitError", "Runtime exited with error: exit status 3"),
+        ("return {1, 2}", {}, "Runtime.MarshalError", "Unable to marshal response: Object of type set is not JSON"),
+        ("return 1", {"Handler": "absent.handler"}, "Runtime.ImportModuleError", "Unable to import module 'absent'"),
+        ("return 1", {"Handler": "main.absent"}, "Runtime.HandlerNotFound", "Handler 'absent' missing on module 'main'"),
+    ],
+)
+def test_the_runtimes_own_errors(cloud: Cloud, body: str, options: dict, kind: str, message: str) -> None:
+    answer, payload = invoke(cloud, cloud.function(body, **options), {})
+    assert answer["FunctionError"] == "Unhandled"
+    assert payload["errorType"] == kind
+    assert message in payload["errorMessage"]
+
+
+def test_the_clock_of_the_context_runs(cloud: Cloud) -> None:
+    body = "before = context.get_remaining_time_in_millis()\nimport time; time.sleep(0.2)\n"
+    body += "return [before, before - context.get_remaining_time_in_millis()]"
+    _, (before, spent) = invoke(cloud, cloud.function(body, Timeout=7), {})
+    assert 6000 < before <= 7000
+    assert 150 <= spent <= 2000
+
+
+def test_prints_go_to_the_functions_log_group(cloud: Cloud) -> None:
+    name = cloud.function("print('reading', event['page'])\nreturn None")
+    _, payload = invoke(cloud, name, {"page": 7})
+    lines = cloud.logs(f"/aws/lambda/{name}")
+    assert payload is None
+    assert [line.split()[0] for line in lines] == ["START", "reading", "END", "REPORT"]
+    assert lines[1] == "reading 7"
+
+
+def test_a_function_talks_to_the_sandbox_and_to_nothing_else(cloud: Cloud) -> None:
+    body = "import boto3, os\nreturn [boto3.client('sts').get_caller_identity()['Account'], "
+    body += "sorted(k for k in os.environ if k.startswith('AWS_ENDPOINT')), os.environ['AWS_ENDPOINT_URL']]"
+    steered = {"Variables": {"AWS_ENDPOINT_URL": "https://example.com"}}
+    _, payload = invoke(cloud, cloud.function(body, Environment=steered), {})
+    assert payload == ["123456789012", ["AWS_ENDPOINT_URL"], cloud.server["url"]]
+
+
+def test_an_unknown_function_and_a_runtime_that_is_not_python(cloud: Cloud) -> None:
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        invoke(cloud, "absent", {})
+    with pytest.raises(ClientError, match="the sandbox runs zipped Python functions only"):
+        invoke(cloud, cloud.function("return 1", Runtime="nodejs20.x"), {})
+
+
+def test_events_are_invoked_without_waiting(cloud: Cloud) -> None:
+    name = cloud.function("import time; time.sleep(1)")
+    answer, payload = invoke(cloud, name, {}, InvocationType="Event")
+    assert (answer["StatusCode"], payload) == (202, None)
