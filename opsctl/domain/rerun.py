@@ -294,7 +294,7 @@ def _warnings(source: Source, steps: Sequence[PlannedStep], document: Mapping[st
     for step in (step for step in steps if step.action == REUSE):
         for text in _differences(step, source, document):
             by_text.setdefault(text, []).append(step.name)
-    found = [f"reused, {text}: {', '.join(names)}" for text, names in by_text.items()]
+    found = [f"{', '.join(names)}: reused, though {text}" for text, names in by_text.items()]
     if source.changed:
         found.append(f"the definition has changed since {source.run}: the new run walks the current one")
     return found
@@ -302,7 +302,7 @@ def _warnings(source: Source, steps: Sequence[PlannedStep], document: Mapping[st
 
 def _differences(step: PlannedStep, source: Source, document: Mapping[str, Any]) -> Iterator[str]:
     if step.name in source.changed:
-        yield "though its definition has changed"
+        yield "its definition has changed"
     history = source.histories.get(step.made_by or "")
     setup = setup_of(history) if history else None
     if setup is None:
@@ -315,12 +315,12 @@ def _differences(step: PlannedStep, source: Source, document: Mapping[str, Any])
     }
     for key in sorted(wanted if made else ()):
         if not _same(made.get(key), wanted[key]):
-            yield f"though made with {key}={made.get(key, 'nothing')}, not {wanted[key]}"
+            yield f"made with {key}={made.get(key, 'nothing')}, not {wanted[key]}"
     if setup.code and source.code and setup.code != source.code:
-        yield "though made with other code than the new run takes"
+        yield "made with other code than the new run takes"
     data = (document.get("data") or {}).get("source", source.default_data_source)
     if setup.data_source and data and setup.data_source.rstrip("/") != str(data).rstrip("/"):
-        yield f"though made from {setup.data_source}, not {data}"
+        yield f"made from {setup.data_source}, not {data}"
 
 
 def _asked(document: Mapping[str, Any], group: str) -> Mapping[str, Any]:

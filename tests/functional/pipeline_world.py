@@ -37,7 +37,7 @@ BUCKET = PAYLOAD["bucket"]
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"
 DEPLOYMENT: Deployment = parse_deployment({
     "version": 1, "name": "documents", "region": "us-east-1", "account": "123456789012", "bucket": BUCKET,
-    "default_data_source": PAYLOAD["default_data_source"], "topic": "arn:aws:sns:us-east-1:123456789012:documents-alerts",
+    "default_data_source": PAYLOAD["default_data_source"], "topic": "arn:aws:sns:us-east-1:123456789012:documents-runs",
     "machines": {"training": {
         "name": "documents-training", "arn": MACHINE, "log_group": "/aws/vendedlogs/states/documents-training",
         "steps": PAYLOAD["steps"], "hyperparameters": PAYLOAD["hyperparameters"],
@@ -55,7 +55,8 @@ def training_failure(reason: str) -> Failed:
 
 def _load_prepare_run() -> Any:
     spec = importlib.util.spec_from_file_location("prepare_run_handler", ROOT / "functions/prepare_run/handler.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.handler
