@@ -30,11 +30,7 @@ locals {
     state_timeout = job.max_runtime + 3600
   }) }
 
-  steps = concat(
-    ["fetch-preprocessed-data"],
-    [for model in local._base_models : model.slug],
-    ["train-sequence-model", "evaluate"],
-  )
+  steps = concat(["fetch-preprocessed-data"], values(local._base_models)[*].slug, ["train-sequence-model", "evaluate"])
 
   hyperparameters = merge(
     { for key, model in local._base_models : model.hyperparameters_key => model.hyperparameters },

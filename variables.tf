@@ -129,8 +129,11 @@ variable "code" {
   default     = null
 
   validation {
-    condition     = var.code == null || try(length(fileset(var.code, "fetch.py")) == 1, false)
-    error_message = "code must be a folder that holds fetch.py and each job's script; leave it out to use the module's own."
+    condition = alltrue([
+      for script in concat(["fetch.py"], [for job in local._jobs : job.script]) :
+      fileexists("${coalesce(var.code, "${path.module}/training")}/${script}")
+    ])
+    error_message = "code must hold fetch.py and the script of every job: add the file, or name another one in the job's `script`."
   }
 }
 

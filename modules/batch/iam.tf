@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "job" {
   }
   statement {
     sid       = "ReadData"
-    actions   = ["s3:GetObject"]
+    actions   = ["s3:GetObject", "s3:GetObjectTagging"]
     resources = concat(["${local._bucket_arn}/datasets/*"], [for bucket in var.source_buckets : "arn:${data.aws_partition.current.partition}:s3:::${bucket}/*"])
   }
   statement {
@@ -46,7 +46,7 @@ data "aws_iam_policy_document" "job" {
   }
   statement {
     sid       = "WriteTheRunsCopy"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"]
     resources = ["${local._bucket_arn}/runs/*/fetch-preprocessed-data/*"]
   }
 }

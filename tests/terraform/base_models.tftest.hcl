@@ -4,6 +4,7 @@ mock_provider "aws" {
 }
 
 variables {
+  code = "./tests/terraform/code"
   base_models = {
     image          = {}
     layout_boxes_2 = { hyperparameters = { epochs = "3" } }
@@ -66,7 +67,7 @@ run "sixteen_models_with_the_longest_names" {
   command = plan
 
   variables {
-    base_models = { for number in range(10, 26) : "a_model_number_o${number}" => {} }
+    base_models = { for number in range(10, 26) : "a_model_number_o${number}" => { script = "text.py" } }
   }
 
   assert {

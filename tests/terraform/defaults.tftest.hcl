@@ -95,7 +95,7 @@ run "an_image_and_an_instance_of_ones_own" {
       image       = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/evaluate:7"
       instance    = { type = "ml.p4d.24xlarge", count = 2 }
       max_runtime = 120
-      script      = "measure.py"
+      script      = "documents.py"
     }
     notifications = { emails = ["oncall@example.com"] }
   }
@@ -105,7 +105,7 @@ run "an_image_and_an_instance_of_ones_own" {
     error_message = "the given image must be used"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.AlgorithmSpecification.ContainerEntrypoint == ["python3", "/opt/ml/input/data/code/measure.py"]
+    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.AlgorithmSpecification.ContainerEntrypoint == ["python3", "/opt/ml/input/data/code/documents.py"]
     error_message = "the given script must be run"
   }
   assert {

@@ -11,7 +11,6 @@ run "refused_1" {
   variables {
     base_models    = {}
     batch          = { timeout = 59 }
-    code           = "./modules"
     dataset        = "runs/sample/"
     evaluate       = { instance = { type = "m5.large" } }
     logs           = { level = "DEBUG" }
@@ -20,14 +19,14 @@ run "refused_1" {
     sequence_model = { instance = { type = "" } }
   }
 
-  expect_failures = [var.base_models, var.batch, var.code, var.dataset, var.evaluate, var.logs, var.name, var.notifications, var.sequence_model]
+  expect_failures = [var.base_models, var.batch, var.dataset, var.evaluate, var.logs, var.name, var.notifications, var.sequence_model]
 }
 
 run "refused_2" {
   command = plan
 
   variables {
-    base_models    = { for number in range(17) : "m${number}" => {} }
+    base_models    = { for number in range(17) : "m${number}" => { script = "text.py" } }
     batch          = { attempts = 11 }
     dataset        = "datasets/sample"
     evaluate       = { max_runtime = 1 }
@@ -43,7 +42,7 @@ run "refused_3" {
   command = plan
 
   variables {
-    base_models = { page-layout = {} }
+    base_models = { page-layout = { script = "text.py" } }
     batch       = { network = { subnet_ids = [], security_group_ids = ["sg-a"] } }
     name        = "a23456789-123456789-123456789-123"
   }
@@ -55,7 +54,7 @@ run "refused_4" {
   command = plan
 
   variables {
-    base_models = { a_model_of_19_chars = {} }
+    base_models = { a_model_of_19_chars = { script = "text.py" } }
     name        = "documents-"
   }
 
@@ -66,7 +65,7 @@ run "refused_5" {
   command = plan
 
   variables {
-    base_models = { sequence = {} }
+    base_models = { sequence = { script = "text.py" } }
   }
 
   expect_failures = [var.base_models]
@@ -90,4 +89,14 @@ run "refused_7" {
   }
 
   expect_failures = [var.base_models]
+}
+
+run "refused_a_script_that_is_not_there" {
+  command = plan
+
+  variables {
+    base_models = { text = {}, layout = {} }
+  }
+
+  expect_failures = [var.code]
 }
