@@ -104,9 +104,21 @@ def load(dataset: Dataset[Batch], device: torch.device, worker: int = 0) -> Iter
     """The batches of a data set on the device, prepared by `worker` processes (0: this one)."""
     pinned = device.type == "cuda"
     generator = torch.Generator()  # the loader's own, so that it takes nothing from the one that weights come from
-    loader = DataLoader(dataset, batch_size=None, num_workers=worker, pin_memory=pinned, generator=generator)
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=worker,
+        pin_memory=pinned,
+        generator=generator,
+        worker_init_fn=_leave_stopping_to_the_loop if worker else None,
+    )
     for batch in loader:
         yield tuple(part.to(device, non_blocking=pinned) for part in batch)
+
+
+def _leave_stopping_to_the_loop(_: int) -> None:
+    """A worker that dies of a SIGTERM to the whole process group would make the loop fail, not stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class Loop:
