@@ -109,7 +109,9 @@ class Clone:
 
     def history(self, run: str) -> list[dict[str, Any]]:
         arn = self.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
-        pages = self.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=f"{arn}:{run}")
+        pages = (
+            self.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=f"{arn}:{run}")
+        )
         return [event for page in pages for event in page["events"]]
 
     def own_files(self) -> dict[str, str]:
@@ -156,7 +158,11 @@ def demo(clone: Clone) -> subprocess.CompletedProcess[str]:
 
 def _copy_tracked_files(target: Path) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
@@ -166,10 +172,24 @@ def _copy_tracked_files(target: Path) -> None:
 
 def _foreign_environment(home: Path, trap: str) -> dict[str, str]:
     (home / ".aws").mkdir()
-    (home / ".aws" / "config").write_text(f"[default]\nregion = eu-central-1\nendpoint_url = {trap}\n[profile production]\n")
+    (home / ".aws" / "config").write_text(
+        f"[default]\nregion = eu-central-1\nendpoint_url = {trap}\n[profile production]\n"
+    )
     (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = REAL\naws_secret_access_key = REAL\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_", "OPSCTL_"))}
-    services = ("S3", "SFN", "SAGEMAKER", "BATCH", "SNS", "LAMBDA", "STS", "IAM", "EVENTBRIDGE", "CLOUDWATCH_LOGS", "EC2")
+    services = (
+        "S3",
+        "SFN",
+        "SAGEMAKER",
+        "BATCH",
+        "SNS",
+        "LAMBDA",
+        "STS",
+        "IAM",
+        "EVENTBRIDGE",
+        "CLOUDWATCH_LOGS",
+        "EC2",
+    )
     return {
         **kept,
         "HOME": str(home),

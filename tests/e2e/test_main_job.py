@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from opsctl.asl.history import StateRun, read_history
-
 from tests.e2e.conftest import Clone
 
 pytestmark = pytest.mark.e2e
@@ -55,7 +54,9 @@ def test_the_demo_narrates_what_a_user_would_type(demo: subprocess.CompletedProc
         r"cat .*mailbox/.*",
         r".*opsctl rerun --from 'Train Sequence Model' --set hyperparameters.sequence_model.max_lr=\S+ --yes --wait",
     ]
-    assert [bool(re.fullmatch(pattern, line)) for pattern, line in zip(wanted, typed, strict=True)] == [True] * len(wanted)
+    assert [bool(re.fullmatch(pattern, line)) for pattern, line in zip(wanted, typed, strict=True)] == [True] * len(
+        wanted
+    )
 
 
 def test_the_second_plan_is_empty(demo: subprocess.CompletedProcess[str]) -> None:
@@ -71,11 +72,13 @@ def test_the_sequence_model_beats_the_base_models_and_their_average(demo: subpro
 def test_the_demo_leaves_a_failed_run_and_its_rerun(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
     first, second = runs(clone)[:2]
     assert (first["status"], second["status"]) == ("FAILED", "SUCCEEDED")
-    assert second["name"] == f"{first['name']}-r1"
+    assert second["run"] == f"{first['run']}-r1"
 
 
-def test_one_alert_carries_step_error_cause_and_next_command(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
-    failed = runs(clone)[0]["name"]
+def test_one_alert_carries_step_error_cause_and_next_command(
+    clone: Clone, demo: subprocess.CompletedProcess[str]
+) -> None:
+    failed = runs(clone)[0]["run"]
     (alert,) = alerts(clone, failed)
     fields = dict(re.findall(r"^(Step|Error|Cause|Next):\s+(.+)$", alert, re.MULTILINE))
     assert fields["Step"] == "Train Sequence Model"
@@ -85,7 +88,7 @@ def test_one_alert_carries_step_error_cause_and_next_command(clone: Clone, demo:
 
 
 def test_the_base_models_trained_at_the_same_time(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
-    first = states(clone, runs(clone)[0]["name"])
+    first = states(clone, runs(clone)[0]["run"])
     text, image = first["Train Text Model"], first["Train Image Model"]
     assert text.exited is not None
     assert image.exited is not None
@@ -93,8 +96,11 @@ def test_the_base_models_trained_at_the_same_time(clone: Clone, demo: subprocess
 
 
 def test_the_rerun_trains_no_base_model_again(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
-    second = runs(clone)[1]["name"]
-    assert {job.split("-d0r0")[0].split("-r1-")[-1] for job in jobs_of(clone, second)} == {"train-sequence-model", "evaluate"}
+    second = runs(clone)[1]["run"]
+    assert {job.split("-d0r0")[0].split("-r1-")[-1] for job in jobs_of(clone, second)} == {
+        "train-sequence-model",
+        "evaluate",
+    }
     assert not {"Train Text Model", "Train Image Model", "Fetch Preprocessed Data"} & set(states(clone, second))
 
 
@@ -107,7 +113,8 @@ def test_a_training_process_killed_by_hand(clone: Clone, demo: subprocess.Comple
     assert len(alerts(clone, "killed")) == 1
 
     rerun = clone.run("rerun", "killed", "--from", "Train Text Model", "--yes", "--wait", timeout=240)
-    actions = dict(re.findall(r"^\s*(Train \w+ Model|Fetch Preprocessed Data)\s+(RUN|REUSE|SKIP|ALWAYS)", rerun.stdout, re.MULTILINE))
+    planned = re.findall(r"^(RUN|REUSE|SKIP|ALWAYS)\s+(Train \w+ Model|Fetch \w+ Data)", rerun.stdout, re.MULTILINE)
+    actions = {step: action for action, step in planned}
     assert actions == {
         "Fetch Preprocessed Data": "REUSE",
         "Train Image Model": "REUSE",
@@ -155,13 +162,13 @@ def wait_for_end(clone: Clone, run: str) -> dict[str, Any]:
 def test_bad_input_is_one_line_and_starts_nothing(
     clone: Clone, demo: subprocess.CompletedProcess[str], arguments: list[str], code: int, said: str
 ) -> None:
-    before = [run["name"] for run in runs(clone)]
+    before = [run["run"] for run in runs(clone)]
     refused = clone.run(*arguments, code=code)
     (error,) = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr
     assert error
-    assert [run["name"] for run in runs(clone)] == before
+    assert [run["run"] for run in runs(clone)] == before
 
 
 def test_prepare_run_refuses_what_opsctl_did_not_start(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
