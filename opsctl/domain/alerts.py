@@ -178,7 +178,8 @@ def _training_words(document: Mapping[str, Any]) -> str:
     if "FailureReason" not in document:
         return ""
     name = document.get("TrainingJobName")
-    reason = re.sub(r"\s+(, exit code: )", r"\1", str(document["FailureReason"]))  # a failure file ends with a newline
+    # A failure file may end with a newline, or there is none: "AlgorithmError: , exit code: 137".
+    reason = re.sub(r"\s*, exit code: ", ", exit code: ", str(document["FailureReason"])).replace(":, exit", ": exit")
     return reason + (f" (training job {name})" if name else "")
 
 

@@ -109,6 +109,7 @@ def test_a_subject_is_what_sns_takes():
         ('{"errorMessage": "no such key", "errorType": "KeyError", "stackTrace": ["a", "b"]}', "no such key"),
         ('{"FailureReason": "ClientError: no data"}', "ClientError: no data"),
         ('{"FailureReason": "AlgorithmError: boom\\n, exit code: 1"}', "AlgorithmError: boom, exit code: 1"),
+        ('{"FailureReason": "AlgorithmError: , exit code: 137"}', "AlgorithmError: exit code: 137"),
         (
             json.dumps({"StatusReason": "Essential container in task exited", "Container": {
                 "ExitCode": 1, "LogStreamName": "fetch/default/1", "Reason": "OutOfMemoryError"}}),
