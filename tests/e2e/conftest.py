@@ -177,6 +177,7 @@ def _foreign_environment(home: Path, trap: str) -> dict[str, str]:
     )
     (home / ".aws" / "credentials").write_text("[default]\naws_access_key_id = REAL\naws_secret_access_key = REAL\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_", "OPSCTL_"))}
+    (home / "tmp").mkdir()
     services = (
         "S3",
         "SFN",
@@ -193,6 +194,7 @@ def _foreign_environment(home: Path, trap: str) -> dict[str, str]:
     return {
         **kept,
         "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
         "AWS_ACCESS_KEY_ID": "REAL",
         "AWS_SECRET_ACCESS_KEY": "REAL",
         "AWS_SESSION_TOKEN": "REAL",

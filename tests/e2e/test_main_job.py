@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,5 +197,10 @@ def test_a_second_demo_interrupted_leaves_no_process(clone: Clone, demo: subproc
 def test_nothing_of_the_users_own_was_touched(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
     assert clone.own_files() == clone.before
     assert clone.trap.visits == 0
-    new = {path.name for path in clone.path.parent.iterdir()}
-    assert new == {"pipeline"}
+    assert {path.name for path in clone.path.parent.iterdir()} == {"pipeline"}
+
+
+def test_nothing_is_left_outside_the_clone_and_the_cache(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    home = Path(clone.environment["HOME"])
+    left = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.startswith(".cache/")} == {".aws/config", ".aws/credentials"}

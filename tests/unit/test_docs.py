@@ -1,0 +1,39 @@
+"""The README says what the command line says."""
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from opsctl import errors
+from opsctl.cli.root import root
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_list_of_commands_is_that_of_the_help() -> None:
+    listed = CliRunner().invoke(root, ["--help"], terminal_width=120).output.split("Commands:\n")[1]
+    expected = "\n".join(line.strip() for line in listed.strip().splitlines())
+    assert f"```\n{expected}\n```" in README
+
+
+def test_every_exit_code_is_documented() -> None:
+    codes = {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes
+
+
+def test_every_link_leads_somewhere() -> None:
+    pages = [
+        ROOT / "README.md",
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("*/README.md"),
+        *ROOT.glob("opsctl/*/README.md"),
+    ]
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
