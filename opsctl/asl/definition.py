@@ -5,17 +5,18 @@ Every expression in it is compiled, every default filled in. `build.py` makes it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from opsctl.asl.choice import Condition
+from opsctl.asl.environment import Environment
 from opsctl.asl.flow import Flow, Setting
-from opsctl.asl.paths import Path
 from opsctl.asl.payload import Payload
 from opsctl.asl.templates import Template
 
-QueryLanguage = Literal["JSONPath", "JSONata"]
+Handler = Callable[[Payload, Payload, Environment], tuple[Payload, dict[str, Any] | None]]
+"""Of a state's input and an error output: the next state's input and the variables assigned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class State:
     type: str
     next: str | None
     flow: Flow
+    jsonata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,7 @@ class Catcher:
 
     errors: tuple[str, ...]
     next: str
-    result_path: Path | None
-    assignments: Template | None
+    handle: Handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ class Rule:
     condition: Condition
     next: str
     assignments: Template | None
+    output: Template | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

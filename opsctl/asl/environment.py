@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 
+@dataclass(frozen=True, slots=True)
 class Environment:
-    """`data` is what `$` means; `context` makes the context object (`$$`) when asked for; `variable` looks one up.
+    """`data` is what `$` means in JSONPath, `states` what `$states` holds in JSONata (but its context).
 
-    `variable` raises `KeyError` for a name that nothing was assigned to. `random` serves `States.UUID` and its like.
+    `context` makes the context object when asked for; `variable` looks a variable up and raises `KeyError` for a name
+    that nothing was assigned to; `random` serves `States.UUID` and its like; `now` is in seconds since the epoch.
     """
 
-    __slots__ = ("context", "data", "random", "variable")
-
-    def __init__(
-        self,
-        data: Any,
-        context: Callable[[], dict[str, Any]],
-        variable: Callable[[str], Any],
-        random: Random,
-    ) -> None:
-        self.data = data
-        self.context = context
-        self.variable = variable
-        self.random = random
+    context: Callable[[], dict[str, Any]]
+    variable: Callable[[str], Any]
+    random: Random
+    now: float = 0.0
+    data: Any = None
+    states: Mapping[str, Any] = field(default_factory=dict)
 
     def root(self, name: str) -> Any:
         """What a path with this root starts from."""
@@ -35,4 +31,8 @@ class Environment:
 
     def with_data(self, data: Any) -> Environment:
         """The same view with another `$`."""
-        return Environment(data, self.context, self.variable, self.random)
+        return replace(self, data=data)
+
+    def with_states(self, **states: Any) -> Environment:
+        """The same view with another `$states`."""
+        return replace(self, states=states)

@@ -7,6 +7,7 @@ DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"
 HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout"
 INTRINSIC_FAILURE = "States.IntrinsicFailure"
 NO_CHOICE_MATCHED = "States.NoChoiceMatched"
+QUERY_EVALUATION_ERROR = "States.QueryEvaluationError"
 RUNTIME = "States.Runtime"
 TASK_FAILED = "States.TaskFailed"
 TIMEOUT = "States.Timeout"
@@ -23,9 +24,26 @@ class StateError(Exception):
         """Whether the cause came from an expression, so that AWS puts state and event id in front of it."""
 
 
+class QueryError(StateError):
+    """JSONata could not make a value; AWS writes an EvaluationFailed event. `location` is the field, if one is named.
+
+    `late` says that the state's Entered event was already taken up when the value was refused; it decides the link.
+    """
+
+    def __init__(self, cause: str, location: str | None, *, late: bool = False) -> None:
+        super().__init__(QUERY_EVALUATION_ERROR, cause, evaluation=True)
+        self.location = location
+        self.late = late
+
+
 def runtime_failure(cause: str) -> StateError:
     """An expression or field that cannot be evaluated: AWS lets nothing retry or catch it."""
     return StateError(RUNTIME, cause, evaluation=True)
+
+
+def query_failure(cause: str, location: str | None, *, late: bool = False) -> QueryError:
+    """An expression of JSONata that gives no usable value."""
+    return QueryError(cause, location, late=late)
 
 
 def matches(error: str | None, names: tuple[str, ...], *, heartbeat: bool = False) -> bool:

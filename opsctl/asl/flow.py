@@ -13,20 +13,13 @@ from typing import Any, Protocol
 from opsctl.asl.environment import Environment
 from opsctl.asl.expressions import evaluate_path
 from opsctl.asl.failures import StateError, runtime_failure
+from opsctl.asl.jsonata import unexpected_type
 from opsctl.asl.paths import Path, Step
 from opsctl.asl.payload import Payload, to_text
 from opsctl.asl.templates import Template
 
 RESULT_PATH_MATCH_FAILURE = "States.ResultPathMatchFailure"
 EMPTY = Payload({}, "{}")
-
-
-@dataclass(frozen=True, slots=True)
-class Caught:
-    """What a Catcher makes of an error: the next state's input and the variables it assigns."""
-
-    output: Payload
-    assigned: dict[str, Any] | None
 
 
 class Flow(Protocol):
@@ -125,6 +118,8 @@ class Setting:
     constant: Any = None
     path: Path | None = None
     template: Template | None = None
+    query: str | None = None
+    """The JSONata expression, if it is one."""
 
     def evaluate(self, environment: Environment) -> Any:
         """The field's value. Raises `StateError`."""
@@ -141,6 +136,8 @@ class Setting:
             value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
+        if self.query is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise unexpected_type(self.query, self.field, "integer", value)
         if isinstance(value, bool) or not isinstance(value, int):
             source = self.path.text if self.path else self.field
             raise runtime_failure(
@@ -152,6 +149,8 @@ class Setting:
     def number(self, environment: Environment) -> float:
         """The field's value as a number. Raises `StateError` if it is none."""
         value = self.evaluate(environment)
+        if self.query is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise unexpected_type(self.query, self.field, "number", value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             source = self.path.text if self.path else self.field
             raise runtime_failure(

@@ -46,6 +46,8 @@ class Frame:
     entered: int = 0
     """The id of the current state's Entered event."""
     entered_at: float = 0.0
+    came_from: int = 0
+    """The event that the Entered event points back to."""
     variables: dict[str, Any] = field(default_factory=dict)
     attempt: int = 0
     """How often the current state was retried (`$$.State.RetryCount`)."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from opsctl.asl.definition import Map
 from opsctl.asl.environment import Environment
-from opsctl.asl.failures import StateError, runtime_failure
+from opsctl.asl.failures import StateError, query_failure, runtime_failure
 from opsctl.asl.flow import Setting
 from opsctl.asl.frames import Frame, Phase
+from opsctl.asl.jsonata import unexpected_type
 from opsctl.asl.payload import Payload, array_of, to_text
 from opsctl.asl.walk import Walk
 
@@ -25,7 +26,7 @@ def run(walk: Walk, frame: Frame, state: Map) -> None:
     """Start the first iterations."""
     environment = walk.environment(frame)
     effective = state.flow.arguments(frame.input, environment)
-    view = environment.with_data(effective.value)
+    view = environment.with_data(effective.value).with_states(input=effective.value)
     items = _items(state, effective, view)
     frame.link = walk.journal.add(walk.now, "MapStateStarted", frame.link, {"length": len(items)})
     frame.limit = _limit(state, view)
@@ -44,6 +45,10 @@ def run(walk: Walk, frame: Frame, state: Map) -> None:
 
 def _items(state: Map, effective: Payload, view: Environment) -> list[Any]:
     items = effective.value if state.items is None else state.items.evaluate(view)
+    if not isinstance(items, list) and state.jsonata:
+        if state.items is not None and state.items.query is not None:
+            raise unexpected_type(state.items.query, "Items", "array", items)
+        raise query_failure(f"Map state input must be an array but was: {to_text(items)}", None)
     if not isinstance(items, list):
         path = state.items.path.text if state.items and state.items.path else "$"
         raise runtime_failure(f'Reference path "{path}" must point to array.')
@@ -104,7 +109,8 @@ def _begin(walk: Walk, frame: Frame, link: int) -> None:
     started = walk.journal.add(walk.now, "MapIterationStarted", link, {"name": state.name, "index": index})
     child = walk.spawn(state.processor, Payload(frame.items[index]), frame, index, started)
     if state.selector is not None and frame.selected is not None:
-        child.input = Payload(state.selector(walk.environment(child).with_data(frame.selected.value)))
+        value = frame.selected.value
+        child.input = Payload(state.selector(walk.environment(child).with_data(value).with_states(input=value)))
 
 
 def child_done(walk: Walk, parent: Frame, child: Frame, output: Payload) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from opsctl.asl.definition import Choice, Fail, Pass, Succeed, Wait
 from opsctl.asl.environment import Environment
-from opsctl.asl.failures import NO_CHOICE_MATCHED, StateError, runtime_failure
+from opsctl.asl.failures import NO_CHOICE_MATCHED, StateError, query_failure, runtime_failure
 from opsctl.asl.flow import Setting
 from opsctl.asl.frames import Frame, Phase
-from opsctl.asl.payload import to_text
+from opsctl.asl.payload import Payload, to_text
 from opsctl.asl.timestamps import parse_timestamp
 from opsctl.asl.walk import Walk
 
@@ -30,7 +30,7 @@ def run_succeed(walk: Walk, frame: Frame, state: Succeed) -> None:
 
 def run_fail(walk: Walk, frame: Frame, state: Fail) -> None:
     """End the branch with an error."""
-    environment = walk.environment(frame).with_data(frame.input.value)
+    environment = _seen(walk.environment(frame), frame.input)
     walk.fail(frame, _words(state.error, environment), _words(state.cause, environment))
 
 
@@ -45,23 +45,34 @@ def run_choice(walk: Walk, frame: Frame, state: Choice) -> None:
     """Take the first rule that holds, else the Default."""
     environment = walk.environment(frame)
     effective = state.flow.arguments(frame.input, environment)
-    view = environment.with_data(effective.value)
-    output = state.flow.output(effective, effective, environment)
+    view = _seen(environment, effective)
     for rule in state.rules:
         if rule.condition(view):
             assigned = None if rule.assignments is None else rule.assignments(view)
-            walk.leave(frame, output, rule.next, assigned)
+            output = None if rule.output is None else Payload(rule.output(view))
+            walk.leave(frame, output or _passed(state, effective, environment), rule.next, assigned)
             return
     if state.default is None:
         raise StateError(NO_CHOICE_MATCHED, "No choice rule matched and the state has no Default.", evaluation=True)
-    walk.leave(frame, output, state.default, state.flow.assign(frame.input, effective, environment))
+    assigned = state.flow.assign(frame.input, effective, environment)
+    walk.leave(frame, state.flow.output(effective, effective, environment), state.default, assigned)
+
+
+def _passed(state: Choice, effective: Payload, environment: Environment) -> Payload:
+    """What goes on when a rule has no Output of its own: in JSONata the state's Output belongs to the Default."""
+    return effective if state.jsonata else state.flow.output(effective, effective, environment)
+
+
+def _seen(environment: Environment, payload: Payload) -> Environment:
+    """The view in which a state's own fields are evaluated."""
+    return environment.with_data(payload.value).with_states(input=payload.value)
 
 
 def run_wait(walk: Walk, frame: Frame, state: Wait) -> None:
     """Wait until the moment comes; one that has passed is no wait at all."""
     environment = walk.environment(frame)
     effective = state.flow.arguments(frame.input, environment)
-    due = _due(state.until, environment.with_data(effective.value), walk.now)
+    due = _due(state.until, _seen(environment, effective), walk.now)
     frame.phase = Phase.WAIT
     walk.timers.set(frame, "wait", max(due, walk.now))
 
@@ -85,12 +96,21 @@ def _due(until: Setting, environment: Environment, now: float) -> float:
     shown = f"{until.path.text} == {value}" if until.path else str(value)
     if until.field.startswith("Timestamp"):
         moment = parse_timestamp(value)
+        if moment is None and until.query is not None:
+            raise query_failure(
+                f"The {until.field} field cannot be parsed as an ISO-8601 extended offset date-time format string: "
+                f"{value}",
+                until.field,
+                late=True,
+            )
         if moment is None:
             raise runtime_failure(
                 f"The {until.field} parameter does not reference a valid ISO-8601 extended offset date-time format "
                 f"string: {shown}"
             )
         return moment.timestamp()
+    if until.query is not None:
+        value = until.integer(environment)
     if isinstance(value, bool) or not isinstance(value, int):
         raise runtime_failure(f"The {until.field} parameter cannot be parsed as a long value: {shown}")
     if value < 0:

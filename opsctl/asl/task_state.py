@@ -74,7 +74,7 @@ def run(walk: Walk, frame: Frame, state: Task) -> None:
     arguments = state.flow.arguments(frame.input, environment)
     if arguments.oversized:
         raise StateError(DATA_LIMIT_EXCEEDED, _TOO_LARGE.format(name=state.name))
-    view = environment.with_data(frame.input.value)
+    view = environment.with_data(frame.input.value).with_states(input=frame.input.value)
     frame.timeout = _seconds(state.timeout, view)
     frame.heartbeat = _seconds(state.heartbeat, view)
     credentials = None if state.credentials is None else state.credentials(view)

@@ -7,14 +7,25 @@ from typing import Any
 
 from opsctl.asl.diagnostics import Diagnostic, Severity
 from opsctl.asl.expressions import parse_expression
+from opsctl.asl.jsonata import check_expression, expression_of
 from opsctl.asl.validation_choices import check_choices
 from opsctl.asl.validation_fields import EXCLUSIVE, REQUIRED, TABLES, TEMPLATES
 from opsctl.asl.validation_graph import inner_scopes
-from opsctl.asl.validation_values import RETRY_FIELDS, Check, a_path, a_result_path, a_string, anything, error_names
+from opsctl.asl.validation_values import (
+    RETRY_FIELDS,
+    Check,
+    a_path,
+    a_result_path,
+    a_string,
+    anything,
+    error_names,
+    is_jsonata,
+)
 
 SCHEMA = "SCHEMA_VALIDATION_FAILED"
 _SCOPE_FIELDS = {"Comment", "ProcessorConfig", "StartAt", "States"}
 _MACHINE_FIELDS = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"}
+_SCOPES = {"Branches", "ItemProcessor", "Iterator"}
 _MAX_NAME = 80
 
 
@@ -95,7 +106,10 @@ def check_exclusive(holder: dict[str, Any], location: str) -> Iterator[Diagnosti
 
 
 def _check_parts(state: dict[str, Any], kind: str, location: str, language: str) -> Iterator[Diagnostic]:
-    if language == "JSONPath":
+    if language == "JSONata":
+        for field in state.keys() - _SCOPES:
+            yield from _check_jsonata(state[field], f"{location}/{field}")
+    else:
         for field in TEMPLATES:
             if field in state:
                 yield from check_template(state[field], f"{location}/{field}")
@@ -128,6 +142,21 @@ def check_template(template: Any, location: str) -> Iterator[Diagnostic]:
                 f"The value for the field '{field}' must be a valid JSONPath or a valid intrinsic function call",
                 location,
             )
+
+
+def _check_jsonata(value: Any, location: str) -> Iterator[Diagnostic]:
+    """Every expression must parse."""
+    if isinstance(value, dict):
+        for field, item in value.items():
+            yield from _check_jsonata(item, f"{location}/{field}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _check_jsonata(item, f"{location}[{index}]")
+    elif isinstance(value, str) and is_jsonata(value):
+        try:
+            check_expression(expression_of(value))
+        except ValueError as error:
+            yield finding(str(error), location)
 
 
 def _is_expression(value: Any) -> bool:

@@ -16,13 +16,13 @@ from opsctl.asl.timestamps import parse_timestamp
 Check = Callable[[Any], str | None]
 MAX_SECONDS = 99_999_999
 _MAX_RETRY_DELAY = 31_622_400
-_JSONATA = re.compile(r"\s*\{%.*%\}\s*", re.DOTALL)
+_JSONATA = re.compile(r"\{%.*%\}", re.DOTALL)
 NOT_A_PATH = "Value must be a valid JSONPath."
 NOT_A_REFERENCE = "Value must be a valid JSONPath that identifies a single node in the input."
 
 
 def is_jsonata(value: Any) -> bool:
-    """Whether the value is a JSONata expression: `{% … %}`."""
+    """Whether the value is a JSONata expression: `{% … %}` and nothing around it."""
     return isinstance(value, str) and _JSONATA.fullmatch(value) is not None
 
 

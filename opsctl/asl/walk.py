@@ -26,8 +26,8 @@ from opsctl.asl.definition import Catcher, Guarded, Scope, StateMachine
 from opsctl.asl.effects import AbandonTask, Effect
 from opsctl.asl.environment import Environment
 from opsctl.asl.events import HistoryFullError, Journal, failure, with_output
-from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, StateError, matches
-from opsctl.asl.flow import error_output, place, texts_of
+from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, QueryError, StateError, matches
+from opsctl.asl.flow import error_output, texts_of
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
 from opsctl.asl.timers import Timers
@@ -112,6 +112,7 @@ class Walk:
 
     def _enter(self, frame: Frame) -> None:
         state = frame.state
+        frame.came_from = frame.link
         frame.entered = self.journal.entered(self.now, state.type, frame.link, state.name, frame.input.text)
         frame.link = frame.entered
         frame.entered_at = self.now
@@ -174,7 +175,18 @@ class Walk:
                 f"An error occurred while executing the state '{frame.state.name}' "
                 f"(entered at the event id #{frame.entered}). {cause}"
             )
+        if isinstance(problem, QueryError):
+            self._write_evaluation_failed(frame, problem, cause)
         self.fail(frame, problem.error, cause)
+
+    def _write_evaluation_failed(self, frame: Frame, problem: QueryError, cause: str | None) -> None:
+        details = {"error": problem.error, "cause": cause, "state": frame.state.name}
+        if problem.location is not None:
+            details["location"] = problem.location
+        # Before the state has done anything, AWS links the event past the Entered event.
+        fresh = frame.link == frame.entered and not problem.late
+        link = frame.came_from if fresh else frame.link
+        frame.link = self.journal.add(self.now, "EvaluationFailed", link, details)
 
     def fail(self, frame: Frame, error: str | None, cause: str | None, *, heartbeat: bool = False) -> None:
         """The state has failed; the event that says so, if there is one, is the frame's link."""
@@ -221,10 +233,8 @@ class Walk:
         self.drop_children(frame)
         caught = error_output(error, cause)
         try:
-            assigned = None
-            if catcher.assignments is not None:
-                assigned = catcher.assignments(self.environment(frame).with_data(caught.value))
-            self.leave(frame, place(catcher.result_path, frame.input, caught), catcher.next, assigned)
+            output, assigned = catcher.handle(frame.input, caught, self.environment(frame))
+            self.leave(frame, output, catcher.next, assigned)
         except StateError as problem:
             self._fail_frame(frame, problem.error, problem.cause)
 
@@ -294,10 +304,10 @@ class Walk:
     def environment(self, frame: Frame) -> Environment:
         """What expressions in the frame's state can see. `$` is left to the flow, which knows what it means there."""
         return Environment(
-            None,
-            lambda: self.context(frame),
-            lambda name: self._variable(frame, name),
-            self.random,
+            context=lambda: self.context(frame),
+            variable=lambda name: self._variable(frame, name),
+            random=self.random,
+            now=self.now,
         )
 
     def _variable(self, frame: Frame, name: str) -> Any:

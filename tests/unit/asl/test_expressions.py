@@ -130,7 +130,7 @@ def test_computed_fields_follow_plain_ones_in_the_order_of_a_hash_map() -> None:
         "ReturnValues": 1,
         "Nested": [{"x.$": "$.a"}],
     }
-    environment = Environment({"a": 1, "b": 2, "c": 3}, dict, dict[str, Any]().__getitem__, Random(1))
+    environment = Environment(dict, dict[str, Any]().__getitem__, Random(1), data={"a": 1, "b": 2, "c": 3})
     made = compile_template(template)(environment)
     assert list(made.items()) == [
         ("ReturnValues", 1),
