@@ -44,7 +44,7 @@ class Frame:
     """The event that the frame's next event points back to."""
     phase: Phase = Phase.ENTER
     entered: int = 0
-    """The id of the current state's Entered event."""
+    """The id of the current state's Entered event; 0 while it is not entered."""
     entered_at: float = 0.0
     came_from: int = 0
     """The event that the Entered event points back to."""
@@ -72,6 +72,8 @@ class Frame:
     """A Map's effective input, for its ItemSelector."""
     limit: int = 0
     """How many of a Map's iterations may run at once."""
+    opened: int = 0
+    """The id of a Map's Started event."""
     begun: int = 0
     """How many of a Map's iterations have been started."""
     tolerated: int = 0

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from opsctl.asl import redrive as redriving
 from opsctl.asl import simple_states, snapshots, task_state
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Effect, Outcome
@@ -20,6 +21,7 @@ from opsctl.asl.frames import Frame
 from opsctl.asl.handlers import Handlers
 from opsctl.asl.payload import Payload
 from opsctl.asl.walk import Walk
+from opsctl.errors import RefusedError
 
 
 class Execution:
@@ -61,6 +63,11 @@ class Execution:
     def cause(self) -> str | None:
         """The error's cause, if it ended with one."""
         return self._walk.cause
+
+    @property
+    def redrives(self) -> int:
+        """How often it was redriven."""
+        return self._walk.redrives
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -126,6 +133,18 @@ class Execution:
         if self._walk.status == "RUNNING":
             self._walk.now = now
             self._walk.end_aborted(error, cause)
+
+    def redrive_refusal(self, now: float) -> str | None:
+        """Why it cannot be redriven at `now`, as DescribeExecution words it; None if it can."""
+        return redriving.refusal(self._walk, now)
+
+    def redrive(self, now: float) -> None:
+        """RedriveExecution: go on from the states that did not end well. Raises `RefusedError`."""
+        reason = self.redrive_refusal(now)
+        if reason is not None:
+            raise RefusedError(reason, "Start a new execution instead.")
+        with self._walk.moving(now):
+            redriving.redrive(self._walk)
 
     # keeping it
 

@@ -28,7 +28,7 @@ def run(walk: Walk, frame: Frame, state: Map) -> None:
     effective = state.flow.arguments(frame.input, environment)
     view = environment.with_data(effective.value).with_states(input=effective.value)
     items = _items(state, effective, view)
-    frame.link = walk.journal.add(walk.now, "MapStateStarted", frame.link, {"length": len(items)})
+    frame.link = frame.opened = walk.journal.add(walk.now, "MapStateStarted", frame.link, {"length": len(items)})
     frame.limit = _limit(state, view)
     frame.tolerated = _tolerated(state, view, len(items))
     frame.items = _batches(state, items, view)
@@ -39,8 +39,14 @@ def run(walk: Walk, frame: Frame, state: Map) -> None:
     if not frame.items:
         _finish(walk, frame)
         return
-    while frame.begun < min(frame.limit, len(frame.items)):
-        _begin(walk, frame, frame.link)
+    fill(walk, frame, 0)
+
+
+def fill(walk: Walk, frame: Frame, running: int) -> None:
+    """Start iterations until as many run as may. Raises `StateError` if an item's input cannot be made."""
+    while running < frame.limit and frame.begun < len(frame.items):
+        _begin(walk, frame, frame.opened)
+        running += 1
 
 
 def _items(state: Map, effective: Payload, view: Environment) -> list[Any]:

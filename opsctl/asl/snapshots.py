@@ -17,7 +17,7 @@ from opsctl.asl.timers import Timers
 from opsctl.asl.walk import Walk
 
 VERSION = 1
-_PLAIN = ("now", "status", "output", "error", "cause", "next_frame", "next_task")
+_PLAIN = ("now", "status", "output", "error", "cause", "redrives", "redriven_at", "next_frame", "next_task")
 
 
 def dump(walk: Walk) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class Walk:
         self.tasks: dict[int, int] = {}
         """The frame that waits for each open task."""
         self.effects: list[Effect] = []
+        self.redrives = int(context.get("Execution", {}).get("RedriveCount", 0))
+        self.redriven_at: str | None = None
         self.next_frame = ROOT
         self.next_task = 1
 
@@ -149,6 +151,7 @@ class Walk:
             return
         frame.state = frame.scope.states[next_state]
         frame.phase = Phase.ENTER
+        frame.entered = 0
         self.ready.append(frame)
 
     def leave_with_result(self, frame: Frame, result: Payload) -> None:
@@ -195,6 +198,8 @@ class Walk:
             self.end_failed(frame.link, error, cause)
             return
         if isinstance(state, Guarded):
+            for child in frame.children:
+                self.abort(self.frames[child], frame.link)
             if self._retry(frame, state, error, heartbeat=heartbeat):
                 return
             self.handlers.given_up(self, frame)
@@ -252,7 +257,7 @@ class Walk:
         if frame.phase in (Phase.DONE, Phase.ABORTED):
             return
         begun = frame.phase is not Phase.ENTER
-        frame.phase = Phase.FAILED if frame.phase is Phase.FAILED else Phase.ABORTED
+        frame.phase = Phase.ABORTED
         frame.timers.clear()
         self.abandon(frame)
         if begun and frame.state.type in _HAS_ABORTED_EVENT:
@@ -321,9 +326,14 @@ class Walk:
         """The context object (`$$`)."""
         given = self.base_context.get("Execution", {})
         entered = {"Name": frame.state.name, "EnteredTime": format_timestamp(frame.entered_at)}
+        # AWS's own order of the members.
+        execution = {**({"Id": given["Id"]} if "Id" in given else {}), "Input": self.input.value, **given}
+        execution["RedriveCount"] = self.redrives
+        if self.redriven_at is not None:
+            execution["RedriveTime"] = self.redriven_at
         context = {
             **self.base_context,
-            "Execution": {**({"Id": given["Id"]} if "Id" in given else {}), "Input": self.input.value, **given},
+            "Execution": execution,
             "State": {**entered, "RetryCount": frame.attempt} if isinstance(frame.state, Guarded) else entered,
         }
         if frame.token is not None:

@@ -126,6 +126,26 @@ def test_a_map_in_jsonata() -> None:
     assert begin(states, '{"items":[1,2]}', QueryLanguage="JSONata").output == "30"
 
 
+def test_an_item_that_cannot_be_made_ends_the_iterations_that_run() -> None:
+    states = {
+        "Map": {
+            "Type": "Map",
+            "ItemSelector": "{% $states.context.Map.Item.Value.x %}",
+            "ItemProcessor": machine_of({"Each": {"Type": "Task", "Resource": INVOKE}}),
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "caught", "Next": "Nap"}],
+        },
+        "Nap": {"Type": "Wait", "Seconds": 1},
+    }
+    execution = begin(states, '[{"x":1},{"x":2},{}]', QueryLanguage="JSONata")
+    assert asked(execution) == []
+    assert [event["type"] for event in execution.events[6:]] == [
+        "EvaluationFailed",
+        "MapStateFailed",
+        "MapStateExited",
+        "WaitStateEntered",
+    ]
+
+
 @pytest.mark.parametrize(
     ("expression", "words"),
     [

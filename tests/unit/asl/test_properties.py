@@ -61,9 +61,12 @@ def scope(chain: list[dict[str, Any]], prefix: str, caught: bool) -> dict[str, A
         if "Branches" in made:
             branches = enumerate(made["Branches"])
             made["Branches"] = [scope(branch, f"{name}-{index}-", caught) for index, branch in branches]
+            if made["Type"] == "Map":
+                made["ItemProcessor"] = made.pop("Branches")[0]
+                made["ItemsPath"] = "$$.Execution.Input.items"
         if made["Type"] != "Fail" and number < len(chain) - 1:
             made["Next"] = f"{prefix}{number + 1}"
-        if caught and made["Type"] in ("Task", "Parallel"):
+        if caught and made["Type"] in ("Task", "Parallel", "Map"):
             made["Catch"] = [{"ErrorEquals": ["Broken"], "ResultPath": "$.caught", "Next": f"{prefix}caught"}]
             states[f"{prefix}caught"] = {"Type": "Succeed"}
         states[name] = made
@@ -75,7 +78,7 @@ def scope(chain: list[dict[str, Any]], prefix: str, caught: bool) -> dict[str, A
 
 STATES = st.recursive(leaves(), parallels, max_leaves=8)
 MACHINES = st.builds(scope, st.lists(STATES, min_size=1, max_size=4), st.just("s"), st.booleans())
-SCRIPTS = st.lists(st.integers(0, 11), max_size=30)
+SCRIPTS = st.lists(st.integers(0, 12), max_size=30)
 
 
 def outcome(choice: int) -> Outcome:
@@ -91,14 +94,16 @@ def outcome(choice: int) -> Outcome:
 def walk(definition: dict[str, Any], script: list[int], seed: int, saved_at: set[int]) -> Execution:
     """Drive an execution by a script of numbers; at the steps in `saved_at`, go on from its copy in JSON."""
     machine = parse(definition)
-    execution = Execution(machine, '{"input":1}', CONTEXT, Random(seed))
+    execution = Execution(machine, '{"items":[1,2,3]}', CONTEXT, Random(seed))
     execution.start(0.0)
     now, open_tasks = 0.0, asked(execution)
     for step, choice in enumerate([*script, *[10] * 40]):
         if step in saved_at:
             execution = Execution.restore(machine, json.loads(json.dumps(execution.snapshot())))
         due = execution.next_timer()
-        if choice == 11:
+        if choice == 12 and execution.redrive_refusal(now) is None:
+            execution.redrive(now)
+        elif choice == 11:
             execution.stop(now, "Stopped")
         elif choice == 10 and due is not None:
             now = max(now, due)
@@ -132,7 +137,8 @@ def test_ids_are_consecutive_links_point_back_and_there_is_one_end(
     assert all(0 <= event["previousEventId"] < event["id"] for event in events)
     assert [event["timestamp"] for event in events] == sorted(event["timestamp"] for event in events)
     ends = [event["id"] for event in events if event["type"] in ENDS]
-    assert ends == ([] if execution.status == "RUNNING" else [len(events)])
+    redriven = [event["previousEventId"] for event in events if event["type"] == "ExecutionRedriven"]
+    assert ends == redriven + ([] if execution.status == "RUNNING" else [len(events)])
     json.dumps(events)
 
 
@@ -140,14 +146,14 @@ def test_ids_are_consecutive_links_point_back_and_there_is_one_end(
 @given(MACHINES, SCRIPTS)
 def test_nothing_stays_open_after_the_end(definition: dict[str, Any], script: list[int]) -> None:
     machine = parse(definition)
-    execution = Execution(machine, "{}", CONTEXT, Random(1))
+    execution = Execution(machine, '{"items":[1,2]}', CONTEXT, Random(1))
     execution.start(0.0)
     scheduled, abandoned, answered = set(), set(), set()
     for step, choice in enumerate([*script, *[5] * 200]):
         for effect in execution.effects():
             (scheduled if hasattr(effect, "resource") else abandoned).add(effect.task)
         waiting = sorted(scheduled - abandoned - answered)
-        if waiting and choice not in (0, 1, 10, 11):
+        if waiting and choice not in (0, 1, 10, 11, 12):
             answered.add(waiting[0])
             execution.resolve(waiting[0], outcome(choice), float(step))
         elif execution.next_timer() is not None:
