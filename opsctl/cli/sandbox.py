@@ -40,7 +40,13 @@ def sandbox() -> None:
     type=click.Choice(["succeed", "fail"]),
     help="What a waiting state makes of a training job that ended Stopped. Default: OPSCTL_SANDBOX_STOPPED or succeed.",
 )
-def up(directory: Path | None, port: int | None, stopped_jobs: str | None) -> None:
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Time from SIGTERM to SIGKILL for a stopped training job. Default: OPSCTL_SANDBOX_GRACE or 120, as on AWS.",
+)
+def up(directory: Path | None, port: int | None, stopped_jobs: str | None, grace: float | None) -> None:
     """Start the sandbox, unless it is up already, and print its URL.
 
     \b
@@ -53,7 +59,7 @@ def up(directory: Path | None, port: int | None, stopped_jobs: str | None) -> No
     place = config.sandbox_directory(directory)
     began = time.monotonic()
     known = service.status(place)
-    server = service.up(place, port, stopped_jobs=stopped_jobs)
+    server = service.up(place, port, stopped_jobs=stopped_jobs, grace=grace)
     if known:
         _talk(f"The sandbox is already up, in {_shown(place)}.")
     else:

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -117,6 +117,11 @@ class SandboxDirectory:
         """Whether a supervisor of a job is still there."""
         return _held(self.jobs_lock)
 
+    def last_words(self) -> str:
+        """The last line of the server's log."""
+        lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
     def remove(self) -> None:
         """Remove the directory and all that is in it, refusing one that is not a sandbox's."""
         self.refuse_foreign()
@@ -127,16 +132,15 @@ class SandboxDirectory:
                 self.root.parent.rmdir()
 
 
-@contextlib.contextmanager
-def hold(path: Path) -> Iterator[IO[bytes] | None]:
-    """Hold the lock `path` exclusively; yields None if another process has it."""
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield file
+def acquire(path: Path) -> IO[bytes] | None:
+    """Take the lock `path` exclusively, or return None if another process has it. Closing the file releases it."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -152,5 +156,8 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def _held(path: Path) -> bool:
     if not path.exists():
         return False
-    with hold(path) as file:
-        return file is None
+    file = acquire(path)
+    if file is None:
+        return True
+    file.close()
+    return False

@@ -46,10 +46,12 @@ class Room:
         process = Process(
             command,
             environment={
-                "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
                 **variables,
                 **own,
-                "HOME": str(self.root / "home"), "TMPDIR": str(self.root / "tmp"),
+                "HOME": str(self.root / "home"),
+                "TMPDIR": str(self.root / "tmp"),
             },
             directory=directory or self.base,
             lock=self.world.place.jobs_lock,

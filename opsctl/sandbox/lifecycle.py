@@ -49,12 +49,16 @@ def jobs(directory: Path) -> list[dict[str, Any]]:
     return found
 
 
-def up(directory: Path, port: int | None = None, *, stopped_jobs: str | None = None) -> dict[str, Any]:
+def up(
+    directory: Path, port: int | None = None, *, stopped_jobs: str | None = None, grace: float | None = None
+) -> dict[str, Any]:
     """Start the server unless one is up, and return its server.json once it answers.
 
     `port` None takes a free one. `stopped_jobs` ("succeed" or "fail") is what a `.sync` task answers for a training
-    job that ended Stopped; None reads OPSCTL_SANDBOX_STOPPED, default "succeed". Raises ConfigurationError (port in
-    use, moto not installed), RefusedError (another server is up on another port, foreign directory).
+    job that ended Stopped; None reads OPSCTL_SANDBOX_STOPPED, default "succeed". `grace` is the time in seconds from
+    SIGTERM to SIGKILL for a stopped training job; None reads OPSCTL_SANDBOX_GRACE, default 120 as on AWS.
+    Raises ConfigurationError (port in use, moto not installed), RefusedError (another server is up on another port,
+    foreign directory), OpsError (the server died; its log says why).
     """
     place = SandboxDirectory(directory.absolute())
     running = status(place.root)
@@ -65,11 +69,16 @@ def up(directory: Path, port: int | None = None, *, stopped_jobs: str | None = N
     # What a killed server left: its announcement and its jobs' directories are worth nothing.
     place.server_file.unlink(missing_ok=True)
     wait_until(lambda: not place.jobs_live(), STOP_SECONDS)
-    answer = _launch(place, port or 0, stopped_jobs or os.environ.get("OPSCTL_SANDBOX_STOPPED", "succeed"))
+    answer = _launch(
+        place,
+        *("--port", str(port or 0)),
+        *("--stopped-jobs", stopped_jobs or os.environ.get("OPSCTL_SANDBOX_STOPPED") or "succeed"),
+        *("--grace", str(grace if grace is not None else os.environ.get("OPSCTL_SANDBOX_GRACE") or 120)),
+    )
     if "error" not in answer:
         return answer
     if not answer["error"]:
-        raise OpsError("the sandbox's server did not start", f"see {place.log}")
+        raise OpsError(f"the sandbox's server did not start: {place.last_words()}", f"see {place.log}")
     if fresh:
         place.remove()
     raise ConfigurationError(answer["error"], answer.get("hint"))
@@ -104,17 +113,20 @@ def _same_port(running: dict[str, Any], port: int | None) -> dict[str, Any]:
     return running
 
 
-def _launch(place: SandboxDirectory, port: int, stopped_jobs: str) -> dict[str, Any]:
+def _launch(place: SandboxDirectory, *options: str) -> dict[str, Any]:
     """Start the server in a session of its own and read the one line that it writes when it is ready or has failed."""
     reader, writer = os.pipe()
-    command = [
-        *(sys.executable, "-m", "opsctl.sandbox.server", "--dir", str(place.root), "--port", str(port)),
-        *("--ready-fd", str(writer), "--stopped-jobs", stopped_jobs),
-    ]
+    command = [sys.executable, "-m", "opsctl.sandbox.server", "--dir", str(place.root), "--ready-fd", str(writer)]
     with place.log.open("ab") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_server_environment(),
-            cwd=place.root, start_new_session=True, pass_fds=(writer,),
+            [*command, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_server_environment(),
+            cwd=place.root,
+            start_new_session=True,
+            pass_fds=(writer,),
         )
     os.close(writer)
     answer = _read_answer(reader, process)

@@ -11,18 +11,18 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
-from opsctl.sandbox.directory import SandboxDirectory, hold
+from opsctl.sandbox.directory import SandboxDirectory, acquire
 from opsctl.sandbox.environment import ACCOUNT, REGION
 from opsctl.sandbox.world import World
 
 HOST = "127.0.0.1"
+# The server's lock: open until the process is gone.
+_held: list[IO[bytes]] = []
 
 
 class StartError(Exception):
@@ -33,19 +33,23 @@ class StartError(Exception):
         self.hint = hint
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Serve until SIGTERM. One JSON line on the ready descriptor says that it serves, or why it does not."""
     options = _options(arguments)
     place = SandboxDirectory(options.dir)
     place.create()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    code = 0
     try:
-        with _alone(place):
-            _serve(place, options)
+        _held.append(_be_alone(place))
+        _serve(place, options)
+        place.server_file.unlink(missing_ok=True)
     except StartError as error:
         _report(options.ready_fd, {"error": str(error), "hint": error.hint})
-        return 1
-    return 0
+        code = 1
+    logging.shutdown()
+    # Not sys.exit: that would wait for threads that wait for jobs, and death alone is to let go of the lock.
+    os._exit(code)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -55,27 +59,23 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--ready-fd", type=int, default=-1)
     parser.add_argument("--stopped-jobs", choices=["succeed", "fail"], default="succeed")
-    parser.add_argument("--grace", type=float, default=float(os.environ.get("OPSCTL_SANDBOX_GRACE", "120")))
+    parser.add_argument("--grace", type=float, default=120.0)
     return parser.parse_args(arguments)
 
 
-@contextlib.contextmanager
-def _alone(place: SandboxDirectory) -> Iterator[None]:
-    """Be the one server of this directory, and leave no announcement behind."""
-    with hold(place.server_lock) as lock:
-        if lock is None:
-            raise StartError("a sandbox is just being started here", "try again in a moment: opsctl sandbox status")
-        lock.truncate(0)
-        lock.write(str(os.getpid()).encode())
-        lock.flush()
-        # A server that was killed had a world of its own; nothing of it is worth keeping.
-        for path in (place.jobs, place.functions, place.mailbox):
-            shutil.rmtree(path, ignore_errors=True)
-        place.create()
-        try:
-            yield
-        finally:
-            place.server_file.unlink(missing_ok=True)
+def _be_alone(place: SandboxDirectory) -> IO[bytes]:
+    """Become the one server of this directory, for as long as the returned lock is held. Raises StartError."""
+    lock = acquire(place.server_lock)
+    if lock is None:
+        raise StartError("a sandbox is just being started here", "try again in a moment: opsctl sandbox status")
+    lock.truncate(0)
+    lock.write(str(os.getpid()).encode())
+    lock.flush()
+    # A server that was killed had a world of its own; nothing of it is worth keeping.
+    for path in (place.jobs, place.functions, place.mailbox):
+        shutil.rmtree(path, ignore_errors=True)
+    place.create()
+    return lock
 
 
 def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
@@ -95,7 +95,11 @@ def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     document = {
-        "pid": os.getpid(), "port": port, "url": world.url, "region": world.region, "account": world.account,
+        "pid": os.getpid(),
+        "port": port,
+        "url": world.url,
+        "region": world.region,
+        "account": world.account,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     place.write_server(document)
@@ -126,4 +130,4 @@ def _report(descriptor: int, document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

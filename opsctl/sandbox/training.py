@@ -93,7 +93,6 @@ class TrainingResponse(SageMakerResponse):
         self._backend.stop_training_job(self._get_param("TrainingJobName"))
         return EmptyResult()
 
-
     @property
     def _backend(self) -> TrainingBackend:
         backend: Any = self.sagemaker_backend

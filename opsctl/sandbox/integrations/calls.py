@@ -173,4 +173,3 @@ def document(shape: Any, value: Mapping[str, Any]) -> dict[str, Any]:
     """A Describe document in the casing and times of an optimized integration."""
     result: dict[str, Any] = to_result(value, shape, milliseconds)
     return result
-

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import time
 import uuid
 import zipfile
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 SECONDS = 30.0
 
@@ -147,7 +150,10 @@ class Cloud:
             computeEnvironmentName=unique("environment"),
             type="MANAGED",
             computeResources={
-                "type": "FARGATE", "maxvCpus": 1, "subnets": [subnet["SubnetId"]], "securityGroupIds": [group],
+                "type": "FARGATE",
+                "maxvCpus": 1,
+                "subnets": [subnet["SubnetId"]],
+                "securityGroupIds": [group],
             },
         )
         answer = self.client("batch").create_job_queue(
@@ -200,6 +206,16 @@ class Cloud:
             for event in client.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
         ]
 
+    def begun(self, training_job: str) -> list[str]:
+        """The words that a training job prints first."""
+        return str(wait_for(lambda: "\n".join(self._printed(training_job)), f"{training_job} to begin")).split()
+
+    def _printed(self, training_job: str) -> list[str]:
+        try:
+            return self.logs("/aws/sagemaker/TrainingJobs", f"{training_job}/")
+        except ClientError:  # there is no group before the first line
+            return []
+
     def mail(self) -> list[str]:
         """The messages in the mailbox."""
         return [path.read_text() for path in sorted((self.directory / "mailbox").glob("*.txt"))]
@@ -210,7 +226,7 @@ class Cloud:
             region_name=self.server["region"],
             endpoint_url=self.server["url"],
             aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106
+            aws_secret_access_key="test",
         )
 
     def _role(self) -> str:
@@ -218,6 +234,16 @@ class Cloud:
         answer = self.client("iam").create_role(RoleName=unique("role"), AssumeRolePolicyDocument=policy)
         arn: str = answer["Role"]["Arn"]
         return arn
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and not as a zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
 
 
 def task(resource: str, parameters: Mapping[str, Any], **more: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def output(cloud: Cloud, job: dict[str, Any]) -> list[str]:
 
 
 def test_parameters_overrides_and_environment(cloud: Cloud, queue: str) -> None:
-    program = "import os, sys; print(*sys.argv[1:], os.environ['KIND'], os.environ['SIZE'], len(os.environ['AWS_BATCH_JOB_ID']))"
+    program = "import os, sys; e = os.environ; print(*sys.argv[1:], e['KIND'], e['SIZE'], len(e['AWS_BATCH_JOB_ID']))"
     command = ["python3", "-c", program, "Ref::source", "to Ref::target", "Ref::unknown"]
     job_id = submit(
         cloud, queue, command,
@@ -98,6 +98,4 @@ def test_what_does_not_exist(cloud: Cloud, queue: str) -> None:
     with pytest.raises(ClientError, match="JobDefinition absent not found"):
         cloud.client("batch").submit_job(jobName="job", jobQueue=queue, jobDefinition="absent")
     with pytest.raises(ClientError, match="JobQueue absent not found"):
-        cloud.client("batch").submit_job(
-            jobName="job", jobQueue="absent", jobDefinition=cloud.job_definition(["true"])
-        )
+        cloud.client("batch").submit_job(jobName="job", jobQueue="absent", jobDefinition=cloud.job_definition(["true"]))

@@ -12,36 +12,10 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.sandbox.cloud import Cloud, channel, unique, wait_for
+from tests.functional.sandbox.cloud import Cloud, alive, channel, unique, wait_for
 
 BASE = "import os, sys, json, time\nfrom pathlib import Path\nbase = Path(os.environ['SAGEMAKER_BASE_DIR'])\n"
 SLEEP = BASE + "print('begun', flush=True)\ntime.sleep(60)\n"
-STUBBORN = (
-    "import signal, subprocess, sys, time, os\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "child = subprocess.Popen(['sleep', '300'], start_new_session=True)\n"
-    "print('begun', child.pid, os.getpid(), flush=True)\ntime.sleep(300)\n"
-)
-
-
-def begun(cloud: Cloud, name: str) -> list[str]:
-    """The words of the first line that a job printed."""
-    return wait_for(lambda: " ".join(cloud_lines(cloud, name)).split(), f"{name} to begin")
-
-
-def cloud_lines(cloud: Cloud, name: str) -> list[str]:
-    try:
-        return cloud.logs("/aws/sagemaker/TrainingJobs", f"{name}/")
-    except ClientError:
-        return []
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_the_container_contract(cloud: Cloud) -> None:
@@ -163,7 +137,7 @@ def test_stop_gives_the_program_time_to_save_its_model(cloud: Cloud) -> None:
     wanted = cloud.training(program)
     name = wanted["TrainingJobName"]
     cloud.client("sagemaker").create_training_job(**wanted)
-    begun(cloud, name)
+    cloud.begun(name)
     cloud.client("sagemaker").stop_training_job(TrainingJobName=name)
     job = cloud.trained(name)
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
@@ -196,7 +170,7 @@ def test_a_name_that_aws_refuses(cloud: Cloud) -> None:
 def test_killing_the_program_by_hand_fails_the_job(cloud: Cloud) -> None:
     wanted = cloud.training("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)\n")
     cloud.client("sagemaker").create_training_job(**wanted)
-    os.kill(int(begun(cloud, wanted["TrainingJobName"])[0]), signal.SIGKILL)
+    os.kill(int(cloud.begun(wanted["TrainingJobName"])[0]), signal.SIGKILL)
     assert cloud.trained(wanted["TrainingJobName"])["FailureReason"] == "AlgorithmError: , exit code: 137"
 
 
@@ -208,6 +182,6 @@ def test_nothing_outlives_a_job(cloud: Cloud) -> None:
     wanted = cloud.training(program)
     cloud.client("sagemaker").create_training_job(**wanted)
     job = cloud.trained(wanted["TrainingJobName"])
-    child = int(begun(cloud, wanted["TrainingJobName"])[0])
+    child = int(cloud.begun(wanted["TrainingJobName"])[0])
     assert job["TrainingJobStatus"] == "Completed"
     assert not alive(child)

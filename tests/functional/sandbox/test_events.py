@@ -1,0 +1,120 @@
+"""EventBridge: what happens reaches the targets of the rules that match."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
+
+ACCOUNT = "123456789012"
+LAMBDA = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
+
+
+def rule(cloud: Cloud, pattern: dict[str, Any], target: str, **options: Any) -> str:
+    name = unique("rule")
+    events = cloud.client("events")
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, Targets=[{"Id": "one", "Arn": target, **options}])
+    return name
+
+
+def received(cloud: Cloud, queue: str) -> list[Any]:
+    messages = cloud.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def queue(cloud: Cloud) -> tuple[str, str]:
+    name = unique("queue")
+    return cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"], f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
+
+
+def test_a_failed_execution_becomes_mail_by_a_rule_and_a_function(cloud: Cloud) -> None:
+    topic = cloud.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
+    body = f"import boto3, json\nd = event['detail']\nboto3.client('sns').publish(TopicArn='{topic}', "
+    body += "Subject=d['status'], Message=json.dumps([event['source'], d['name'], d['error'], d['input']]))"
+    machine = cloud.machine({"No": {"Type": "Fail", "Error": "NoData"}})
+    pattern = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [machine], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+    }
+    rule(cloud, pattern, LAMBDA + cloud.function(body))
+    cloud.finish(cloud.start(machine, {"a": 1}, name="nightly"))
+    (mail,) = wait_for(lambda: [text for text in cloud.mail() if topic in text], "the mail")
+    assert "Subject: FAILED\n" in mail
+    assert json.loads(mail.partition("\n\n")[2]) == ["aws.states", "nightly", "NoData", '{"a": 1}']
+
+
+def test_each_status_of_an_execution_is_told_once(cloud: Cloud) -> None:
+    url, arn = queue(cloud)
+    machine = cloud.machine({"Done": {"Type": "Pass", "End": True}})
+    rule(cloud, {"detail": {"stateMachineArn": [machine]}}, arn)
+    execution = cloud.start(machine)
+    found: list[Any] = []
+    wait_for(lambda: found.extend(received(cloud, url)) or len(found) == 2, "two events")
+    assert sorted(event["detail"]["status"] for event in found) == ["RUNNING", "SUCCEEDED"]
+    assert {event["detail"]["executionArn"] for event in found} == {execution}
+    assert {tuple(event["resources"]) for event in found} == {(execution,)}
+    assert all(event["time"].endswith("Z") for event in found)
+
+
+def test_an_object_starts_a_machine(cloud: Cloud) -> None:
+    cloud.client("s3").put_bucket_notification_configuration(
+        Bucket=cloud.bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    prefix = unique("datasets")
+    machine = cloud.machine({"Done": {"Type": "Pass", "End": True}})
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [cloud.bucket]}, "object": {"key": [{"prefix": f"{prefix}/"}]}},
+    }
+    transformer = {
+        "InputPathsMap": {
+            "bucket": "$.detail.bucket.name",
+            "key": "$.detail.object.key",
+            "size": "$.detail.object.size",
+        },
+        "InputTemplate": '{"data": {"source": "s3://<bucket>/<key>", "size": <size>, "key": <key>}}',
+    }
+    rule(cloud, pattern, machine, RoleArn=cloud.role, InputTransformer=transformer)
+    cloud.put(f"{prefix}/new file.csv", "1,2")
+    list_executions = cloud.client("stepfunctions").list_executions
+    (entry,) = wait_for(lambda: list_executions(stateMachineArn=machine)["executions"], "an execution")
+    end = cloud.finish(entry["executionArn"])
+    key = f"{prefix}/new file.csv"
+    assert json.loads(end["input"]) == {"data": {"source": f"s3://{cloud.bucket}/{key}", "size": 3, "key": key}}
+    assert len(entry["name"]) == 73
+
+
+def test_a_disabled_rule_is_silent(cloud: Cloud) -> None:
+    url, arn = queue(cloud)
+    machine = cloud.machine({"Done": {"Type": "Pass", "End": True}})
+    cloud.client("events").disable_rule(Name=rule(cloud, {"detail": {"stateMachineArn": [machine]}}, arn))
+    cloud.finish(cloud.start(machine))
+    other = cloud.machine({"Done": {"Type": "Pass", "End": True}})
+    rule(cloud, {"detail": {"stateMachineArn": [other], "status": ["SUCCEEDED"]}}, arn)
+    cloud.finish(cloud.start(other))
+    events = wait_for(lambda: received(cloud, url), "the other rule's event")
+    assert [event["detail"]["stateMachineArn"] for event in events] == [other]
+
+
+def test_put_events_from_a_state(cloud: Cloud) -> None:
+    url, arn = queue(cloud)
+    source = unique("own")
+    rule(cloud, {"source": [source]}, arn, InputPath="$.detail")
+    entry = {"Source": source, "DetailType": "Approved", "Detail": {"run": "nightly"}}
+    cloud.task("aws-sdk:eventbridge:putEvents", {"Entries": [entry]})
+    assert wait_for(lambda: received(cloud, url), "the event") == [{"run": "nightly"}]
+
+
+def test_jobs_tell_how_they_end(cloud: Cloud) -> None:
+    url, arn = queue(cloud)
+    wanted = cloud.training("pass")
+    pattern = {"source": ["aws.sagemaker"], "detail": {"TrainingJobName": [wanted["TrainingJobName"]]}}
+    rule(cloud, pattern, arn, InputPath="$.detail.SecondaryStatus")
+    cloud.run({"Train": task("sagemaker:createTrainingJob.sync", wanted)})
+    found: list[Any] = []
+    wait_for(lambda: found.extend(received(cloud, url)) or "Completed" in found, "the end")
+    assert set(found) == {"Starting", "Downloading", "Training", "Uploading", "Completed"}
