@@ -5,7 +5,7 @@ from opsctl.cli.root import root
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
-    root(prog_name="opsctl")
+    root()
 
 
 if __name__ == "__main__":

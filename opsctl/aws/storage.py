@@ -20,8 +20,9 @@ ABSENT = ("NoSuchKey", "404", "NotFound")
 class Storage:
     """One account's S3. Every method raises what `aws.errors` makes of AWS's errors."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, largest_single_copy: int = LARGEST_SINGLE_COPY) -> None:
         self._aws = aws
+        self._largest_single_copy = largest_single_copy
 
     @property
     def _client(self) -> Any:
@@ -82,7 +83,7 @@ class Storage:
         destination = {"Bucket": target.bucket, "Key": target.key + item.key}
         with explained("s3:GetObject and s3:PutObject", f"{source.uri}{item.key}"):
             try:
-                if item.size <= LARGEST_SINGLE_COPY:
+                if item.size <= self._largest_single_copy:
                     self._client.copy_object(CopySource=origin, CopySourceIfMatch=item.etag, **destination)
                 else:
                     self._client.copy(origin, ExtraArgs={"CopySourceIfMatch": item.etag}, **destination)

@@ -29,6 +29,7 @@ COMMANDS = {
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env."),
     "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
 }
+PROGRAM = "opsctl"
 GLOBALS_NOTE = (
     "Global options (opsctl --help) may stand here too: -o, --query, --profile, --region, --endpoint-url, --context, "
     "--machine, --terraform-dir."
@@ -103,7 +104,7 @@ class Root(click.Group):
     ) -> Any:
         """Run, and turn every error that is the user's to act on into one line, a hint and an exit code."""
         run = super().main
-        code = _guarded(lambda: run(args, prog_name, complete_var, standalone_mode=False, **extra))
+        code = _guarded(lambda: run(args, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra))
         if standalone_mode:
             sys.exit(code)
         return code
@@ -123,7 +124,10 @@ def _guarded(run: Callable[[], Any]) -> int:
     except OpsError as error:
         return _report(error.message, error.hint, error.exit_code)
     except click.UsageError as error:
-        return _report(error.format_message(), _usage_hint(error), USAGE)
+        message = (
+            f"no such option {error.option_name}" if isinstance(error, click.NoSuchOption) else error.format_message()
+        )
+        return _report(message, _usage_hint(error), USAGE)
     except click.ClickException as error:
         return _report(error.format_message(), None, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -146,7 +150,7 @@ def _usage_hint(error: click.UsageError) -> str | None:
         return error.hint
     if isinstance(error, click.NoSuchOption) and error.possibilities:
         return f"did you mean {' or '.join(sorted(error.possibilities))}?"
-    path = error.ctx.command_path if error.ctx else "opsctl"
+    path = error.ctx.command_path if error.ctx else PROGRAM
     return f"{path} --help shows how it is used"
 
 
@@ -163,7 +167,9 @@ def _with_globals(command: click.Command) -> click.Command:
     return command
 
 
-@click.group(cls=Root, params=list(_global_options()), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    PROGRAM, cls=Root, params=list(_global_options()), context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="opsctl", message="%(prog)s %(version)s")
 @click.pass_context
 def root(context: click.Context) -> None:

@@ -12,16 +12,16 @@ import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import boto3
 from click.testing import CliRunner, Result
 
 from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Outcome, ScheduleTask, Started, Submitted, Succeeded
 from opsctl.aws.session import Aws
-from opsctl.aws.stepfunctions import execution_arn
+from opsctl.aws.stepfunctions import StepFunctions, execution_arn
 from opsctl.aws.storage import Storage
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.root import root
@@ -66,7 +66,7 @@ def _load_prepare_run() -> Any:
 class World:
     """Answers tasks. `script` holds, per state, the outcomes of its next attempts, used up one by one."""
 
-    url: str
+    s3: Any
     script: dict[str, list[Outcome]] = field(default_factory=dict)
     open_steps: set[str] = field(default_factory=set)  # never answered: their runs go on for ever
     asked: list[str] = field(default_factory=list)
@@ -74,7 +74,6 @@ class World:
 
     def __post_init__(self) -> None:
         self.prepare_run = _load_prepare_run()
-        self.s3 = boto3.client("s3")
         self.s3.create_bucket(Bucket=BUCKET)
         for name in ("fetch.py", "text.py"):
             self.s3.put_object(Bucket=BUCKET, Key=f"code/{name}", Body=f"# {name}\n".encode())
@@ -242,13 +241,21 @@ class Bench:
         return document
 
 
+@cache
+def shared_aws(url: str) -> Aws:
+    """Making clients takes longer than any test: one set for all."""
+    return Aws(Context(SANDBOX, url, "us-east-1", None, Path("unused")), "us-east-1")
+
+
 def make_bench(url: str) -> Bench:
     """A bench on moto at `url`; the environment must lead boto3 there."""
-    world = World(url)
-    context = Context(SANDBOX, url, "us-east-1", None, Path("unused"))
-    aws = Aws(
-        context, "us-east-1", sleep=lambda seconds: setattr(world, "now", world.now + seconds), now=lambda: world.now
-    )
-    states = FakeStates(world)
-    connection = Connection(context, DEPLOYMENT, DEPLOYMENT.machine(None), aws, states, Storage(aws))  # type: ignore[arg-type]
+    shared = shared_aws(url)
+    world = World(shared.client("s3"))
+
+    def sleep(seconds: float) -> None:
+        world.now += seconds
+
+    aws, states = replace(shared, sleep=sleep, now=lambda: world.now), FakeStates(world)
+    machine = DEPLOYMENT.machine(None)
+    connection = Connection(shared.context, DEPLOYMENT, machine, aws, cast("StepFunctions", states), Storage(aws))
     return Bench(world, states, connection)

@@ -1,0 +1,262 @@
+"""`opsctl start`, `list` and `status`, with the whole of what they print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opsctl.asl.effects import Failed, Succeeded
+from tests.functional.pipeline_world import DIVERGED, MACHINE, SECONDS, Bench, training_failure
+
+SEQUENCE = "Train Sequence Model"
+EXECUTION = MACHINE.replace("stateMachine", "execution")
+REFUSED = "the run input is refused"
+DURATION = "a duration such as 90, 90s, 15m or 2h"
+UNKNOWN = "unknown key; the nearest known key is"
+HELP = "opsctl start --help shows how it is used"
+SETTING = "hyperparameters.image_model.epochs=80"
+JSON_ERROR = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+JMESPATH_ERROR = 'Invalid jmespath expression: Incomplete expression: "[?" ^'
+
+
+def test_a_run_that_succeeds(bench: Bench) -> None:
+    result = bench.opsctl("start", "--name", "nightly-7", "--wait")
+    assert result.exit_code == 0
+    assert result.stdout == "nightly-7 SUCCEEDED after 1 min 55 s\n"
+    assert (
+        result.stderr
+        == """\
+following nightly-7
+08:00:00  Prepare Run  started
+08:00:01  Prepare Run  succeeded after 1 s
+08:00:01  Fetch Preprocessed Data  started
+08:00:13  Fetch Preprocessed Data  succeeded after 12 s
+08:00:13  Train Image Model  started
+08:00:13  Train Text Model  started
+08:00:43  Train Text Model  succeeded after 30 s
+08:01:13  Train Image Model  succeeded after 60 s
+08:01:13  Train Sequence Model  started
+08:01:53  Train Sequence Model  succeeded after 40 s
+08:01:53  Evaluate  started
+08:01:54  Evaluate  succeeded after 1 s
+08:01:54  Notify Success  started
+08:01:55  Notify Success  succeeded after 1 s
+"""
+    )
+    result = bench.opsctl("status")
+    assert (
+        result.stdout
+        == """\
+RUN       nightly-7
+MACHINE   documents-training
+STATUS    SUCCEEDED
+STARTED   2027-01-15 08:00:00 UTC
+DURATION  1 min 55 s
+
+STEP                     STATUS     ATTEMPTS    STARTED    DURATION    JOB                                     ERROR
+Prepare Run              SUCCEEDED  1           08:00:00   1.0 s       documents-prepare-run
+Fetch Preprocessed Data  SUCCEEDED  1           08:00:01   12.0 s      nightly-7-fetch-preprocessed-data-d0r0
+Train Image Model        SUCCEEDED  1           08:00:13   1 min 0 s   nightly-7-train-image-model-d0r0
+Train Text Model         SUCCEEDED  1           08:00:13   30.0 s      nightly-7-train-text-model-d0r0
+Train Sequence Model     SUCCEEDED  1           08:01:13   40.0 s      nightly-7-train-sequence-model-d0r0
+Evaluate                 SUCCEEDED  1           08:01:53   1.0 s       nightly-7-evaluate-d0r0
+Notify Success           SUCCEEDED  1           08:01:54   1.0 s
+"""
+    )
+
+
+def test_a_run_that_fails_says_where_and_why_and_what_next(bench: Bench) -> None:
+    bench.world.script[SEQUENCE] = [
+        Failed("SageMaker.ThrottlingException", "Rate exceeded"),
+        training_failure(DIVERGED),
+    ]
+    result = bench.opsctl(
+        "start", "--name", "nightly-8", "--wait", "--set", "hyperparameters.sequence_model.max_lr=1e6"
+    )
+    assert result.exit_code == 1
+    assert result.stdout == f"nightly-8 FAILED after 1 min 20 s at {SEQUENCE}: States.TaskFailed: {DIVERGED}\n".replace(
+        "1 min 20 s", result.stdout.partition("after ")[2].partition(" at")[0]
+    )
+    *_, retry, failed, _, _, _, _, last = result.stderr.splitlines()
+    assert retry.partition("  ")[2] == f"{SEQUENCE}  attempt 2"
+    assert failed.partition("  ")[2] == f"{SEQUENCE}  failed after 40 s: States.TaskFailed: {DIVERGED}"
+    assert last == f'next: opsctl rerun nightly-8 --from "{SEQUENCE}"'
+    steps = json.loads(
+        bench.opsctl("status", "@failed", "-o", "json", "--query", "steps[].[step,status,attempts]").stdout
+    )
+    assert steps[4:] == [
+        [SEQUENCE, "FAILED", 2],
+        ["Evaluate", "NOT RUN", 0],
+        ["Notify Success", "NOT RUN", 0],
+        ["Describe Failure", "SUCCEEDED", 1],
+        ["Notify Failure", "SUCCEEDED", 1],
+    ]
+
+
+def test_a_stopped_job_is_a_failed_step(bench: Bench) -> None:
+    job = {"TrainingJobName": "x", "TrainingJobStatus": "Stopped"}
+    bench.world.script[SEQUENCE] = [Succeeded(json.dumps(job))]
+    result = bench.opsctl("start", "--name", "nightly-9", "--wait")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        f"nightly-9 FAILED after 1 min 55 s at {SEQUENCE}: its job ended Stopped\n",
+    )
+
+
+def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_path: Path) -> None:
+    given = {"data": {"source": "s3://documents/datasets/july/"}, "hyperparameters": {"text_model": {"epochs": 3}}}
+    (tmp_path / "run.json").write_text(json.dumps(given))
+    words = ["start", "--input", str(tmp_path / "run.json"), "--set", 'hyperparameters.text_model.epochs="4"']
+    words += ["--set", "hyperparameters.text_model.max_lr=0.5", "--set", "skip.evaluate=true", "--name", "july"]
+    result = bench.opsctl(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        0, "july\n", "started july; look at it: opsctl status july\n",
+    )  # fmt: skip
+    assert bench.input_of("july") == {
+        "data": {"source": "s3://documents/datasets/july/"},
+        "hyperparameters": {"text_model": {"epochs": "4", "max_lr": 0.5}},
+        "skip": {"evaluate": True},
+    }
+    result = bench.opsctl("start", "--input", "-", "-o", "json", stdin='{"skip": {"evaluate": false}}')
+    document = json.loads(result.stdout)
+    assert bench.input_of(document["run"]) == {"skip": {"evaluate": False}}
+    assert document["status"] == "RUNNING"
+    assert document["run"].startswith("run-270115-0801")
+    assert len(document["run"]) <= 24 - len("-r12")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "error", "hint"),
+    [
+        (["--set", "hyperparameters.text_modell.epochs=3"], "",
+         "the run input is refused: hyperparameters.text_modell: unknown key; the nearest known key is text_model",
+         "nothing was started"),
+        (["--set", "hyperparameters.text_model.epoch=3", "--set", "dat.source=x"], "",
+         f"{REFUSED}: dat: {UNKNOWN} data; and 1 more: hyperparameters.text_model.epoch: {UNKNOWN} epochs",
+         "nothing was started"),
+        (["--input", "-"], "[]", "standard input holds no JSON object", 'write it as {"hyperparameters": {…}}'),
+        (["--input", "-"], "{", f"standard input is not JSON: {JSON_ERROR}", None),
+        (["--set", "epochs"], "", f"Invalid value for '--set': 'epochs' is not path=value, such as {SETTING}", HELP),
+        (["--set", "data=3", "--set", "data.source=x"], "", "data.source cannot be set: data is a value, not an object",
+         None),
+        (["--name", "a_b"], "", "'a_b' cannot be a run's name",
+         "use 1 to 40 letters, digits and hyphens, with a letter or digit at both ends"),
+        (["--timeout", "1d"], "", f"Invalid value for '--timeout': '1d' is not {DURATION}", HELP),
+    ],
+)  # fmt: skip
+def test_bad_input_starts_nothing(bench: Bench, words: list[str], stdin: str, error: str, hint: str | None) -> None:
+    result = bench.opsctl("start", *words, stdin=stdin)
+    lines = [f"error: {error}"] + ([f"hint: {hint}"] if hint else [])
+    assert (result.exit_code, result.stderr.splitlines(), result.stdout) == (2, lines, "")
+    assert bench.states.executions == {}
+
+
+def test_a_missing_file_names_the_nearest(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "nightly.json").write_text("{}")
+    result = bench.opsctl("start", "--input", str(tmp_path / "nigthly.json"))
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"error: no file {tmp_path}/nigthly.json\nhint: did you mean {tmp_path}/nightly.json?\n",
+    )
+    result = bench.opsctl("start", "--input", str(tmp_path))
+    assert (result.exit_code, result.stderr.startswith(f"error: {tmp_path} cannot be read")) == (2, True)
+
+
+def test_a_name_in_use_is_refused(bench: Bench) -> None:
+    bench.opsctl("start", "--name", "nightly-7")
+    result = bench.opsctl("start", "--name", "nightly-7")
+    assert (result.exit_code, result.stderr) == (
+        3, "error: a run nightly-7 exists already\nhint: choose another --name\n",
+    )  # fmt: skip
+
+
+def test_waiting_no_longer_than_asked(bench: Bench) -> None:
+    bench.world.open_steps = {SEQUENCE}
+    result = bench.opsctl("start", "--name", "nightly-7", "--wait", "--timeout", "2m")
+    assert (result.exit_code, result.stderr.splitlines()[-2:]) == (
+        124, ["error: nightly-7 is still running after 120 s", "hint: it goes on: opsctl status nightly-7"],
+    )  # fmt: skip
+    result = bench.opsctl("list", "--status", "running")
+    assert result.stdout.splitlines()[1].split()[0] == "RUNNING"
+
+
+def test_interrupting_the_wait_leaves_the_run(bench: Bench) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    bench.world.open_steps = {SEQUENCE}
+    object.__setattr__(bench.connection.aws, "sleep", interrupt)
+    result = bench.opsctl("start", "--name", "nightly-7", "--wait")
+    assert (result.exit_code, result.stderr.split("\n\n")[-2]) == (
+        130, "interrupted; the run goes on: opsctl status nightly-7",
+    )  # fmt: skip
+    assert bench.states.describe(f"{EXECUTION}:nightly-7").status == "RUNNING"
+
+
+def test_the_list(bench: Bench) -> None:
+    result = bench.opsctl("list")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        0, "STATUS    STARTED    DURATION    RUN\n",
+        "no run of documents-training yet; start one: opsctl start\n",
+    )  # fmt: skip
+    bench.opsctl("start", "--name", "one")
+    bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", '{"errorMessage": "skip: must be an object"}')]
+    bench.opsctl("start", "--name", "two")
+    assert (
+        bench.opsctl("list").stdout
+        == """\
+STATUS     STARTED                  DURATION    RUN
+FAILED     2027-01-15 08:01:55 UTC  3.0 s       two
+SUCCEEDED  2027-01-15 08:00:00 UTC  1 min 55 s  one
+"""
+    )
+    assert json.loads(bench.opsctl("list", "--limit", "1", "--query", "[].run").stdout) == ["two"]
+    assert "two FAILED" not in bench.opsctl("list", "--status", "SUCCEEDED").stdout
+    assert bench.opsctl("status", "two").stdout.splitlines()[8].endswith("InvalidRunInput: skip: must be an object")
+
+
+def test_status_as_json_holds_everything(bench: Bench) -> None:
+    bench.opsctl("start", "--name", "one")
+    document = json.loads(bench.opsctl("-o", "json", "status", "on").stdout)
+    assert [document[key] for key in ("run", "status", "started", "stopped")] == [
+        "one", "SUCCEEDED", "2027-01-15T08:00:00.000+00:00", "2027-01-15T08:01:55.000+00:00",
+    ]  # fmt: skip
+    image = document["steps"][2]
+    assert (image["step"], image["branch"]) == ("Train Image Model", [{"state": "Base Model Training", "branch": 0}])
+    (attempt,) = image["entries"][0]["attempts"]
+    assert attempt["parameters"]["TrainingJobName"] == "one-train-image-model-d0r0"
+    assert attempt["output"]["TrainingJobStatus"] == "Completed"
+    assert attempt["ended"] == "2027-01-15T08:01:13.000+00:00"
+    assert SECONDS["Train Image Model"] == image["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (["status", "nightly-6"], "no run 'nightly-6'", "the nearest names are: nightly-7, nightly-71, try"),
+        (["status", "night"], "2 runs begin with 'night'", "say which one: nightly-71, nightly-7"),
+        (["status", "@failed"], "no run has failed", "name the run to work on: opsctl list shows them"),
+        (["status", "no such; run"], "no run 'no such; run'", "the nearest names are: nightly-7, nightly-71, try"),
+        (["status", f"{EXECUTION}:x"],
+         f"the run {EXECUTION}:x does not exist, or its history is gone", None),
+        (["list", "--query", "[?"], f"--query is not a JMESPath expression: {JMESPATH_ERROR}", None),
+    ],
+)  # fmt: skip
+def test_unknown_runs(bench: Bench, words: list[str], error: str, hint: str | None) -> None:
+    for name in ("try", "nightly-7", "nightly-71"):
+        bench.opsctl("start", "--name", name)
+    result = bench.opsctl(*words)
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        2, [f"error: {error}"] + ([f"hint: {hint}"] if hint else []),
+    )  # fmt: skip
+
+
+def test_a_run_of_another_machine(bench: Bench) -> None:
+    arn = bench.states.start(MACHINE.replace("training", "deployment"), "x", "{}")
+    result = bench.opsctl("status", arn)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: x is a run of documents-deployment, not of documents-training\nhint: name its machine with --machine\n",
+    )
