@@ -2,7 +2,8 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
-# Linux wheels on PyPI carry gigabytes of CUDA; this index has the CPU build. Where it cannot be reached, PyPI serves.
+# Linux wheels on PyPI carry gigabytes of CUDA, the CPU build is in an index of its own (or beside PIP_FIND_LINKS). The
+# extra index is named too, because it replaces configured ones that would offer the newer CUDA build.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -16,7 +17,8 @@ $(VENV)/.ready: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (PyTorch first; a few minutes the first time)"
 	@$(BIN)/python -c 'import torch' 2>/dev/null \
-		|| $(PIP) install --no-deps --retries 0 --timeout 15 --index-url $(TORCH_CPU_INDEX) 'torch>=2.6,<3' 2>/dev/null \
+		|| PIP_EXTRA_INDEX_URL=$(TORCH_CPU_INDEX) $(PIP) install --no-deps --retries 0 --timeout 15 \
+			--index-url $(TORCH_CPU_INDEX) 'torch>=2.6,<3' 2>/dev/null \
 		|| echo "no CPU build of PyTorch at $(TORCH_CPU_INDEX): taking the one that PyPI serves"
 	@$(PIP) install --editable '.[sandbox,training,dev]'
 	@touch $@
