@@ -40,11 +40,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns under their headers; statuses coloured on a terminal; None is an empty cell."""
     from tabulate import tabulate
 
-    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    cells = [["" if value is None else str(value) for value in row] for row in ([headers, *rows] if headers else rows)]
     if sys.stdout.isatty():
-        cells = _cut(headers, cells)
+        cells = _cut(cells)
     coloured = [[click.style(cell, fg=COLORS[cell]) if cell in COLORS else cell for cell in row] for row in cells]
-    return tabulate(coloured, list(headers), tablefmt="plain", disable_numparse=True)
+    return tabulate(coloured, tablefmt="plain", disable_numparse=True)  # as headers, tabulate would pad them
 
 
 def facts(pairs: Sequence[tuple[str, Any]]) -> str:
@@ -88,9 +88,8 @@ def _color() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def _cut(headers: Sequence[str], cells: list[list[str]]) -> list[list[str]]:
-    columns = list(zip(*([list(headers)] if headers else []), *cells, strict=True))
-    used = sum(max(map(len, column)) + GAP for column in columns[:-1])
+def _cut(cells: list[list[str]]) -> list[list[str]]:
+    used = sum(max(map(len, column)) + GAP for column in list(zip(*cells, strict=True))[:-1])
     room = max(shutil.get_terminal_size().columns - used, NARROWEST)
     return [[*row[:-1], row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…"] for row in cells]
 

@@ -26,14 +26,14 @@ REFUSED = f"the run input is refused: {UNKNOWN}"
 PLAN = """\
 Rerun of nightly-7 from Train Sequence Model, as nightly-7-r1
 
-ACTION    STEP                     TOOK       WHY
-ALWAYS    Prepare Run              1.0 s      has no guard in the definition
-REUSE     Fetch Preprocessed Data  12.0 s     made by nightly-7
-REUSE     Train Image Model        1 min 0 s  made by nightly-7 (branch 1 of Base Model Training)
-REUSE     Train Text Model         30.0 s     made by nightly-7 (branch 2 of Base Model Training)
-RUN       Train Sequence Model                named by --from
-RUN       Evaluate                            comes after Train Sequence Model
-ALWAYS    Notify Success                      has no guard in the definition
+ACTION  STEP                     TOOK       WHY
+ALWAYS  Prepare Run              1.0 s      has no guard in the definition
+REUSE   Fetch Preprocessed Data  12.0 s     made by nightly-7
+REUSE   Train Image Model        1 min 0 s  made by nightly-7 (branch 1 of Base Model Training)
+REUSE   Train Text Model         30.0 s     made by nightly-7 (branch 2 of Base Model Training)
+RUN     Train Sequence Model                named by --from
+RUN     Evaluate                            comes after Train Sequence Model
+ALWAYS  Notify Success                      has no guard in the definition
 
 change: hyperparameters.sequence_model.max_lr: 1000000.0 -> 0.01
 

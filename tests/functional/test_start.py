@@ -20,14 +20,7 @@ SETTING = "hyperparameters.image_model.epochs=80"
 JSON_ERROR = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 JMESPATH_ERROR = 'Invalid jmespath expression: Incomplete expression: "[?" ^'
 
-
-def test_a_run_that_succeeds(bench: Bench) -> None:
-    result = bench.opsctl("start", "--name", "nightly-7", "--wait")
-    assert result.exit_code == 0
-    assert result.stdout == "nightly-7 SUCCEEDED after 1 min 55 s\n"
-    assert (
-        result.stderr
-        == """\
+TOLD = """\
 following nightly-7
 08:00:00  Prepare Run  started
 08:00:01  Prepare Run  succeeded after 1 s
@@ -44,27 +37,30 @@ following nightly-7
 08:01:54  Notify Success  started
 08:01:55  Notify Success  succeeded after 1 s
 """
-    )
-    result = bench.opsctl("status")
-    assert (
-        result.stdout
-        == """\
+STATUS = """\
 RUN       nightly-7
 MACHINE   documents-training
 STATUS    SUCCEEDED
 STARTED   2027-01-15 08:00:00 UTC
 DURATION  1 min 55 s
 
-STEP                     STATUS     ATTEMPTS    STARTED    DURATION    JOB                                     ERROR
-Prepare Run              SUCCEEDED  1           08:00:00   1.0 s       documents-prepare-run
-Fetch Preprocessed Data  SUCCEEDED  1           08:00:01   12.0 s      nightly-7-fetch-preprocessed-data-d0r0
-Train Image Model        SUCCEEDED  1           08:00:13   1 min 0 s   nightly-7-train-image-model-d0r0
-Train Text Model         SUCCEEDED  1           08:00:13   30.0 s      nightly-7-train-text-model-d0r0
-Train Sequence Model     SUCCEEDED  1           08:01:13   40.0 s      nightly-7-train-sequence-model-d0r0
-Evaluate                 SUCCEEDED  1           08:01:53   1.0 s       nightly-7-evaluate-d0r0
-Notify Success           SUCCEEDED  1           08:01:54   1.0 s
+STEP                     STATUS     ATTEMPTS  STARTED   DURATION   JOB                                     ERROR
+Prepare Run              SUCCEEDED  1         08:00:00  1.0 s      documents-prepare-run
+Fetch Preprocessed Data  SUCCEEDED  1         08:00:01  12.0 s     nightly-7-fetch-preprocessed-data-d0r0
+Train Image Model        SUCCEEDED  1         08:00:13  1 min 0 s  nightly-7-train-image-model-d0r0
+Train Text Model         SUCCEEDED  1         08:00:13  30.0 s     nightly-7-train-text-model-d0r0
+Train Sequence Model     SUCCEEDED  1         08:01:13  40.0 s     nightly-7-train-sequence-model-d0r0
+Evaluate                 SUCCEEDED  1         08:01:53  1.0 s      nightly-7-evaluate-d0r0
+Notify Success           SUCCEEDED  1         08:01:54  1.0 s
 """
-    )
+
+
+def test_a_run_that_succeeds(bench: Bench) -> None:
+    result = bench.opsctl("start", "--name", "nightly-7", "--wait")
+    assert result.exit_code == 0
+    assert result.stdout == "nightly-7 SUCCEEDED after 1 min 55 s\n"
+    assert result.stderr == TOLD
+    assert bench.opsctl("status").stdout == STATUS
 
 
 def test_a_run_that_fails_says_where_and_why_and_what_next(bench: Bench) -> None:
@@ -76,9 +72,8 @@ def test_a_run_that_fails_says_where_and_why_and_what_next(bench: Bench) -> None
         "start", "--name", "nightly-8", "--wait", "--set", "hyperparameters.sequence_model.max_lr=1e6"
     )
     assert result.exit_code == 1
-    assert result.stdout == f"nightly-8 FAILED after 1 min 20 s at {SEQUENCE}: States.TaskFailed: {DIVERGED}\n".replace(
-        "1 min 20 s", result.stdout.partition("after ")[2].partition(" at")[0]
-    )
+    assert result.stdout.startswith("nightly-8 FAILED after 2 min ")  # and the retry's own wait, which is random
+    assert result.stdout.endswith(f" at {SEQUENCE}: States.TaskFailed: {DIVERGED}\n")
     *_, retry, failed, _, _, _, _, last = result.stderr.splitlines()
     assert retry.partition("  ")[2] == f"{SEQUENCE}  attempt 2"
     assert failed.partition("  ")[2] == f"{SEQUENCE}  failed after 40 s: States.TaskFailed: {DIVERGED}"
@@ -198,7 +193,7 @@ def test_interrupting_the_wait_leaves_the_run(bench: Bench) -> None:
 def test_the_list(bench: Bench) -> None:
     result = bench.opsctl("list")
     assert (result.exit_code, result.stdout, result.stderr) == (
-        0, "STATUS    STARTED    DURATION    RUN\n",
+        0, "STATUS  STARTED  DURATION  RUN\n",
         "no run of documents-training yet; start one: opsctl start\n",
     )  # fmt: skip
     bench.opsctl("start", "--name", "one")

@@ -1,0 +1,109 @@
+"""The command line as such: help, versions, misspelt words, global options, and what is imported when."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from opsctl import __version__
+from opsctl.cli.render import duration, size, table
+from opsctl.cli.root import COMMANDS, root
+from tests.functional.pipeline_world import Bench
+
+HEAVY = {"boto3", "botocore", "tabulate", "jmespath", "python_terraform", "moto", "torch", "numpy"}
+
+
+def imported(*words: str) -> set[str]:
+    """The heavy packages that a command imports."""
+    code = "import sys; from opsctl.cli.root import root; code = root.main(sys.argv[1:], standalone_mode=False)\n"
+    code += "print(code, *{name.split('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    return set(run.stdout.splitlines()[-1].split()) & HEAVY
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["strat"], ["rerun", "--help"], ["start", "--nmae", "x"]])
+def test_help_and_mistakes_import_nothing_of_aws(words: list[str]) -> None:
+    assert imported(*words) == set()
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for name in COMMANDS:
+        result = CliRunner().invoke(root, [name, "--help"])
+        assert result.exit_code == 0, result.output
+        assert f"opsctl {name}" in result.output.partition("\n")[2] or name == "sandbox"
+        assert COMMANDS[name][1]
+    assert CliRunner().invoke(root, ["--version"]).output == f"opsctl {__version__}\n"
+    assert "opsctl start --set" in CliRunner().invoke(root, []).output
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["strat"], ["error: no such command 'strat'", "hint: did you mean start or status?"]),
+        (["xyzzy"], ["error: no such command 'xyzzy'", f"hint: there are: {', '.join(COMMANDS)}"]),
+        (["rerun", "--form", "x"], ["error: no such option --form", "hint: did you mean --from?"]),
+        (["--machin", "x"], ["error: no such option --machin", "hint: did you mean --machine?"]),
+        (["list", "--zzz"], ["error: no such option --zzz", "hint: opsctl list --help shows how it is used"]),
+        (["list", "-o", "yaml"], ["error: Invalid value for '-o' / '--output': 'yaml' is not one of 'table', 'json'.",
+                                  "hint: opsctl list --help shows how it is used"]),
+        (["list", "--endpoint-url", "localhost"], [
+            "error: Invalid value for '--endpoint-url': 'localhost' is not an address such as http://127.0.0.1:5000",
+            "hint: opsctl list --help shows how it is used"]),
+        (["status", "a", "b"], ["error: Got unexpected extra argument (b)",
+                                "hint: opsctl status --help shows how it is used"]),
+    ],
+)  # fmt: skip
+def test_misspelt_words(words: list[str], lines: list[str]) -> None:
+    result = CliRunner().invoke(root, words)
+    assert (result.exit_code, result.stderr.splitlines(), result.stdout) == (2, lines, "")
+
+
+def test_global_options_may_stand_before_or_after_and_the_later_one_counts(bench: Bench) -> None:
+    bench.opsctl("start", "--name", "one")
+    before, after = bench.opsctl("-o", "json", "list"), bench.opsctl("list", "-o", "json")
+    assert json.loads(before.stdout) == json.loads(after.stdout)
+    assert bench.opsctl("-o", "json", "list", "-o", "table").stdout.startswith("STATUS")
+
+
+def test_without_a_deployment_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["list"], ["status"], ["start"], ["rerun", "--from", "x"]):
+        result = CliRunner().invoke(root, [*words, "--terraform-dir", str(tmp_path)])
+        assert (result.exit_code, len(result.stderr.splitlines())) == (4, 2)
+    result = CliRunner().invoke(root, ["list", "--context", "sandbox"])
+    assert (result.exit_code, result.stderr) == (
+        4,
+        f"error: no sandbox is up in {tmp_path}/.opsctl/sandbox\nhint: start one: opsctl sandbox up\n",
+    )
+
+
+def test_what_is_no_error_of_the_users_keeps_its_traceback(bench: Bench) -> None:
+    bench.states.executions[""] = ()  # type: ignore[assignment]
+    assert isinstance(bench.opsctl("list").exception, ValueError)
+
+
+def test_words_for_numbers() -> None:
+    assert [duration(s) for s in (None, 0, 59.94, 59.96, 3599, 7500)] == [
+        None, "0.0 s", "59.9 s", "1 min 0 s", "59 min 59 s", "2 h 05 min",
+    ]  # fmt: skip
+    assert [size(count) for count in (0, 999, 1000, 3_210_000, 5e12)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "3.2 MB",
+        "5000.0 GB",
+    ]
+
+
+def test_a_table_is_cut_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["FAILED", "x" * 90], ["RUN", None]]
+    assert "x" * 90 in table(["STATUS", "ERROR"], rows)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    lines = table(["STATUS", "ERROR"], rows).splitlines()
+    assert lines[1] == f"\x1b[31mFAILED\x1b[0m  {'x' * 51}…"
