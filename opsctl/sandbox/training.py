@@ -21,6 +21,7 @@ from opsctl.sandbox.api import ApiError, serve, validation_error
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.processes import Process
+from opsctl.sandbox.provider import present
 from opsctl.sandbox.storage import Mirror, NoSuchBucketError, Storage
 from opsctl.sandbox.trainingjob import TrainingJob
 from opsctl.sandbox.world import World
@@ -92,6 +93,14 @@ class TrainingResponse(SageMakerResponse):
         """StopTrainingJob."""
         self._backend.stop_training_job(self._get_param("TrainingJobName"))
         return EmptyResult()
+
+    def describe_model(self) -> ActionResult:
+        """DescribeModel, without the structures that were not given."""
+        return ActionResult(present(self._backend.describe_model(self._get_param("ModelName")).response_object))
+
+    def describe_endpoint_config(self) -> ActionResult:
+        """DescribeEndpointConfig, without the structures that were not given."""
+        return ActionResult(present(self._backend.describe_endpoint_config(self._get_param("EndpointConfigName"))))
 
     @property
     def _backend(self) -> TrainingBackend:
