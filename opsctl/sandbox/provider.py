@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import moto.s3.models
-import moto.s3.urls
+import moto.s3.responses
 from moto.core.common_types import TYPE_RESPONSE
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
@@ -58,6 +58,7 @@ def present(document: Any) -> Any:
 def install() -> None:
     """Put the corrections in place."""
     models: Any = moto.s3.models
+    responses: Any = moto.s3.responses
     models.FakeBucket = Bucket
-    for path, handler in list(moto.s3.urls.url_paths.items()):
-        moto.s3.urls.url_paths[path] = getattr(BucketResponse, handler.__name__)
+    # moto reads S3's table of paths anew each time, from the class of this name.
+    responses.S3Response = BucketResponse
