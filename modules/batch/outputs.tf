@@ -1,6 +1,7 @@
 output "job_definition" {
-  description = "ARN of the fetch job's definition, once its roles may do their work."
-  value       = aws_batch_job_definition.fetch.arn
+  # Without its revision: a run that is under way must find a definition after an apply has deregistered the one it knew.
+  description = "ARN of the fetch job's definition, whatever its revision, once its roles may do their work."
+  value       = aws_batch_job_definition.fetch.arn_prefix
   depends_on  = [aws_iam_role_policy.execution, aws_iam_role_policy.job]
 }
 

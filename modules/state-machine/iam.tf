@@ -41,7 +41,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "SubmitBatchJobs"
     actions   = ["batch:SubmitJob"]
-    resources = [var.uses.job_definition, var.uses.job_queue]
+    resources = [var.uses.job_definition, "${var.uses.job_definition}:*", var.uses.job_queue]
   }
   statement {
     sid     = "FollowBatchJobs"

@@ -34,7 +34,10 @@ mock_resource "aws_batch_compute_environment" {
 }
 
 mock_resource "aws_batch_job_definition" {
-  defaults = { arn = "arn:aws:batch:us-east-1:123456789012:job-definition/documents-fetch-preprocessed-data:1" }
+  defaults = {
+    arn        = "arn:aws:batch:us-east-1:123456789012:job-definition/documents-fetch-preprocessed-data:1"
+    arn_prefix = "arn:aws:batch:us-east-1:123456789012:job-definition/documents-fetch-preprocessed-data"
+  }
 }
 
 mock_resource "aws_batch_job_queue" {
