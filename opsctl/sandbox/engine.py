@@ -24,6 +24,7 @@ from opsctl.sandbox.runs import Run
 from opsctl.sandbox.tasks import Task
 
 WORKERS = 64
+ENDERS = 8
 CLOSED_TOKENS = 10_000
 FINAL = (Succeeded, Failed, StartFailed, SubmitFailed)
 logger = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Engine:
         self._timers: list[tuple[float, int, Run]] = []
         self._order = itertools.count()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="integration")
+        # Of its own, so that ending jobs never waits behind requests that take long.
+        self._ending = ThreadPoolExecutor(ENDERS, thread_name_prefix="ending")
         self._tokens: dict[str, Task] = {}
         self._closed_tokens: OrderedDict[str, None] = OrderedDict()
         self._tokens_lock = threading.Lock()
@@ -107,11 +110,16 @@ class Engine:
         run, number = task.run, task.effect.task
         if isinstance(outcome, FINAL):
             run.tasks.pop(number, None)
+            if task.effect.token is not None:
+                with self._tokens_lock:
+                    self._close_token(task.effect.token)
         self._move(run, lambda walk: walk.resolve(number, outcome, self._clock()))
 
     def _stop(self, run: Run, error: str | None, cause: str | None, done: Future[None]) -> None:
-        self._move(run, lambda walk: walk.stop(self._clock(), error, cause))
-        done.set_result(None)
+        try:
+            self._move(run, lambda walk: walk.stop(self._clock(), error, cause))
+        finally:
+            done.set_result(None)
 
     def _move(self, run: Run, step: Callable[[Execution], None]) -> None:
         """Take one step of an execution and carry out what follows. A step that raises ends the execution FAILED."""
@@ -152,16 +160,15 @@ class Engine:
         if task.effect.token is not None:
             with self._tokens_lock:
                 self._close_token(task.effect.token)
-        # Ending a job may take a request of its own.
-        self._pool.submit(task.abandon)
+        self._ending.submit(task.abandon)
 
     def _finish(self, run: Run, status: str, error: str | None = None, cause: str | None = None) -> None:
         for number in list(run.tasks):
             self._abandon(run, AbandonTask(number))
         run.armed = None
         run.close(self._clock(), status, error, cause)
-        self._changed(run)
         run.ended.set_result(run.describe())
+        self._changed(run)
 
     def _close_token(self, token: str) -> None:
         if self._tokens.pop(token, None) is not None:

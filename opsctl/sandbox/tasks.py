@@ -23,6 +23,11 @@ class Task:
         self._abandoned = False
         self._cancel: Callable[[], None] | None = None
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the attempt any more."""
+        return self._abandoned
+
     def tell(self, outcome: Outcome) -> None:
         """Report an outcome to the execution. Ignored there if the attempt is closed."""
         self._tell(self, outcome)

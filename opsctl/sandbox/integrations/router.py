@@ -51,6 +51,8 @@ class Router:
 
     def begin(self, task: Task) -> None:
         """Carry out one task and tell what becomes of it; whatever goes wrong is told too."""
+        if task.abandoned:
+            return
         resource = task.effect.resource
         submits = resource.endswith((*SYNC, CALLBACK))
         task.tell(Started())
