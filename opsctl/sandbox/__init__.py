@@ -6,6 +6,6 @@ Importing this package is cheap: moto is only imported by the server process.
 from __future__ import annotations
 
 from opsctl.sandbox.environment import environment, exports
-from opsctl.sandbox.lifecycle import default_directory, down, jobs, status, up
+from opsctl.sandbox.lifecycle import down, jobs, status, up
 
-__all__ = ["default_directory", "down", "environment", "exports", "jobs", "status", "up"]
+__all__ = ["down", "environment", "exports", "jobs", "status", "up"]

@@ -20,19 +20,6 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
-def default_directory() -> Path:
-    """`OPSCTL_SANDBOX_DIR`, else `.opsctl/sandbox` below the module root, else below the current directory.
-
-    The module root is the nearest directory from here upwards that holds main.tf and definitions/.
-    """
-    named = os.environ.get("OPSCTL_SANDBOX_DIR")
-    if named:
-        return Path(named).absolute()
-    here = Path.cwd()
-    modules = (place for place in (here, *here.parents) if _is_module(place))
-    return next(modules, here) / ".opsctl" / "sandbox"
-
-
 def status(directory: Path) -> dict[str, Any] | None:
     """What server.json says of the live server of this directory; None if no server is up there."""
     place = SandboxDirectory(directory)
@@ -99,10 +86,6 @@ def down(directory: Path) -> bool:
         raise OpsError("a job of the sandbox does not end", f"see {place.jobs}")
     place.remove()
     return True
-
-
-def _is_module(place: Path) -> bool:
-    return (place / "main.tf").is_file() and (place / "definitions").is_dir()
 
 
 def _same_port(running: dict[str, Any], port: int | None) -> dict[str, Any]:
