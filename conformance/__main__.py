@@ -1,0 +1,35 @@
+"""python -m conformance FOLDER: measure, print, judge.
+
+Exits 1 if a measure misses its bar, 2 if the folder or a bar cannot be read. Bars, in percent, from the environment:
+MIN_REPLAY (97), MIN_READ (100, read without error), MIN_READER (99.5, every status right), MIN_VERDICTS (97),
+MIN_SAMPLES (99).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from conformance.measures import measure
+from conformance.report import lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="a corpus: histories and definitions, each with a .jsonl index")
+    folder = parser.parse_args(arguments).folder
+    try:
+        measures = measure(folder, os.environ)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"error: cannot measure {folder}: {error}", file=sys.stderr)
+        return 2
+    for one in measures:
+        print("\n".join(lines(one)))
+    return 0 if all(one.passed for one in measures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

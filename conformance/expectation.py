@@ -1,0 +1,153 @@
+"""What a history's states came to, worked out from the events and the definition without the reader.
+
+Slow and plain on purpose, and written against the same rules from the other end: the reader moves forward in one pass,
+this looks back from every state by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.corpus import Event, Recording
+from conformance.replay import details, work
+
+_ENDS = {
+    "ExecutionSucceeded": "SUCCEEDED",
+    "ExecutionFailed": "FAILED",
+    "ExecutionAborted": "ABORTED",
+    "ExecutionTimedOut": "TIMED_OUT",
+}
+_BROKEN = frozenset({"Failed", "TimedOut", "SubmitFailed", "StartFailed", "ScheduleFailed"})
+
+
+def expected_status(recording: Recording) -> str:
+    """The execution's status: its last word, unless it was redriven after that."""
+    last = [
+        event["type"] for event in recording.events if event["type"] in _ENDS or event["type"] == "ExecutionRedriven"
+    ]
+    return _ENDS.get(last[-1], "RUNNING") if last else "RUNNING"
+
+
+def expected_states(recording: Recording) -> dict[int, tuple[str, str]]:
+    """By the id of a state's Entered event its name and status."""
+    return _Backwards(recording).states()
+
+
+class _Backwards:
+    def __init__(self, recording: Recording) -> None:
+        self.events = recording.events
+        self.by_id = {event["id"]: event for event in self.events}
+        self.status = expected_status(recording)
+        self.catches = dict(_catches(recording.definition)) if recording.definition else {}
+        self.entries = [event for event in self.events if event["type"].endswith("StateEntered")]
+        self.exits = {
+            entry["id"]: event
+            for event in self.events
+            if event["type"].endswith("StateExited") and (entry := self._entry_of_exit(event)) is not None
+        }
+        self.blamed = self._blamed()
+
+    def states(self) -> dict[int, tuple[str, str]]:
+        return {entry["id"]: (str(details(entry)["name"]), self._status(entry)) for entry in self.entries}
+
+    def _status(self, entry: Event) -> str:
+        left = self.exits.get(entry["id"])
+        if left is not None:
+            return "CAUGHT" if self._caught(entry, left) else "SUCCEEDED"
+        if entry["type"].startswith("Fail") or entry["id"] in self.blamed:
+            return "FAILED"
+        if self.status == "RUNNING" and not self._enclosing_is_over(entry):
+            return "RUNNING"
+        return "TIMED_OUT" if self.status == "TIMED_OUT" and not self._enclosing_is_over(entry) else "ABORTED"
+
+    def _back(self, event: Event | None) -> Iterator[Event]:
+        """The event and what led to it, the latest first."""
+        while event is not None:
+            yield event
+            event = self.by_id.get(event["previousEventId"])
+
+    def _entry_of_exit(self, left: Event) -> Event | None:
+        name, kind = details(left).get("name"), left["type"].replace("Exited", "Entered")
+        return next((one for one in self._back(left) if one["type"] == kind and details(one).get("name") == name), None)
+
+    def _caught(self, entry: Event, left: Event) -> bool:
+        """By the definition if it tells: the next state is one that only a Catch leads to. Else by what came before."""
+        following = next((one for one in self.entries if one["previousEventId"] == left["id"]), None)
+        usual, handlers = self.catches.get(str(details(left).get("name")), (None, frozenset()))
+        if following is not None and details(following)["name"] in handlers and details(following)["name"] != usual:
+            return True
+        before = self.by_id.get(left["previousEventId"], {"type": ""})["type"]
+        if left["type"].startswith(("Parallel", "Map")):
+            return (
+                before in ("ParallelStateFailed", "MapStateFailed", "EvaluationFailed")
+                and before != ""
+                and (not self._succeeded_beside(left))
+            )
+        return (work(before) or "") in _BROKEN or before == "EvaluationFailed"
+
+    def _succeeded_beside(self, left: Event) -> bool:
+        kind = left["type"].replace("Exited", "Succeeded")
+        return any(
+            event["type"] == kind and event["previousEventId"] == left["previousEventId"] for event in self.events
+        )
+
+    def _blamed(self) -> set[int]:
+        """States that never left because they failed: what each report of a failure, nearest first, points back to."""
+        blamed: set[int] = set()
+        for event in self.events:
+            if event["type"] in ("ExecutionFailed", "ParallelStateFailed", "MapStateFailed", "MapIterationFailed"):
+                blamed |= set(self._open_on_the_way(event))
+            elif event["type"] == "EvaluationFailed":
+                # Its link may lead past the state it speaks of: it names the state instead.
+                named = [one for one in self.entries if details(one)["name"] == details(event).get("state")]
+                blamed |= {one["id"] for one in named[-1:] if one["id"] < event["id"]}
+        return blamed
+
+    def _open_on_the_way(self, report: Event) -> Iterator[int]:
+        """The state that the report is about and, up to the one that the report itself belongs to, what encloses it."""
+        passed: set[str] = set()  # names of states that were left before: their entries are not open
+        first = True
+        for event in self._back(self.by_id.get(report["previousEventId"])):
+            if event["type"].endswith("StateExited"):
+                passed.add(str(details(event)["name"]))
+            elif event["type"].endswith("StateEntered"):
+                name = str(details(event)["name"])
+                if name in passed:
+                    passed.discard(name)
+                    continue
+                if event["id"] in self.exits:
+                    if report["type"] != "ExecutionFailed":
+                        return
+                    continue
+                is_scope = event["type"].startswith(("Parallel", "Map"))
+                if first or (is_scope and report["type"] == "ExecutionFailed"):
+                    yield event["id"]
+                elif is_scope:
+                    return
+                first = False
+
+    def _enclosing_is_over(self, entry: Event) -> bool:
+        """Whether the Parallel or Map around it has been left or has failed."""
+        passed: set[str] = set()
+        for event in self._back(self.by_id.get(entry["previousEventId"])):
+            if event["type"].endswith("StateExited"):
+                passed.add(str(details(event)["name"]))
+            elif event["type"].endswith("StateEntered"):
+                name = str(details(event)["name"])
+                if name in passed:
+                    passed.discard(name)
+                elif event["type"].startswith(("Parallel", "Map")):
+                    return event["id"] in self.exits or event["id"] in self.blamed
+        return False
+
+
+def _catches(definition: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | None, frozenset[str]]]]:
+    """By state name: where it goes, and where its Catch goes."""
+    states = definition.get("States")
+    for name, state in (states if isinstance(states, dict) else {}).items():
+        yield name, (state.get("Next"), frozenset(catcher["Next"] for catcher in state.get("Catch", ())))
+        inner = [*state.get("Branches", ()), state.get("ItemProcessor"), state.get("Iterator")]
+        for scope in inner:
+            if isinstance(scope, dict):
+                yield from _catches(scope)

@@ -1,0 +1,222 @@
+"""Walk a recorded execution again: the definition, the input and each task's recorded outcome in, our events out.
+
+The recorded events are read in order. One that is an outcome (a task's Started, Submitted, Succeeded, Failed …) is told
+to our execution; one that takes time (a Wait's end, a retry, a timeout) lets the virtual clock run until our execution
+has come as far. Which of our tasks a recorded outcome belongs to is found by the state's name and the arguments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from conformance.corpus import Event, Recording
+from conformance.drawn import Dice, Drawn
+from conformance.inputs import real_input
+from opsctl.asl import Execution, parse
+from opsctl.asl.effects import (
+    Effect,
+    Failed,
+    Heartbeat,
+    Outcome,
+    ScheduleTask,
+    Started,
+    StartFailed,
+    SubmitFailed,
+    Submitted,
+    Succeeded,
+)
+
+_REDRIVE_CAME = datetime(2023, 11, 15)  # noqa: DTZ001 AWS's context object has RedriveCount since; recordings name days
+_WORK = ("LambdaFunction", "Activity", "Task")
+_MOST_TIMERS = 100_000
+_NAME, _MACHINE = "DrawnExecutionName", "DrawnMachineName"
+
+
+@dataclass
+class Replay:
+    """What came of it: our events and status, and what was drawn on the way."""
+
+    events: list[Event]
+    status: str
+    drawn: Drawn
+
+
+def replay(recording: Recording) -> Replay:
+    """Raises `InvalidDefinition` if our parser refuses the definition."""
+    return _Driver(recording).run()
+
+
+def details(event: Event) -> Mapping[str, Any]:
+    """An event's details, whatever their key."""
+    return next((value for key, value in event.items() if key.endswith("EventDetails") and value), {})
+
+
+def work(event_type: str) -> str | None:
+    """What an event says of a task's work: `Scheduled`, `Succeeded` … None for other events."""
+    for prefix in _WORK:
+        if event_type.startswith(prefix) and not event_type.startswith("TaskState"):
+            return event_type.removeprefix(prefix)
+    return None
+
+
+def outcome_of(event: Event) -> Outcome | None:
+    """What our execution has to be told of a recorded event."""
+    told, what = details(event), work(event["type"])
+    if what == "Started":
+        return Started(told.get("workerName"))
+    if what == "Submitted":
+        return Submitted(told["output"])
+    if what == "Succeeded":
+        return Succeeded(told.get("output", "null"))
+    failures = {
+        "Failed": Failed,
+        "SubmitFailed": SubmitFailed,
+        "StartFailed": StartFailed,
+        "ScheduleFailed": StartFailed,
+    }
+    return failures[what](told.get("error") or "", told.get("cause") or "") if what in failures else None
+
+
+@dataclass
+class _Driver:
+    recording: Recording
+    tasks: dict[int, int] = field(default_factory=dict)  # recorded Scheduled event -> our task
+    asked: list[ScheduleTask] = field(default_factory=list)  # not yet matched
+    due_to_time_out: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.events = self.recording.events
+        self.by_id = {event["id"]: event for event in self.events}
+        self.now = datetime.fromisoformat(self.events[0]["timestamp"]).timestamp()
+        dice, text = Dice(0), json.dumps(self.recording.definition)
+        self.drawn = Drawn(text, dice, self.now, self.now)
+        self.expected_steps: Counter[tuple[str, str]] = Counter()
+        self.execution = self._execution(dice)
+
+    def _execution(self, dice: Dice) -> Execution:
+        started = details(self.events[0])
+        region = next((details(event)["region"] for event in self.events if "region" in details(event)), "us-east-1")
+        machine = f"arn:aws:states:{region}:123456789012:stateMachine:{_MACHINE}"
+        arn = f"arn:aws:states:{region}:123456789012:execution:{_MACHINE}:{_NAME}"
+        start = datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        own: dict[str, Any] = {"Id": arn, "Name": _NAME, "RoleArn": started.get("roleArn", ""), "StartTime": start}
+        if self.recording.recorded is None or self.recording.recorded >= _REDRIVE_CAME:
+            own["RedriveCount"] = 0
+        self.drawn.words |= {arn, machine, _NAME, _MACHINE}
+        text, self.drawn.real = real_input(started["input"], self.recording.input)
+        context = {"Execution": own, "StateMachine": {"Id": machine, "Name": _MACHINE}}
+        return Execution(parse(dict(self.recording.definition or {})), text, context, dice)
+
+    def run(self) -> Replay:
+        self.execution.start(self.now)
+        self._collect()
+        for event in self.events:
+            if self.execution.status != "RUNNING":
+                break
+            self._follow(event)
+        if self.recording.status != "RUNNING":
+            self._let_time_pass(lambda: False)
+        self.drawn.until = self.now
+        return Replay(self.execution.events, self.execution.status, self.drawn)
+
+    def _follow(self, event: Event) -> None:
+        what = work(event["type"])
+        if event["type"] == "ExecutionAborted":
+            self.execution.stop(self.now, details(event).get("error"), details(event).get("cause"))
+        elif event["type"] == "WaitStateExited":
+            self._await_step(event)
+        elif what == "Scheduled":
+            self._find(event)
+        elif what == "TimedOut":
+            self._time_out(event)
+        elif (outcome := outcome_of(event)) is not None:
+            self._tell(event, outcome)
+
+    def _await_step(self, event: Event) -> None:
+        """Let time pass until our execution has left as many Waits of that name as the recorded one."""
+        name = details(event).get("name")
+        self.expected_steps[event["type"], str(name)] += 1
+        wanted = self.expected_steps[event["type"], str(name)]
+        self._let_time_pass(lambda: self._left(event["type"], name) >= wanted)
+
+    def _left(self, kind: str, name: Any) -> int:
+        return sum(1 for ours in self.execution.events if ours["type"] == kind and details(ours).get("name") == name)
+
+    def _find(self, scheduled: Event) -> None:
+        """Find our task for a recorded Scheduled event; a retry's comes after its delay."""
+        name = self._state_of(scheduled)
+        self._let_time_pass(lambda: any(task.state == name for task in self.asked))
+        of_that_name = [task for task in self.asked if task.state == name]
+        if not of_that_name:
+            return
+        told = details(scheduled)
+        wanted = _value(told.get("parameters", told.get("input")))
+        task = next((task for task in of_that_name if task.parameters == wanted), of_that_name[0])
+        self.asked.remove(task)
+        self.tasks[scheduled["id"]] = task.task
+
+    def _tell(self, event: Event, outcome: Outcome) -> None:
+        task = self._task_of(event)
+        if task is not None:
+            self.now += 0.001
+            self.execution.resolve(task, outcome, self.now)
+            self._collect()
+
+    def _time_out(self, event: Event) -> None:
+        task = self._task_of(event)
+        if task is not None:
+            self.due_to_time_out.add(task)
+            kind = event["type"]
+            self.expected_steps[kind, ""] += 1
+            self._let_time_pass(lambda: self._count(kind) >= self.expected_steps[kind, ""])
+
+    def _count(self, kind: str) -> int:
+        return sum(1 for ours in self.execution.events if ours["type"] == kind)
+
+    def _let_time_pass(self, there: Any) -> None:
+        """Fire timers, one after the other, until `there` or nothing is left that time alone could change."""
+        for _ in range(_MOST_TIMERS):
+            due = self.execution.next_timer()
+            if due is None or there() or self.execution.status != "RUNNING":
+                return
+            # Signs of life are not recorded: a task that did not time out must have given them.
+            for task in set(self.tasks.values()) - self.due_to_time_out:
+                self.execution.resolve(task, Heartbeat(), self.now)
+            due = self.execution.next_timer() or due
+            self.now = max(self.now, due)
+            self.execution.tick(self.now)
+            self._collect()
+
+    def _collect(self) -> None:
+        for effect in self.execution.effects():
+            self._take(effect)
+
+    def _take(self, effect: Effect) -> None:
+        if isinstance(effect, ScheduleTask):
+            self.asked.append(effect)
+            if effect.token is not None:
+                self.drawn.words.add(effect.token)
+
+    def _task_of(self, event: Event) -> int | None:
+        seen: Event | None = event
+        while seen is not None and work(seen["type"]) != "Scheduled":
+            seen = self.by_id.get(seen["previousEventId"])
+        return None if seen is None else self.tasks.get(seen["id"])
+
+    def _state_of(self, event: Event) -> str | None:
+        seen: Event | None = event
+        while seen is not None and not seen["type"].endswith("StateEntered"):
+            seen = self.by_id.get(seen["previousEventId"])
+        return None if seen is None else str(details(seen)["name"])
+
+
+def _value(text: str | None) -> Any:
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return text
