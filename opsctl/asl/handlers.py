@@ -45,7 +45,3 @@ class Handlers:
             parallel_state.given_up(walk, frame)
         elif frame.state.type == "Map":
             map_state.given_up(walk, frame)
-
-    def item_of(self, walk: Walk, frame: Frame) -> dict[str, Any] | None:
-        """The context object's `Map` for a frame, None outside any Map."""
-        return map_state.item_of(walk, frame)

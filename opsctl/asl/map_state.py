@@ -169,14 +169,3 @@ def _finish(walk: Walk, frame: Frame) -> None:
 def given_up(walk: Walk, frame: Frame) -> None:
     """No retry is left."""
     frame.link = walk.journal.add(walk.now, "MapStateFailed", frame.link)
-
-
-def item_of(walk: Walk, frame: Frame) -> dict[str, Any] | None:
-    """The context object's `Map` for a frame within an iteration, however deep; None outside any."""
-    inner: Frame | None = frame
-    while inner is not None and inner.parent is not None:
-        parent = walk.frames[inner.parent]
-        if isinstance(parent.state, Map):
-            return {"Item": {"Index": inner.index, "Value": parent.items[inner.index]}}
-        inner = parent
-    return None

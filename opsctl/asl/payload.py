@@ -15,6 +15,13 @@ LIMIT_BYTES = 262_144
 """The most that AWS lets a state's input, output or result have, in bytes of UTF-8."""
 
 _UNKNOWN: Any = object()
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"'{text}' is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _WORST_BYTES_PER_CHARACTER = 4
 
@@ -35,9 +42,12 @@ class Payload:
 
     @property
     def value(self) -> Any:
-        """The Python value. Raises `json.JSONDecodeError` if the text is no JSON."""
+        """The Python value. Raises `ValueError` if the text is no JSON."""
         if self._value is _UNKNOWN:
-            self._value = json.loads(self.text)
+            try:
+                self._value = _decode(self.text)
+            except RecursionError as error:
+                raise ValueError("the JSON is nested too deeply") from error
         return self._value
 
     @property

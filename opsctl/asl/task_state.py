@@ -6,7 +6,6 @@ Which events are written depends on the resource: a Lambda function's ARN, an ac
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,10 +24,11 @@ from opsctl.asl.effects import (
 )
 from opsctl.asl.environment import Environment
 from opsctl.asl.events import failure, with_input, with_output
-from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, TIMEOUT, StateError
+from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, StateError
 from opsctl.asl.flow import Setting
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
+from opsctl.asl.sight import new_token
 from opsctl.asl.walk import Walk
 
 _INTEGRATION = "arn:aws:states:::"
@@ -69,7 +69,7 @@ def classify(arn: str) -> Resource:
 def run(walk: Walk, frame: Frame, state: Task) -> None:
     """Schedule one attempt."""
     resource = classify(state.resource)
-    frame.token = walk.new_token(frame) if resource.callback else None
+    frame.token = new_token(walk, frame) if resource.callback else None
     environment = walk.environment(frame)
     arguments = state.flow.arguments(frame.input, environment)
     if arguments.oversized:
@@ -184,6 +184,11 @@ def _restart_heartbeat(walk: Walk, frame: Frame) -> None:
 
 
 def _succeeded(walk: Walk, frame: Frame, resource: Resource, output: Payload) -> None:
+    try:
+        _ = output.value
+    except ValueError as error:
+        _failed(walk, frame, resource, f"{resource.prefix}Failed", RUNTIME, f"The task's output is no JSON: {error}")
+        return
     if output.oversized:
         cause = _TOO_LARGE.format(name=frame.state.name)
         _failed(walk, frame, resource, f"{resource.prefix}Failed", DATA_LIMIT_EXCEEDED, cause)
@@ -195,8 +200,6 @@ def _succeeded(walk: Walk, frame: Frame, resource: Resource, output: Payload) ->
         walk.leave_with_result(frame, output)
     except StateError as problem:
         walk.fail_with(frame, problem)
-    except json.JSONDecodeError as error:
-        walk.fail(frame, "States.Runtime", f"The task's output is no JSON: {error}")
 
 
 def _failed(walk: Walk, frame: Frame, resource: Resource, kind: str, error: str, cause: str) -> None:

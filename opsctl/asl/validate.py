@@ -20,25 +20,42 @@ from opsctl.asl.validation_states import check_scope, check_warnings, finding, l
 from opsctl.asl.validation_values import integer_from
 
 MAX_BYTES = 1_048_576
+MAX_DEPTH = 200
+_TOO_DEEP = finding("The definition is nested too deeply.", "", "INVALID_JSON_DESCRIPTION")
 _PATH_FIELDS = ("Error", "Cause", "Seconds", "Timestamp", "TimeoutSeconds", "HeartbeatSeconds")
 
 
 def validate(definition: str | Mapping[str, Any]) -> tuple[Diagnostic, ...]:
     """All findings about a definition (JSON text or its value): the errors in the document's order, then warnings."""
     source, diagnostics = _read(definition)
-    return diagnostics or tuple(_check(source))
+    return diagnostics or _checked(source)
 
 
 def parse(definition: str | Mapping[str, Any]) -> StateMachine:
     """The machine of a definition (JSON text or its value). Raises `InvalidDefinition`."""
     source, diagnostics = _read(definition)
-    errors = diagnostics or tuple(found for found in _check(source) if found.severity == "ERROR")
+    errors = tuple(found for found in diagnostics or _checked(source) if found.severity == "ERROR")
     if errors:
         raise InvalidDefinition(errors)
     try:
         return build_machine(source)
     except UnsupportedError as error:
         raise InvalidDefinition((finding(f"Not supported here: {error}", "", "UNSUPPORTED"),)) from error
+
+
+def _checked(source: dict[str, Any]) -> tuple[Diagnostic, ...]:
+    return (_TOO_DEEP,) if _deeper_than(MAX_DEPTH, source) else tuple(_check(source))
+
+
+def _deeper_than(limit: int, document: Any) -> bool:
+    """Whether arrays and objects are nested deeper. The checks recurse; they must not exhaust the stack."""
+    level = [document]
+    for _ in range(limit):
+        level = [item for holder in level for item in (holder.values() if isinstance(holder, dict) else holder)]
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _check(source: dict[str, Any]) -> Iterator[Diagnostic]:
@@ -113,7 +130,7 @@ def _read(definition: str | Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Di
     except _DuplicateFieldError as error:
         return {}, (finding(str(error), "", "INVALID_JSON_DESCRIPTION"),)
     except RecursionError:
-        return {}, (finding("The definition is nested too deeply.", "", "INVALID_JSON_DESCRIPTION"),)
+        return {}, (_TOO_DEEP,)
     if not isinstance(source, dict):
         return {}, (finding("Value must be an object.", "/"),)
     return source, ()

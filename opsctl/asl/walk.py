@@ -15,7 +15,6 @@ ends the execution on the spot.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,13 +29,15 @@ from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, QueryErro
 from opsctl.asl.flow import error_output, texts_of
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
+from opsctl.asl.retrying import delay_before
+from opsctl.asl.sight import environment_of
 from opsctl.asl.timers import Timers
-from opsctl.asl.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from opsctl.asl.handlers import Handlers
 
 _FULL = "The execution reached the maximum number of history events (25000)."
+_TOO_DEEP = "The execution's data is nested too deeply."
 _HAS_ABORTED_EVENT = frozenset({"Task", "Wait", "Parallel", "Map"})
 ROOT = 0
 
@@ -104,13 +105,15 @@ class Walk:
 
     @contextmanager
     def moving(self, now: float) -> Iterator[None]:
-        """Serve one call: whatever it sets off goes on until all frames wait, or the history is full."""
+        """Serve one call: whatever it sets off goes on until all frames wait, or nothing can go on."""
         self.now = now
         try:
             yield
             self.drain()
         except HistoryFullError:
             self.end_failed(len(self.journal.events), RUNTIME, _FULL)
+        except RecursionError:
+            self.end_failed(len(self.journal.events), RUNTIME, _TOO_DEEP)
 
     def _enter(self, frame: Frame) -> None:
         state = frame.state
@@ -172,6 +175,10 @@ class Walk:
 
     def fail_with(self, frame: Frame, problem: StateError) -> None:
         """The state has failed with what an expression or a rule raised."""
+        self.fail(frame, problem.error, self._told(frame, problem))
+
+    def _told(self, frame: Frame, problem: StateError) -> str | None:
+        """The cause as AWS tells it, written down first if it has an event of its own."""
         cause = problem.cause
         if problem.evaluation:
             cause = (
@@ -180,7 +187,7 @@ class Walk:
             )
         if isinstance(problem, QueryError):
             self._write_evaluation_failed(frame, problem, cause)
-        self.fail(frame, problem.error, cause)
+        return cause
 
     def _write_evaluation_failed(self, frame: Frame, problem: QueryError, cause: str | None) -> None:
         details = {"error": problem.error, "cause": cause, "state": frame.state.name}
@@ -216,11 +223,7 @@ class Walk:
             used = frame.retries.get(position, 0)
             if used >= retrier.attempts:
                 return False
-            delay = retrier.interval * retrier.backoff**used
-            if retrier.max_delay is not None:
-                delay = min(delay, retrier.max_delay)
-            if retrier.full_jitter:
-                delay = self.random.uniform(0, delay)
+            delay = delay_before(retrier, used, self.random)
             frame.retries[position] = used + 1
             self.drop_children(frame)
             frame.phase = Phase.RETRY
@@ -241,7 +244,7 @@ class Walk:
             output, assigned = catcher.handle(frame.input, caught, self.environment(frame))
             self.leave(frame, output, catcher.next, assigned)
         except StateError as problem:
-            self._fail_frame(frame, problem.error, problem.cause)
+            self._fail_frame(frame, problem.error, self._told(frame, problem))
 
     def _fail_frame(self, frame: Frame, error: str | None, cause: str | None) -> None:
         frame.phase = Phase.FAILED
@@ -304,47 +307,6 @@ class Walk:
             if frame.open:
                 frame.phase = Phase.ABORTED
 
-    # what expressions see
-
     def environment(self, frame: Frame) -> Environment:
-        """What expressions in the frame's state can see. `$` is left to the flow, which knows what it means there."""
-        return Environment(
-            context=lambda: self.context(frame),
-            variable=lambda name: self._variable(frame, name),
-            random=self.random,
-            now=self.now,
-        )
-
-    def _variable(self, frame: Frame, name: str) -> Any:
-        while name not in frame.variables:
-            if frame.parent is None:
-                raise KeyError(name)
-            frame = self.frames[frame.parent]
-        return frame.variables[name]
-
-    def context(self, frame: Frame) -> dict[str, Any]:
-        """The context object (`$$`)."""
-        given = self.base_context.get("Execution", {})
-        entered = {"Name": frame.state.name, "EnteredTime": format_timestamp(frame.entered_at)}
-        # AWS's own order of the members.
-        execution = {**({"Id": given["Id"]} if "Id" in given else {}), "Input": self.input.value, **given}
-        execution["RedriveCount"] = self.redrives
-        if self.redriven_at is not None:
-            execution["RedriveTime"] = self.redriven_at
-        context = {
-            **self.base_context,
-            "Execution": execution,
-            "State": {**entered, "RetryCount": frame.attempt} if isinstance(frame.state, Guarded) else entered,
-        }
-        if frame.token is not None:
-            context["Task"] = {"Token": frame.token}
-        item = self.handlers.item_of(self, frame)
-        if item is not None:
-            context["Map"] = item
-        return context
-
-    def new_token(self, frame: Frame) -> str:
-        """A task token: unguessable without the random source, unique to execution and task."""
-        execution = self.base_context.get("Execution", {}).get("Id", "")
-        seed = f"{execution}/{frame.id}/{self.next_task}/{self.random.getrandbits(128):032x}"
-        return hashlib.sha512(seed.encode()).hexdigest()
+        """What expressions in the frame's state can see."""
+        return environment_of(self, frame)

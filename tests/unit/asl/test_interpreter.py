@@ -432,6 +432,29 @@ def test_a_branch_reads_outer_variables_and_keeps_its_own() -> None:
     assert "$mine" in (execution.cause or "")
 
 
+@pytest.mark.parametrize("depth", [50, 300, 800, 900])
+def test_deep_data_comes_through_or_fails_the_execution(depth: int) -> None:
+    states = {"P": {"Type": "Pass", "Parameters": {"v.$": "States.Array($)"}, "ResultPath": "$[0]"}}
+    execution = begin(states, "[" * depth + "]" * depth)
+    assert execution.status == "SUCCEEDED" or execution.error == "States.Runtime"
+
+
+def test_an_endless_backoff_stays_a_number() -> None:
+    retry = {"ErrorEquals": ["States.ALL"], "BackoffRate": 1e9, "MaxAttempts": 60}
+    execution = begin({"T": {"Type": "Task", "Resource": INVOKE, "Retry": [retry]}})
+    play(execution, {"T": [Failed("E")] * 61})
+    assert execution.status == "FAILED"
+
+
+def test_an_answer_that_is_no_json_fails_the_execution() -> None:
+    for answer in ("", "{", "NaN", "[" * 100_000):
+        execution = play(begin({"T": {"Type": "Task", "Resource": INVOKE}}), {"T": [Succeeded(answer)]})
+        assert execution.error == "States.Runtime"
+        assert (execution.cause or "").startswith("The task's output is no JSON: ")
+
+
 def test_an_input_that_is_no_json_is_refused_before_anything_happens() -> None:
     with pytest.raises(ValueError, match="Expecting"):
         begin({"P": {"Type": "Pass"}}, "{nope")
+    with pytest.raises(ValueError, match="nested too deeply"):
+        begin({"P": {"Type": "Pass"}}, "[" * 100_000)

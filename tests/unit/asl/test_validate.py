@@ -90,6 +90,16 @@ def test_what_is_no_definition(text: str, code: str, words: str) -> None:
     assert words in first.message
 
 
+@pytest.mark.parametrize("depth", [50, 150, 195, 200, 300, 600, 5000])
+def test_depth_is_a_finding_and_no_accident(depth: int) -> None:
+    nested = '{"a":' * depth + "1" + "}" * depth
+    text = '{"StartAt":"P","States":{"P":{"Type":"Pass","End":true,"Parameters":' + nested + "}}}"
+    found = validate(text)
+    assert found == () or [one.code for one in found] == ["INVALID_JSON_DESCRIPTION"]
+    if not found:
+        assert parse(text).scope.start_at == "P"
+
+
 def test_transitions() -> None:
     loop = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
     assert errors(loop) == [("MISSING_END_STATE", "Workflow has no terminal state", "")]
