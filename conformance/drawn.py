@@ -106,10 +106,8 @@ class Drawn:
         spans += [match.span() for match in _MOMENT.finditer(text) if self._now(_seconds(match[0]))]
         spans += [match.span() for match in _ARN_INSIDE.finditer(text) if match[0] in self.arns.values()]
         if self._numbers:
-            shown = (json.dumps(number) for number in self.dice.given)
-            spans += [
-                match.span() for one in shown for match in re.finditer(rf"(?<![\w.]){re.escape(one)}(?![\w.])", text)
-            ]
+            given = "|".join(re.escape(json.dumps(number)) for number in self.dice.given) or r"(?!)"
+            spans += [match.span() for match in re.finditer(rf"(?<![\w.])(?:{given})(?![\w.])", text)]
         apart: list[tuple[int, int]] = []
         for span in sorted(spans):
             if not apart or span[0] >= apart[-1][1]:
@@ -121,9 +119,8 @@ class Drawn:
         if theirs_kind and our_kind:
             alike = theirs_kind.groups() == our_kind.groups()
         else:
-            alike = any(
-                kind and _WORD_FOR_ARN.fullmatch(word) for kind, word in ((our_kind, recorded), (theirs_kind, ours))
-            )
+            sides = ((our_kind, recorded), (theirs_kind, ours))
+            alike = any(kind and _WORD_FOR_ARN.fullmatch(word) for kind, word in sides)
         return alike and self.arns.setdefault(recorded, ours) == ours
 
     def _now(self, moment: float) -> bool:

@@ -54,7 +54,7 @@ class _Backwards:
     def _status(self, entry: Event) -> str:
         left = self.exits.get(entry["id"])
         if left is not None:
-            return "CAUGHT" if self._caught(entry, left) else "SUCCEEDED"
+            return "CAUGHT" if self._caught(left) else "SUCCEEDED"
         if entry["type"].startswith("Fail") or entry["id"] in self.blamed:
             return "FAILED"
         if self.status == "RUNNING" and not self._enclosing_is_over(entry):
@@ -71,7 +71,7 @@ class _Backwards:
         name, kind = details(left).get("name"), left["type"].replace("Exited", "Entered")
         return next((one for one in self._back(left) if one["type"] == kind and details(one).get("name") == name), None)
 
-    def _caught(self, entry: Event, left: Event) -> bool:
+    def _caught(self, left: Event) -> bool:
         """By the definition if it tells: the next state is one that only a Catch leads to. Else by what came before."""
         following = next((one for one in self.entries if one["previousEventId"] == left["id"]), None)
         usual, handlers = self.catches.get(str(details(left).get("name")), (None, frozenset()))
@@ -79,11 +79,8 @@ class _Backwards:
             return True
         before = self.by_id.get(left["previousEventId"], {"type": ""})["type"]
         if left["type"].startswith(("Parallel", "Map")):
-            return (
-                before in ("ParallelStateFailed", "MapStateFailed", "EvaluationFailed")
-                and before != ""
-                and (not self._succeeded_beside(left))
-            )
+            failed = before in ("ParallelStateFailed", "MapStateFailed", "EvaluationFailed")
+            return failed and not self._succeeded_beside(left)
         return (work(before) or "") in _BROKEN or before == "EvaluationFailed"
 
     def _succeeded_beside(self, left: Event) -> bool:
@@ -100,8 +97,9 @@ class _Backwards:
                 blamed |= set(self._open_on_the_way(event))
             elif event["type"] == "EvaluationFailed":
                 # Its link may lead past the state it speaks of: it names the state instead.
-                named = [one for one in self.entries if details(one)["name"] == details(event).get("state")]
-                blamed |= {one["id"] for one in named[-1:] if one["id"] < event["id"]}
+                before = [one for one in self.entries if one["id"] < event["id"]]
+                named = [one["id"] for one in before if details(one)["name"] == details(event).get("state")]
+                blamed |= set(named[-1:])
         return blamed
 
     def _open_on_the_way(self, report: Event) -> Iterator[int]:

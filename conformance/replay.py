@@ -33,6 +33,12 @@ from opsctl.asl.effects import (
 
 _REDRIVE_CAME = datetime(2023, 11, 15)  # noqa: DTZ001 AWS's context object has RedriveCount since; recordings name days
 _WORK = ("LambdaFunction", "Activity", "Task")
+_FAILURES: dict[str | None, type[Failed] | type[SubmitFailed] | type[StartFailed]] = {
+    "Failed": Failed,
+    "SubmitFailed": SubmitFailed,
+    "StartFailed": StartFailed,
+    "ScheduleFailed": StartFailed,
+}
 _MOST_TIMERS = 100_000
 _NAME, _MACHINE = "DrawnExecutionName", "DrawnMachineName"
 
@@ -73,13 +79,9 @@ def outcome_of(event: Event) -> Outcome | None:
         return Submitted(told["output"])
     if what == "Succeeded":
         return Succeeded(told.get("output", "null"))
-    failures = {
-        "Failed": Failed,
-        "SubmitFailed": SubmitFailed,
-        "StartFailed": StartFailed,
-        "ScheduleFailed": StartFailed,
-    }
-    return failures[what](told.get("error") or "", told.get("cause") or "") if what in failures else None
+    if what in _FAILURES:
+        return _FAILURES[what](told.get("error") or "", told.get("cause") or "")
+    return None
 
 
 @dataclass
