@@ -29,7 +29,7 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 LAUNCHER = "opsctl-terraform"
 MIRROR_ROOTS = ("/opt", "/usr/share", "/usr/local/share", "~")
 MIRROR_DEPTH = 4
-INTERRUPT_GRACE_SECONDS = 60.0
+INTERRUPT_GRACE_SECONDS = 20.0
 WORKSPACE_VARIABLES = ("TF_DATA_DIR", "TF_WORKSPACE", "TF_CLI_ARGS", "TF_CLI_ARGS_output")
 
 OnLine = Callable[[str], None]
@@ -172,7 +172,9 @@ def _run(
 def _start(workspace: Workspace, command: str, flags: Mapping[str, bool]) -> subprocess.Popen[bytes]:
     from python_terraform import IsFlagged, Terraform
 
-    runner = Terraform(working_dir=str(workspace.directory), terraform_bin_path=str(workspace.program))
+    # A state that is not there: 0.10.1 would read the directory's own one, and fail on one that was cut off.
+    nowhere = os.path.join(os.devnull, "none")
+    runner = Terraform(str(workspace.directory), state=nowhere, terraform_bin_path=str(workspace.program))
     options: dict[str, Any] = {name: IsFlagged for name, wanted in flags.items() if wanted}
     # `synchronous=None` and not False: 0.10.1 would pass every other value on to Terraform as an option.
     process: subprocess.Popen[bytes] = runner.cmd(command, synchronous=None, **options)[0]
@@ -200,14 +202,13 @@ def _lines(stream: IO[bytes] | None) -> Iterator[str]:
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """End Terraform as Ctrl-C does: it stops after the request in flight and saves its state."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-    try:
-        process.wait(INTERRUPT_GRACE_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()
+    """End Terraform as Ctrl-C does: after the first it finishes the request in flight, after the second it goes."""
+    for end in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(end)
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(INTERRUPT_GRACE_SECONDS)
+            return
 
 
 def _first_error(text: str) -> str:

@@ -52,7 +52,7 @@ def demo(context: click.Context) -> None:
       opsctl demo
       opsctl sandbox down
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     stage = Stage(_module(), config.sandbox_directory())
     try:

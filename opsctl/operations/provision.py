@@ -77,6 +77,7 @@ def _program(workspace: terraform.Workspace, environment: Mapping[str, str]) -> 
         **environment,
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         "CHECKPOINT_DISABLE": "1",
+        "TF_CLI_CONFIG_FILE": os.devnull,
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         **_provider_source(),
