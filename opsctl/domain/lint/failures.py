@@ -1,0 +1,107 @@
+"""Rules about failures: who hears of them, how the run ends, what they take down with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opsctl.domain.lint.findings import Remark
+from opsctl.domain.lint.machine import Catcher, Machine, Node
+
+
+def silent_failures(machine: Machine) -> Iterator[Remark]:
+    """SILENT_FAILURE: a Task, Parallel or Map whose failure reaches no notification."""
+    for node in _failing_nodes(machine):
+        quiet = [catcher for catcher in node.catchers if catcher.is_generic and catcher.target not in machine.notified]
+        if quiet:
+            message = f"A failure of '{node.name}' goes to '{quiet[0].target}', and from there nobody is notified."
+            yield Remark(quiet[0].location, message)
+        elif node.uncaught and node.container is None:
+            yield Remark(node.location, _uncaught(node))
+
+
+def green_failures(machine: Machine) -> Iterator[Remark]:
+    """GREEN_FAILURE: a Catch from which the run ends SUCCEEDED as if nothing had happened."""
+    for node in _failing_nodes(machine):
+        for catcher in node.catchers:
+            if catcher.is_generic and _goes_on_green(machine, node, catcher):
+                yield Remark(
+                    catcher.location,
+                    f"After a failure of '{node.name}' the run goes on at '{catcher.target}' and ends SUCCEEDED.",
+                )
+
+
+def useless_redrives(machine: Machine) -> Iterator[Remark]:
+    """REDRIVE_USELESS: a Catch on the way of paid jobs that leads to a Fail state."""
+    for node in _failing_nodes(machine):
+        if node.name not in machine.succeeding or not (machine.has_jobs(node) or node.name in machine.after_jobs):
+            continue
+        for catcher in node.catchers:
+            if catcher.is_generic and catcher.target in machine.failing:
+                yield Remark(
+                    catcher.location,
+                    f"Once '{node.name}' is caught, redriving the run only enters its Fail state again: '{node.name}' "
+                    "counts as done, and the jobs before it are lost to a redrive.",
+                )
+                break
+
+
+def aborted_siblings(machine: Machine) -> Iterator[Remark]:
+    """SIBLING_ABORTED: a failure that leaves its branch and so stops a job in another one."""
+    for node in machine.nodes.values():
+        scopes = machine.scopes_of(node)
+        if node.type == "Parallel":
+            for scope in scopes:
+                jobs = [job for other in scopes if other != scope for job in machine.jobs_within[other]]
+                yield from _aborting(machine, scope, jobs[:1], "the branch beside it")
+        elif node.type == "Map" and _iterates_at_once(node):
+            for scope in scopes:
+                yield from _aborting(machine, scope, machine.jobs_within[scope][:1], "every other iteration")
+
+
+def _failing_nodes(machine: Machine) -> Iterator[Node]:
+    return (node for node in machine.nodes.values() if node.can_fail and not node.notifies)
+
+
+def _uncaught(node: Node) -> str:
+    if not node.catchers:
+        return f"Nothing catches a failure of '{node.name}': the run fails and nobody is notified."
+    missed = " and ".join(node.uncaught)
+    return f"The Catch of '{node.name}' does not take {missed}: then the run fails and nobody is notified."
+
+
+def _goes_on_green(machine: Machine, node: Node, catcher: Catcher) -> bool:
+    if catcher.target in machine.failing:
+        return _leaves_no_trace(machine, node, catcher)
+    return machine.reaches_green_without(catcher.target, node)
+
+
+def _leaves_no_trace(machine: Machine, node: Node, catcher: Catcher) -> bool:
+    """Whether the run goes on right where success would lead, with nothing by which a Choice could tell."""
+    source = catcher.source
+    if source.get("ResultPath", "$") is not None or "Assign" in source or "Next" not in node.state:
+        return False
+    return machine.behind_passes(catcher.target) == machine.behind_passes(node.state["Next"])
+
+
+def _iterates_at_once(node: Node) -> bool:
+    tolerates = any(field.startswith("ToleratedFailure") for field in node.state)
+    return node.state.get("MaxConcurrency") != 1 and not tolerates
+
+
+def _aborting(machine: Machine, scope: str, jobs: list[Node], where: str) -> Iterator[Remark]:
+    for node in _escaping(machine, scope) if jobs else ():
+        yield Remark(
+            node.location,
+            f"If '{node.name}' fails, the failure leaves its branch and stops '{jobs[0].name}' in {where}, "
+            "however many paid hours it has run.",
+        )
+
+
+def _escaping(machine: Machine, scope: str) -> Iterator[Node]:
+    """The states whose failure leaves the scope."""
+    for node in machine.scopes[scope]:
+        if node.type == "Fail" or (node.type == "Task" and node.uncaught):
+            yield node
+        elif node.can_fail and node.uncaught:
+            for inner in machine.scopes_of(node):
+                yield from _escaping(machine, inner)

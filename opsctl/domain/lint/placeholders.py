@@ -1,0 +1,47 @@
+"""Values that something fills in before AWS sees them: `${Name}`, CloudFormation's Ref and Fn::… .
+
+A definition is often kept with such placeholders (SAM's DefinitionSubstitutions). What AWS would say about the
+placeholder says nothing about the value that comes in its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from opsctl.asl.diagnostics import Diagnostic
+
+_PLACEHOLDER = re.compile(r"\$\{[^{}]+\}")
+_FILLED = re.compile(
+    r"/(Resource|RoleArn|Timestamp|\w*Seconds|MaxAttempts|BackoffRate|MaxConcurrency|ToleratedFailure\w+)$"
+)
+
+
+def about_placeholders(found: Diagnostic, definition: Mapping[str, Any]) -> bool:
+    """Whether a finding only says that a placeholder is no value."""
+    return bool(_FILLED.search(found.location)) and _is_placeholder(_value_at(definition, found.location))
+
+
+def _is_placeholder(value: Any) -> bool:
+    if isinstance(value, dict):
+        return len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::"))
+    return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
+
+
+def _value_at(value: Any, location: str) -> Any:
+    """The value at a location; a key may itself hold slashes and brackets."""
+    if not location:
+        return value
+    if isinstance(value, list):
+        index = re.match(r"\[(\d+)\]", location)
+        return (
+            _value_at(value[int(index[1])], location[index.end() :]) if index and int(index[1]) < len(value) else None
+        )
+    if not isinstance(value, Mapping):
+        return None
+    fitting = [
+        key for key in value if location.startswith(f"/{key}") and location[len(key) + 1 :][:1] in ("", "/", "[")
+    ]
+    found = (_value_at(value[key], location[len(key) + 1 :]) for key in sorted(fitting, key=len, reverse=True))
+    return next((item for item in found if item is not None), None)

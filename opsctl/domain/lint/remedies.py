@@ -1,0 +1,85 @@
+"""What to do about a finding of AWS's own checks: AWS says only what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from opsctl.asl.diagnostics import Diagnostic
+from opsctl.asl.validation_fields import TABLES
+
+_OTHER_FIELDS = (
+    "Branches", "Catch", "Choices", "Default", "ErrorEquals", "MaxAttempts", "IntervalSeconds", "BackoffRate", "Next",
+    "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version", "Variable", "Condition",
+)  # fmt: skip
+_FIELDS = sorted(
+    {field for table in TABLES.values() for fields in table.values() for field in fields} | {*_OTHER_FIELDS}
+)
+
+_BY_CODE = {
+    "DUPLICATE_STATE_NAME": "Give the state another name; names are unique over all branches and processors.",
+    "INVALID_JSON_DESCRIPTION": "Correct the JSON at this place.",
+    "INVALID_STATE_NAME": "Give the state a name of 1 to 80 characters.",
+    "MISSING_DESCRIPTION": "Write a definition: an object with StartAt and States.",
+    "MISSING_END_STATE": 'Let a state end it: `"End": true`, or a Succeed or Fail state.',
+    "NO_DOLLAR": "Let the field's name end in `.$`, or write the value so that it does not begin like a path.",
+    "NO_PATH": "Use the field whose name ends in Path.",
+    "PASS_RESULT_IS_STATIC": "Use Parameters with fields that end in `.$`; Result is taken as it stands.",
+}
+_BY_MESSAGE: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (r"These fields are required: \[(.+)\]", lambda found: f"Add {found[1].replace(', ', ' and ')}."),
+    (r"The field '(.+)' is required", lambda found: f"Add {found[1]}."),
+    (r"Field '(.+)' is not supported", lambda found: _nearest(found[1], _FIELDS, "Remove the field")),
+    (r"Only one of these fields is allowed: \[(.+)\]", lambda found: f"Keep one of {found[1]}."),
+    (r"only supported for the '(\w+)'", lambda found: f'Remove the field, or set "QueryLanguage": "{found[1]}".'),
+    (r"Value must be one of \[(.+)\]", lambda found: f"Use one of: {found[1]}."),
+    (r"States\.ALL must", lambda _: "Put States.ALL alone into the last entry."),
+    (r"RFC3339", lambda _: "Write it as 2026-11-21T08:30:00Z."),
+    (r"must be a valid JSONPath", lambda _: "Correct the path: it begins with `$`, and names with other characters "
+        "than letters, digits and _ stand in brackets, `$['a-b']`."),
+    (r"resource ARN", lambda _: "Use an ARN, such as arn:aws:states:::lambda:invoke."),
+    (r"longer than", lambda _: "Split the machine; AWS takes no definition above 1 MiB."),
+    (r"can not be 'JSONPath' if", lambda _: "Write the state in JSONata, or set the machine to JSONPath."),
+)  # fmt: skip
+
+
+def remedy(found: Diagnostic, definition: Mapping[str, Any]) -> str:
+    """What to do about a finding of `opsctl.asl.validate`."""
+    if found.code == "MISSING_TRANSITION_TARGET":
+        return _target_remedy(found.message, definition)
+    if found.code in _BY_CODE:
+        return _BY_CODE[found.code]
+    for pattern, say in _BY_MESSAGE:
+        match = re.search(pattern, found.message)
+        if match:
+            return say(match)
+    return "Correct the value; the Amazon States Language says what may stand here: https://states-language.net"
+
+
+def _target_remedy(message: str, definition: Mapping[str, Any]) -> str:
+    missing = re.search(r"Missing 'Next' target: (.*)", message)
+    if not missing:
+        return "Lead a transition to the state, or remove it."
+    return _nearest(missing[1], _names(definition), "Name a state of the same scope")
+
+
+def _nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"{otherwise}; did you mean '{near[0]}'?" if near else f"{otherwise}."
+
+
+def _names(value: Any) -> list[str]:
+    """The names of all states, wherever they are."""
+    names: list[str] = []
+    ahead = [value]
+    while ahead:
+        item = ahead.pop()
+        if isinstance(item, dict):
+            if isinstance(item.get("States"), dict):
+                names += item["States"]
+            ahead += item.values()
+        elif isinstance(item, list):
+            ahead += item
+    return names
