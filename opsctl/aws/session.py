@@ -44,7 +44,7 @@ class Aws:
     @property
     def poll_seconds(self) -> float:
         """How long to wait between looks at a run: AWS refills 20 GetExecutionHistory a second for a whole account."""
-        return 0.5 if self.context.is_sandbox else 3.0
+        return 1.0 if self.context.is_sandbox else 3.0
 
     @cached_property
     def _session(self) -> Any:

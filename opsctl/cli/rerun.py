@@ -13,11 +13,12 @@ from opsctl.cli.params import document_option, setting_option, wait_options
 from opsctl.cli.plans import plan_document, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
-from opsctl.domain.rerun import Request
+from opsctl.domain.rerun import Request, RerunPlan
 from opsctl.domain.runs import FAILED as LATEST_FAILED
 from opsctl.errors import RefusedError
 from opsctl.operations import rerun as reruns
 from opsctl.operations import runs
+from opsctl.operations.connection import Connection
 
 
 @click.command()
@@ -63,13 +64,22 @@ def rerun(
         emit(invocation, plan_document(plan, shown_name), plan_text(plan, shown_name))
         return
     _agree(invocation, plan_text(plan, shown_name), yes)
-    made = reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
-    if made.resumed:
-        click.echo(f"{made.run.name} is the run of this very plan, and already under way", err=True)
+    made = _carry_out(connection, plan, name)
     more = {"plan": plan_document(plan, made.run.name)}
     if wait:
         context.exit(follow(invocation, connection, made.run, timeout, more))
     context.exit(announce(invocation, made.run, more))
+
+
+def _carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> reruns.Rerun:
+    try:
+        made = reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; the same command again goes on from here", err=True)
+        raise
+    if made.resumed:
+        click.echo(f"{made.run.name} is the run of this very plan, and already under way", err=True)
+    return made
 
 
 def _agree(invocation: Invocation, shown: str, yes: bool) -> None:

@@ -287,6 +287,24 @@ def test_two_at_once_with_different_settings_never_share_a_prefix(failed: Bench)
     assert sorted(names) == ["nightly-7-r1", "nightly-7-r2", "nightly-7-r3"]
 
 
+class Interrupted(Storage):
+    """The user has second thoughts."""
+
+    def copy(self, source: Place, target: Place, items: Any) -> None:
+        """Ctrl-C."""
+        raise KeyboardInterrupt
+
+
+def test_interrupting_the_copy(failed: Bench) -> None:
+    whole = failed.connection.storage
+    object.__setattr__(failed.connection, "storage", Interrupted(failed.connection.aws))
+    result = failed.opsctl("rerun", "--from", SEQUENCE, "--yes")
+    assert result.exit_code == 130
+    assert "interrupted; the same command again goes on from here\n" in result.stderr
+    object.__setattr__(failed.connection, "storage", whole)
+    assert failed.opsctl("rerun", "--from", SEQUENCE, "--yes").stdout.splitlines()[-1] == "nightly-7-r1"
+
+
 class Meddling(Storage):
     """Someone changes the source while it is copied."""
 
