@@ -26,6 +26,7 @@ COMMANDS = {
     "list": ("opsctl.cli.listing:list_runs", "Show the newest runs."),
     "status": ("opsctl.cli.status:status", "Show what became of each step of a run."),
     "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
+    "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env."),
     "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
 }

@@ -1,0 +1,103 @@
+"""Reading a document: known keys, the nearest one for an unknown one, and where in the document it stands."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+Location = tuple[str | int, ...]
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class CaseError(Exception):
+    """A file of cases is wrong: `message` says what, `hint` what would be right, `location` where (keys, indexes)."""
+
+    def __init__(self, location: Location, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.location = location
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value and where it stands."""
+
+    value: Any
+    at: Location = ()
+
+    def __getitem__(self, key: str | int) -> Node:
+        return Node(self.value[key], (*self.at, key))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.value
+
+    def error(self, message: str, hint: str | None = None) -> CaseError:
+        """What to raise about this value."""
+        return CaseError(self.at, message, hint)
+
+    def mapping(self, what: str, known: Collection[str] | None = None, *, needs: Collection[str] = ()) -> Node:
+        """Itself, if it is a mapping with no key but the known ones and with all that it needs. Raises CaseError."""
+        if not isinstance(self.value, dict):
+            raise self.error(f"{what} must be a mapping")
+        for key in self.value if known is not None else ():
+            if known is not None and key not in known:
+                raise unknown((*self.at, key), f"key {key!r} in {what}", key, known)
+        for key in needs:
+            if key not in self.value:
+                raise self.error(f"{what} has no {key!r}")
+        return self
+
+    def items(self) -> list[tuple[str, Node]]:
+        """The members of a mapping."""
+        return [(key, self[key]) for key in self.value]
+
+    def elements(self, what: str, *, filled: bool = False) -> list[Node]:
+        """The elements of a list. Raises CaseError if it is none, or empty where it must not be."""
+        if not isinstance(self.value, list) or (filled and not self.value):
+            raise self.error(f"{what} must be a list" + (" with at least one element" if filled else ""))
+        return [self[index] for index in range(len(self.value))]
+
+    def text(self, what: str) -> str:
+        """A string that is not empty. Raises CaseError."""
+        if not isinstance(self.value, str) or not self.value:
+            raise self.error(f"{what} must be a string")
+        return self.value
+
+    def count(self, what: str, least: int = 0) -> int:
+        """A whole number. Raises CaseError."""
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < least:
+            raise self.error(f"{what} must be a whole number, at least {least}")
+        return self.value
+
+    def seconds(self, what: str) -> float:
+        """A duration: a number of seconds, or a string such as 90s, 15m, 2h or 1d. Raises CaseError."""
+        if isinstance(self.value, int | float) and not isinstance(self.value, bool) and self.value >= 0:
+            return float(self.value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", self.value) if isinstance(self.value, str) else None
+        if match is None:
+            raise self.error(f"{what} must be a duration such as 90, 90s, 15m, 2h or 1d")
+        return float(match[1]) * _UNITS[match[2]]
+
+    def state(self, states: Collection[str]) -> str:
+        """The name of a state of the definition. Raises CaseError with the nearest one."""
+        name = self.text("a state's name")
+        if name not in states:
+            raise unknown(self.at, f"state {name!r}", name, states)
+        return name
+
+    def one_of(self, what: str, words: Collection[str]) -> str:
+        """One of a few words. Raises CaseError with the nearest one."""
+        if self.value not in words:
+            raise unknown(self.at, f"{what} {self.value!r}", str(self.value), words)
+        return str(self.value)
+
+
+def unknown(at: Location, what: str, word: str, known: Collection[str]) -> CaseError:
+    """The error for a word that is not known, naming the nearest that is."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"the nearest known is {near[0]!r}" if near else f"there are: {', '.join(known)}"
+    return CaseError(at, f"unknown {what}; {hint}")

@@ -1,0 +1,31 @@
+"""JMESPath, with one kind of error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jmespath
+
+
+class QueryError(ValueError):
+    """An expression that cannot be compiled or evaluated."""
+
+
+def check(expression: str) -> None:
+    """Raises QueryError for anything that is no JMESPath expression."""
+    try:
+        jmespath.compile(expression)
+    except jmespath.exceptions.JMESPathError as error:
+        raise QueryError(_words(expression, error)) from error
+
+
+def search(expression: str, document: Any) -> Any:
+    """What the expression finds in a JSON value. Raises QueryError."""
+    try:
+        return jmespath.search(expression, document)
+    except jmespath.exceptions.JMESPathError as error:
+        raise QueryError(_words(expression, error)) from error
+
+
+def _words(expression: str, error: Exception) -> str:
+    return f"{expression!r} is no JMESPath expression that works here: {' '.join(str(error).split())}"
