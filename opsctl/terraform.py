@@ -216,9 +216,19 @@ def _first_error(text: str) -> str:
     lines = [line.strip("│╷╵ \t") for line in text.splitlines()]
     for number, line in enumerate(lines):
         if line.startswith("Error:"):
-            detail = [following for following in lines[number + 1 : number + 8] if following]
-            return " ".join([line.removeprefix("Error: "), *detail])[:600]
+            return " ".join([line.removeprefix("Error: "), *_detail(lines[number + 1 : number + 40])])[:600]
     return next((line for line in reversed(lines) if line), "no output")[:600]
+
+
+def _detail(lines: list[str]) -> Iterator[str]:
+    """Where the error is, and its sentences: without the source and the values that Terraform quotes between the two."""
+    quoting = False
+    for line in lines:
+        if line.startswith(("Error:", "Warning:")):
+            return
+        if line and not quoting:
+            yield line
+        quoting = bool(line) and (quoting or line.startswith("on "))
 
 
 def _hint(text: str) -> str | None:
