@@ -84,7 +84,8 @@ def load(text: str, name: str) -> Source:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         words = f"{error.context}: {error.problem}" if error.context else f"{error.problem}"
-        raise UsageError(f"{name}:{line}: this is not YAML: {words}") from error
+        hint = "quote words with a ? inside [...] or {...}" if "got '?'" in words else None
+        raise UsageError(f"{name}:{line}: this is not YAML: {words}", hint) from error
     except yaml.YAMLError as error:
         raise UsageError(f"{name}: this is not YAML: {' '.join(str(error).split())}") from error
     except RecursionError:

@@ -5,6 +5,7 @@ The format is described in docs/testing-definitions.md. What is wrong is told on
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
@@ -18,7 +19,7 @@ from opsctl.domain.cases.model import Case, Mock, Stop
 
 __all__ = ["CaseError", "definition_of", "read_cases"]
 
-FILE_KEYS = ("definition", "variables", "machine", "context", "start", "defaults", "cases")
+FILE_KEYS = ("definition", "variables", "machine", "execution", "context", "start", "defaults", "cases")
 CASE_KEYS = (
     "name", "examples", "input", "execution", "context", "start", "stop", "redrives", "seed", "mocks", "expect",
 )  # fmt: skip
@@ -67,6 +68,7 @@ class _Reader:
     def __init__(self, root: Node, machine: str, states: Collection[str]) -> None:
         self._machine = machine
         self._states = states
+        self._execution = root["execution"].text("execution") if "execution" in root else EXECUTION
         self._context = _context(root)
         self._start = _moment(root["start"] if "start" in root else Node(START))
         self._defaults: Mapping[str, Mock] = {}
@@ -97,7 +99,7 @@ class _Reader:
 
     def _case_context(self, node: Node, start: float) -> dict[str, Any]:
         """The context object: our own, under the file's, under the case's."""
-        name = node["execution"].text("execution") if "execution" in node else EXECUTION
+        name = node["execution"].text("execution") if "execution" in node else self._execution
         arn = f"arn:aws:states:{_ACCOUNT}"
         own = {
             "Execution": {
@@ -148,14 +150,19 @@ def _examples(node: Node) -> list[Mapping[str, Any]]:
     """The values for a case's placeholders; a case without examples has one, without values."""
     if "examples" not in node:
         return [{}]
+    used = set(_PLACEHOLDER.findall(str({**node.value, "examples": None})))
     examples = node["examples"].elements("examples", filled=True)
-    return [dict(example.mapping("an example").value) for example in examples]
+    for example in examples:
+        for name, value in example.mapping("an example").items():
+            if name not in used:
+                raise value.error(f"the example's {name!r} is not used: there is no <{name}> in the case")
+    return [dict(example.value) for example in examples]
 
 
 def _filled(value: Any, example: Mapping[str, Any]) -> Any:
-    """The value with each `<name>` of the example replaced; a string that is nothing else takes the value's type."""
+    """The value with each `<name>` of the example replaced; a string that is nothing else becomes the value itself."""
     if isinstance(value, dict):
-        return {str(_filled(key, example)): _filled(item, example) for key, item in value.items()}
+        return {_word(_filled(key, example)): _filled(item, example) for key, item in value.items()}
     if isinstance(value, list):
         return [_filled(item, example) for item in value]
     if not isinstance(value, str) or not example:
@@ -163,4 +170,8 @@ def _filled(value: Any, example: Mapping[str, Any]) -> Any:
     whole = _PLACEHOLDER.fullmatch(value)
     if whole and whole[1] in example:
         return example[whole[1]]
-    return _PLACEHOLDER.sub(lambda found: str(example.get(found[1], found[0])), value)
+    return _PLACEHOLDER.sub(lambda found: _word(example.get(found[1], found[0])), value)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
