@@ -39,8 +39,8 @@ def useless_redrives(machine: Machine) -> Iterator[Remark]:
             if catcher.is_generic and catcher.target in machine.failing:
                 yield Remark(
                     catcher.location,
-                    f"Once '{node.name}' is caught, redriving the run only enters its Fail state again: '{node.name}' "
-                    "counts as done, and the jobs before it are lost to a redrive.",
+                    f"After this Catch a redrive only enters the Fail state again: '{node.name}' counts as done, "
+                    "so neither its work nor that of the jobs before it can be resumed.",
                 )
                 break
 
