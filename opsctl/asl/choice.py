@@ -60,7 +60,7 @@ def _comparisons() -> dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any],
         for order, compare in _ORDERS.items()
         if kind != "Boolean" or order == "Equals"
     }
-    table["StringMatches"] = (_string, lambda value, pattern: _wildcard(pattern).fullmatch(value) is not None)
+    table["StringMatches"] = (_string, lambda value, pattern: _like(value, pattern))
     return table
 
 
@@ -121,8 +121,32 @@ def _look_up(path: Path, environment: Environment) -> Any:
         raise undefined_variable(path) from None
 
 
-def _wildcard(pattern: str) -> re.Pattern[str]:
-    """`*` matches anything; a backslash takes the next character as it is."""
-    pieces = re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL)
-    spelled = (".*" if piece == "*" else re.escape(piece[-1] if piece.startswith("\\") else piece) for piece in pieces)
-    return re.compile("".join(spelled), re.DOTALL)
+def _like(text: str, pattern: str) -> bool:
+    """Whether the text fits a pattern in which `*` is anything and a backslash takes the next character as it is.
+
+    The pieces between the stars are looked for from left to right, the last one at the end; no pattern takes long.
+    """
+    pieces = _pieces(pattern)
+    if len(pieces) == 1:
+        return text == pieces[0]
+    first, *middle, last = pieces
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, position, end)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return True
+
+
+def _pieces(pattern: str) -> list[str]:
+    """The literal texts between the stars of a pattern."""
+    pieces = [""]
+    for token in re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL):
+        if token == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += token[-1] if token.startswith("\\") else token
+    return pieces

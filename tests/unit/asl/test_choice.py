@@ -86,6 +86,12 @@ def test_presence_needs_no_value() -> None:
         ("a\\*c", "a*c", True),
         ("a\\*c", "abc", False),
         ("a\\\\*", "a\\b", True),
+        ("a*b*a", "aba", True),
+        ("a*b*a", "ab", False),
+        ("ab*ba", "aba", False),
+        ("*b*b*", "abcbd", True),
+        ("*b*b*", "abcd", False),
+        ("*a" * 30 + "b", "a" * 200, False),
     ],
 )
 def test_wildcards(pattern: str, text: str, expected: bool) -> None:
