@@ -144,9 +144,9 @@ def _like(text: str, pattern: str) -> bool:
 def _pieces(pattern: str) -> list[str]:
     """The literal texts between the stars of a pattern."""
     pieces = [""]
-    for token in re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL):
-        if token == "*":
+    for part in re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL):
+        if part == "*":
             pieces.append("")
         else:
-            pieces[-1] += token[-1] if token.startswith("\\") else token
+            pieces[-1] += part[-1] if part.startswith("\\") else part
     return pieces
