@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 _OPERATOR = re.compile(r"\s*(==|!=|<=|>=|=~|<|>|\bin\b|\bnin\b|\bsize\b|\bempty\b|\bcontains\b)\s*")
 _LITERAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?|true\b|false\b|null\b|\[[^\]]*\]")
+_WORD = re.compile(r"[A-Za-z_][\w-]*(?=\s*[)\]&|]|\s*$)")
 _REGEX = re.compile(r"/((?:[^/\\]|\\.)*)/([a-z]*)")
 _MISSING: Any = object()
 
@@ -134,6 +135,10 @@ class _Parser:
             value, self.position = self.text[self.position + 1 : end], end + 1
             return value
         found = _LITERAL.match(self.text, self.position)
+        word = None if found else _WORD.match(self.text, self.position)
+        if word:  # inside an intrinsic function's argument no quotes fit, and people write the bare word
+            self.position = word.end()
+            return word[0]
         if not found:
             raise FilterSyntaxError(f"a value is missing in '{self.text}'")
         self.position = found.end()

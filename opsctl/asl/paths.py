@@ -18,6 +18,7 @@ from opsctl.asl.environment import Environment
 from opsctl.asl.path_filters import Filter, parse_filter
 
 _NAME = re.compile(r"[^\s.\[\](){},'\"$@*?:=<>!&|+/;#%^~`\\]+")
+_FROM_END = re.compile(r"\(\s*@\.length(?:\(\))?\s*-\s*([1-9]\d*)\s*\)")
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _INTEGER = re.compile(r"\s*(-?\d+)\s*")
 _SLICE = re.compile(r"\s*(-?\d+)?\s*:\s*(-?\d+)?\s*(?::\s*(-?\d+)?\s*)?")
@@ -191,6 +192,8 @@ def _scan_bracket(text: str, position: int) -> tuple[Step, int]:
         step, position = Wildcard(), position + 1
     elif content.startswith("?"):
         step, position = parse_filter(text, position + 1, scan_path_in_filter)
+    elif content.startswith("("):
+        step, position = _scan_from_end(text, position)
     elif content[:1] in ("'", '"'):
         step, position = _scan_names(text, position)
     else:
@@ -240,6 +243,14 @@ def scan_string(text: str, position: int) -> tuple[str, int]:
             out.append(character)
             position += 1
     raise PathSyntaxError(f"a string does not end in '{text}'")
+
+
+def _scan_from_end(text: str, position: int) -> tuple[int, int]:
+    """`[(@.length-1)]`: an element counted from the end, the one script expression in use."""
+    script = _FROM_END.match(text, position)
+    if not script:
+        raise PathSyntaxError(f"only (@.length-N) may stand as an expression in '{text}'")
+    return -int(script[1]), script.end()
 
 
 def _scan_indexes(text: str, position: int) -> tuple[Step, int]:
