@@ -33,6 +33,7 @@ from opsctl.asl.walk import Walk
 
 _INTEGRATION = "arn:aws:states:::"
 _CALLBACK = ".waitForTaskToken"
+_CLOCKS = ("timeout", "heartbeat")
 _TOO_LARGE = (
     "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
 )
@@ -226,7 +227,8 @@ def _close(walk: Walk, frame: Frame) -> None:
         walk.tasks.pop(frame.task, None)
     frame.task = None
     frame.token = None
-    frame.timers.clear()
+    for kind in _CLOCKS:  # and not the machine's own, which the root frame keeps
+        frame.timers.pop(kind, None)
 
 
 def _task(frame: Frame) -> Task:
