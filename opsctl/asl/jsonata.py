@@ -68,8 +68,10 @@ def _compiled(text: str) -> Any:
 
     try:
         return Jsonata(text)
-    except (JException, RecursionError) as error:
+    except JException as error:
         raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("The expression is nested too deeply") from error
 
 
 def _run(compiled: Any, bindings: dict[str, Any], environment: Environment, text: str, field: str) -> Any:

@@ -56,7 +56,10 @@ def parse_filter(text: str, position: int, scan_path: PathScanner) -> tuple[Filt
     """Parse the filter whose '(' is at `position`; returns it and where it ends. Raises `FilterSyntaxError`."""
     parser = _Parser(text, position, scan_path)
     parser.expect("(")
-    predicate = parser.disjunction()
+    try:
+        predicate = parser.disjunction()
+    except RecursionError as error:
+        raise FilterSyntaxError("a filter is nested too deeply") from error
     parser.expect(")")
     return Filter(text[position : parser.position], predicate), parser.position
 

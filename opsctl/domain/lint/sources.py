@@ -17,6 +17,7 @@ LONGEST = 1_048_576
 DEEPEST = 200
 """How deep a definition may be nested here; real ones stay far below."""
 
+_LONGEST_NUMBER = 100
 _TOKEN = re.compile(r'[\s,:]*(?:("[^"\\]*(?:\\.[^"\\]*)*")|([{\[])|([}\]])|([^\s{}\[\],:"]+))', re.DOTALL)
 Offsets = Mapping[str, int]
 
@@ -74,7 +75,12 @@ def read_json(text: str) -> Source:
     check_length(text)
     repeated: list[str] = []
     try:
-        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, repeated), parse_constant=_no_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=lambda pairs: _object(pairs, repeated),
+            parse_constant=_no_constant,
+            parse_int=_integer,
+        )
     except json.JSONDecodeError as error:
         raise invalid_json(f"This is no JSON: {error.msg}.", error.pos) from error
     except RecursionError as error:
@@ -142,8 +148,18 @@ def _no_constant(text: str) -> Any:
     raise ValueError(f"This is no JSON: {text} is no number that JSON has.")
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"A number in it has more than {_LONGEST_NUMBER} digits.")
+    return int(digits)
+
+
 def _constant_offset(text: str) -> int:
-    return next((found.start(4) for found in _TOKEN.finditer(text) if found[4] in ("NaN", "Infinity", "-Infinity")), 0)
+    return next((found.start(4) for found in _TOKEN.finditer(text) if _is_refused(found[4] or "")), 0)
+
+
+def _is_refused(token: str) -> bool:
+    return token in ("NaN", "Infinity", "-Infinity") or len(token) > _LONGEST_NUMBER
 
 
 def _duplicate_offset(text: str) -> int:

@@ -26,5 +26,5 @@ def test_bare_words_and_counting_from_the_end(path, found):
     "path", ["$[(@.length)]", "$[(@.length-0)]", "$[(1+1)]", "$[?(@.name == a b)]", "$[?(@.name == )]"]
 )
 def test_what_is_no_path_stays_none(path):
-    with pytest.raises(ValueError, match="path|filter|missing|expression|unexpected"):
+    with pytest.raises(ValueError, match=r"path|filter|missing|expression|unexpected"):
         parse_path(path)
