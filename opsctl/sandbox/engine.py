@@ -20,6 +20,7 @@ from functools import partial
 
 from opsctl.asl import Execution
 from opsctl.asl.effects import AbandonTask, Failed, Outcome, ScheduleTask, StartFailed, SubmitFailed, Succeeded
+from opsctl.errors import RefusedError
 from opsctl.sandbox.runs import Run
 from opsctl.sandbox.tasks import Task
 
@@ -65,6 +66,15 @@ class Engine:
         done: Future[None] = Future()
         self._commands.put(partial(self._stop, run, error, cause, done))
         done.result()
+
+    def redrive(self, run: Run, token: str | None) -> float:
+        """Go on with an execution that did not end well; returns when that began, in seconds.
+
+        A client token that was accepted before changes nothing and gives the same answer. Raises RefusedError.
+        """
+        begun: Future[float] = Future()
+        self._commands.put(partial(self._redrive, run, token, begun))
+        return begun.result()
 
     def answer(self, token: str, outcome: Outcome) -> None:
         """Tell an outcome by task token. Raises UnknownTokenError or ClosedTokenError."""
@@ -121,6 +131,26 @@ class Engine:
         finally:
             done.set_result(None)
 
+    def _redrive(self, run: Run, token: str | None, begun: Future[float]) -> None:
+        now = self._clock()
+        accepted = run.tokens.seen(token, now)
+        if accepted is not None:
+            begun.set_result(accepted)
+            return
+        try:
+            run.reopen(now)
+        except RefusedError as refusal:
+            begun.set_exception(refusal)
+            return
+        except Exception as error:  # a fault, and nobody may wait for its answer
+            begun.set_exception(error)
+            raise
+        run.tokens.accept(token, now)
+        self._changed(run)
+        # The answer comes after the first move, so that what was asked for last also shows.
+        self._move(run, lambda walk: walk.redrive(now))
+        begun.set_result(now)
+
     def _move(self, run: Run, step: Callable[[Execution], None]) -> None:
         """Take one step of an execution and carry out what follows. A step that raises ends the execution FAILED."""
         walk = run.walk
@@ -130,7 +160,7 @@ class Engine:
             step(walk)
         except Exception as error:
             logger.exception("the interpreter failed in %s", run.arn)
-            self._finish(run, "FAILED", "States.Runtime", f"The sandbox failed: {error!r}")
+            self._finish(run, fault=f"The sandbox failed: {error!r}")
             return
         for effect in walk.effects():
             if isinstance(effect, ScheduleTask):
@@ -138,7 +168,7 @@ class Engine:
             else:
                 self._abandon(run, effect)
         if walk.status != "RUNNING":
-            self._finish(run, walk.status)
+            self._finish(run)
             return
         due = walk.next_timer()
         if due is not None and due != run.armed:
@@ -162,11 +192,14 @@ class Engine:
                 self._close_token(task.effect.token)
         self._ending.submit(task.abandon)
 
-    def _finish(self, run: Run, status: str, error: str | None = None, cause: str | None = None) -> None:
+    def _finish(self, run: Run, fault: str | None = None) -> None:
         for number in list(run.tasks):
             self._abandon(run, AbandonTask(number))
         run.armed = None
-        run.close(self._clock(), status, error, cause)
+        if fault is None:
+            run.close(self._clock())
+        else:
+            run.give_up(self._clock(), fault)
         run.ended.set_result(run.describe())
         self._changed(run)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 from opsctl.asl import Execution, StateMachine
+from opsctl.errors import RefusedError
+from opsctl.sandbox.clienttokens import ClientTokens
 from opsctl.sandbox.tasks import Task
 
 
@@ -28,109 +32,162 @@ class Origin:
     description: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How an execution stands; times in seconds. Replaced as a whole, so that whoever reads it sees one moment."""
+
+    status: str = "RUNNING"
+    stopped: float | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+    redrives: int = 0
+    redriven: float | None = None
+
+
 class Run:
     """One execution: what the API knows about it and, while it runs, the interpreter's state.
 
     Only the engine's thread touches `walk`, `tasks` and `armed`. When the execution has ended, the interpreter's state
-    is dropped and the history is kept compressed. `ended` is resolved with the final DescribeExecution document.
+    is kept compressed: all of it if it may be redriven, else the history alone. `ended` is resolved with the final
+    DescribeExecution document; a redrive makes a new one.
     """
 
-    def __init__(self, number: int, arn: str, name: str, text: str, origin: Origin, now: float) -> None:
+    def __init__(
+        self, number: int, arn: str, name: str, text: str, origin: Origin, now: float, trace: str | None = None
+    ) -> None:
         self.number = number
         self.arn = arn
         self.name = name
         self.input = text
         self.origin = origin
+        self.trace = trace
         self.started = now
-        self.stopped: float | None = None
-        self.status = "RUNNING"
-        self.output: str | None = None
-        self.error: str | None = None
-        self.cause: str | None = None
-        self.redrives = 0
+        self.standing = Standing()
+        self.tokens = ClientTokens()
         self.ended: Future[dict[str, Any]] = Future()
         self.tasks: dict[int, Task] = {}
         self.armed: float | None = None
         self._kept = b""
-        self.walk: Execution | None = Execution(origin.machine, text, self._context())
+        self.walk: Execution | None = Execution(origin.machine, text, self._context(), Random())
+
+    @property
+    def status(self) -> str:
+        """RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+        return self.standing.status
 
     def events(self) -> list[dict[str, Any]]:
         """The history so far; timestamps are seconds."""
         walk = self.walk
         if walk is not None:
             return list(walk.events)
-        events: list[dict[str, Any]] = json.loads(zlib.decompress(self._kept))
+        events: list[dict[str, Any]] = _unpack(self._kept)["events"]
         return events
 
-    def close(self, now: float, status: str, error: str | None = None, cause: str | None = None) -> None:
-        """Keep what the interpreter has come to and drop its state."""
+    def close(self, now: float) -> None:
+        """The interpreter has come to an end: keep what it has come to and drop its state."""
         walk = self.walk
         if walk is None:
             return
-        self._kept = zlib.compress(json.dumps(walk.events, separators=(",", ":")).encode())
-        self.output, self.error, self.cause = walk.output, error or walk.error, cause or walk.cause
-        self.stopped = now
-        self.status = status
-        self.walk = None
-        self.tasks.clear()
+        good = walk.status == "SUCCEEDED"
+        self._keep({"events": walk.events} if good else walk.snapshot())
+        self._end(walk.status, now, walk.output, walk.error, walk.cause)
 
-    def describe(self) -> dict[str, Any]:
-        """The document of DescribeExecution."""
+    def give_up(self, now: float, cause: str) -> None:
+        """The interpreter itself has failed: end the execution FAILED, with nothing to redrive."""
+        walk = self.walk
+        if walk is None:
+            return
+        count = len(walk.events)
+        details = {"error": "States.Runtime", "cause": cause}
+        last = {"timestamp": now, "type": "ExecutionFailed", "id": count + 1, "previousEventId": count}
+        self._keep({"events": [*walk.events, {**last, "executionFailedEventDetails": details}]})
+        self._end("FAILED", now, None, "States.Runtime", cause)
+
+    def reopen(self, now: float) -> None:
+        """Make it RUNNING again, for the interpreter to redrive. Raises RefusedError, with redriveStatusReason."""
+        reason = self.refusal(now)
+        if reason is not None:
+            raise RefusedError(reason, "Start a new execution instead.")
+        self.walk = Execution.restore(self.origin.machine, _unpack(self._kept))
+        self.ended = Future()
+        self.standing = Standing(redrives=self.standing.redrives + 1, redriven=now)
+
+    def refusal(self, now: float) -> str | None:
+        """Why it cannot be redriven now, None if it can."""
+        if self.status in ("RUNNING", "SUCCEEDED"):
+            return f"Execution is {self.status} and cannot be redriven"
+        kept = _unpack(self._kept)
+        if "frames" not in kept:
+            return "Execution was ended by a fault of the sandbox"
+        return Execution.restore(self.origin.machine, kept).redrive_refusal(now)
+
+    def _keep(self, document: Mapping[str, Any]) -> None:
+        self._kept = zlib.compress(json.dumps(document, separators=(",", ":")).encode())
+
+    def _end(self, status: str, now: float, output: str | None, error: str | None, cause: str | None) -> None:
+        self.standing = replace(self.standing, status=status, stopped=now, output=output, error=error, cause=cause)
+        self.walk = None
+
+    def describe(self, *, data: bool = True) -> dict[str, Any]:
+        """The document of DescribeExecution; without `data` it holds no input, output, error and cause."""
+        standing = self.standing
+        content = {"input": self.input, "output": standing.output, "error": standing.error, "cause": standing.cause}
         document = {
             **self.summary(),
-            "input": self.input,
-            "inputDetails": {"included": True},
-            "output": self.output,
-            "outputDetails": {"included": True} if self.output is not None else None,
-            "error": self.error,
-            "cause": self.cause,
+            **(content if data else {}),
+            "inputDetails": {"included": data},
+            "outputDetails": {"included": data} if standing.output is not None else None,
+            "traceHeader": self.trace,
             **self._redrivable(),
         }
         return {name: value for name, value in document.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
         """An entry of ListExecutions."""
+        standing = self.standing
         entry = {
             "executionArn": self.arn,
             "stateMachineArn": self.origin.arn,
             "stateMachineVersionArn": self.origin.version_arn,
             "stateMachineAliasArn": self.origin.alias_arn,
             "name": self.name,
-            "status": self.status,
+            "status": standing.status,
             "startDate": instant(self.started),
-            "stopDate": None if self.stopped is None else instant(self.stopped),
-            "redriveCount": self.redrives,
+            "stopDate": None if standing.stopped is None else instant(standing.stopped),
+            "redriveCount": standing.redrives,
+            "redriveDate": None if standing.redriven is None else instant(standing.redriven),
         }
         return {name: value for name, value in entry.items() if value is not None}
 
     def change(self) -> dict[str, Any]:
         """The detail of the event "Step Functions Execution Status Change"; times are milliseconds."""
-        included = {"included": True}
+        standing, included = self.standing, {"included": True}
         return {
             "executionArn": self.arn,
             "stateMachineArn": self.origin.arn,
             "stateMachineVersionArn": self.origin.version_arn,
             "stateMachineAliasArn": self.origin.alias_arn,
             "name": self.name,
-            "status": self.status,
-            "startDate": int(self.started * 1000),
-            "stopDate": None if self.stopped is None else int(self.stopped * 1000),
+            "status": standing.status,
+            "startDate": _milliseconds(self.started),
+            "stopDate": _milliseconds(standing.stopped),
             "input": self.input,
             "inputDetails": included,
-            "output": self.output,
-            "outputDetails": included if self.output is not None else None,
-            "error": self.error,
-            "cause": self.cause,
-            "redriveCount": self.redrives,
-            "redriveDate": None,
+            "output": standing.output,
+            "outputDetails": included if standing.output is not None else None,
+            "error": standing.error,
+            "cause": standing.cause,
+            "redriveCount": standing.redrives,
+            "redriveDate": _milliseconds(standing.redriven),
             **self._redrivable(),
         }
 
     def _redrivable(self) -> dict[str, Any]:
-        if self.status in ("RUNNING", "SUCCEEDED"):
-            reason = f"Execution is {self.status} and cannot be redriven"
-            return {"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}
-        return {"redriveStatus": "REDRIVABLE"}
+        reason = self.refusal(time.time())
+        if reason is None:
+            return {"redriveStatus": "REDRIVABLE"}
+        return {"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}
 
     def _context(self) -> dict[str, Any]:
         return {
@@ -148,3 +205,12 @@ class Run:
 def instant(seconds: float) -> datetime:
     """Seconds since the epoch as a point in time."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)
+
+
+def _unpack(kept: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(zlib.decompress(kept))
+    return document

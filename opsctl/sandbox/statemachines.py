@@ -27,6 +27,7 @@ from moto.stepfunctions.exceptions import (
 from moto.stepfunctions.models import StateMachine, StateMachineAlias, StateMachineVersion, StepFunctionBackend
 
 from opsctl import asl
+from opsctl.errors import RefusedError
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.engine import Engine
 from opsctl.sandbox.runs import Origin, Run
@@ -166,6 +167,15 @@ class MachinesBackend(StepFunctionBackend):
         run = self.run(execution_arn)
         self.engine.stop(run, error, cause)
         return run
+
+    def redrive(self, execution_arn: str, token: str | None = None) -> float:
+        """RedriveExecution: returns when it began, in seconds. Raises ApiError (ExecutionNotRedrivable)."""
+        run = self.run(execution_arn)
+        try:
+            return self.engine.redrive(run, token)
+        except RefusedError as refusal:
+            message = f"Execution {run.arn} invalid for redrive as: {refusal.message}"
+            raise ApiError("ExecutionNotRedrivable", message) from refusal
 
     def abandon_execution(self, run: Run) -> None:
         """Stop a child that nobody waits for any more."""

@@ -115,7 +115,12 @@ class StatesResponse(StepFunctionResponse):
         """StopExecution."""
         arn, error, cause = (self._get_param(name) for name in ("executionArn", "error", "cause"))
         run = self.machines.halt(arn, error, cause)
-        return ActionResult({"stopDate": instant(run.stopped or run.started)})
+        return ActionResult({"stopDate": instant(run.standing.stopped or run.started)})
+
+    def redrive_execution(self) -> ActionResult:
+        """RedriveExecution."""
+        begun = self.machines.redrive(self._get_param("executionArn"), self._get_param("clientToken"))
+        return ActionResult({"redriveDate": instant(begun)})
 
     # tasks that wait for a token
 
