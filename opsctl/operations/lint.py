@@ -94,7 +94,7 @@ def _lint(name: str, kind: str, text: str, positions: Positions) -> list[Diagnos
         source = _read(kind, text)
     except UnreadableError as error:
         return [_diagnostic(name, error.finding, *positions(error.offset))]
-    found = [_diagnostic(name, item, *positions(source.offset(item.location))) for item in check(source.value)]
+    found = [_diagnostic(name, item, *positions(source.offset_of(item))) for item in check(source.value)]
     return sorted(found, key=lambda item: (item.line, item.column, item.code))
 
 

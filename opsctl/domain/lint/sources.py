@@ -19,6 +19,7 @@ DEEPEST = 200
 
 _LONGEST_NUMBER = 100
 _TOKEN = re.compile(r'[\s,:]*(?:("[^"\\]*(?:\\.[^"\\]*)*")|([{\[])|([}\]])|([^\s{}\[\],:"]+))', re.DOTALL)
+_FIELD = re.compile(r"[Ff]ield '([^']+)'")
 Offsets = Mapping[str, int]
 
 
@@ -59,6 +60,12 @@ class Source:
         while location not in self._offsets and location not in ("", "/"):
             location = location[: max(location.rfind("/"), location.rfind("["), 0)]
         return self._offsets.get(location, self._offsets.get("", 0))
+
+    def offset_of(self, finding: Finding) -> int:
+        """Where a finding stands; where AWS only says which state, but names its field, there."""
+        named = _FIELD.search(finding.message)
+        inner = f"{finding.location.rstrip('/')}/{named[1]}" if named else ""
+        return self.offset(inner if inner in self._offsets else finding.location)
 
 
 class UnreadableError(ValueError):
