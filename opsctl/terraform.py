@@ -221,7 +221,7 @@ def _first_error(text: str) -> str:
 
 
 def _detail(lines: list[str]) -> Iterator[str]:
-    """Where the error is, and its sentences: without the source and the values that Terraform quotes between the two."""
+    """Where the error is, and its sentences: without the source and values that Terraform quotes between them."""
     quoting = False
     for line in lines:
         if line.startswith(("Error:", "Warning:")):

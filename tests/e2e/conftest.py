@@ -1,7 +1,7 @@
 """One clone for the whole module, in an environment that would lead anything careless to a real account.
 
-The clone has a Terraform state, variables and data directory of its own; the environment names credentials, a profile and
-endpoints that all end at a trap. What plays in it is the real thing: `opsctl demo` and what a user types after it.
+The clone has a Terraform state, variables and data directory of its own; the environment names credentials, a profile
+and endpoints that all end at a trap. What plays in it is the real thing: `opsctl demo` and what a user types after it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OWN_FILES = {
     "terraform.tfstate": '{"version": 4, "serial": 7, "lineage": "real", "outputs": {}, "resources": []}',
     "terraform.tfvars": 'name = "production"\n',
     ".terraform.lock.hcl": "# of the real deployment\n",
-    ".terraform/terraform.tfstate": '{"version": 3, "backend": {"type": "s3", "config": {"bucket": "production-state"}}}',
+    ".terraform/terraform.tfstate": '{"version": 3, "backend": {"type": "s3", "config": {"bucket": "production"}}}',
     ".terraform/environment": "production",
 }
 
