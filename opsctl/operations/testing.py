@@ -63,9 +63,12 @@ def _run(file: Path, source: Source, suite: Suite, pattern: str) -> FileReport:
 
 
 def _timed(suite: Suite, case: Case, source: Source) -> Timed:
-    began = time.perf_counter()
-    verdict = suite.run(case)
-    return Timed(verdict, time.perf_counter() - began, source.line(case.location))
+    began, line = time.perf_counter(), source.line(case.location)
+    try:
+        verdict = suite.run(case)
+    except RecursionError:
+        raise UsageError(f"line {line}: the case {case.name!r} holds data that is nested too deeply") from None
+    return Timed(verdict, time.perf_counter() - began, line)
 
 
 def _suite(file: Path) -> tuple[Source, Suite]:
@@ -76,6 +79,8 @@ def _suite(file: Path) -> tuple[Source, Suite]:
         return source, Suite(definition, source.value, file.name.partition(".")[0])
     except CaseError as error:
         raise UsageError(f"{file}:{source.line(error.location)}: {error.message}", error.hint) from error
+    except RecursionError:
+        raise UsageError(f"{file}: the document is nested too deeply") from None
     except InvalidDefinition as error:
         place = file if isinstance(named, dict) else file.parent / named
         raise UsageError(f"{place}: {error.message}", error.hint) from error

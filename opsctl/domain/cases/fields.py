@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Location = tuple[str | int, ...]
+LONGEST = 100_000 * 86_400
+"""Seconds that a duration may have."""
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -75,12 +77,14 @@ class Node:
 
     def seconds(self, what: str) -> float:
         """A duration: a number of seconds, or a string such as 90s, 15m, 2h or 1d. Raises CaseError."""
-        if isinstance(self.value, int | float) and not isinstance(self.value, bool) and self.value >= 0:
-            return float(self.value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", self.value) if isinstance(self.value, str) else None
-        if match is None:
+        number, match = self.value, None
+        if isinstance(number, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", number)):
+            number = float(match[1]) * _UNITS[match[2]]
+        if not isinstance(number, int | float) or isinstance(number, bool) or number < 0:
             raise self.error(f"{what} must be a duration such as 90, 90s, 15m, 2h or 1d")
-        return float(match[1]) * _UNITS[match[2]]
+        if number > LONGEST:
+            raise self.error(f"{what} must be at most {LONGEST // _UNITS['d']} days")
+        return float(number)
 
     def state(self, states: Collection[str]) -> str:
         """The name of a state of the definition. Raises CaseError with the nearest one."""

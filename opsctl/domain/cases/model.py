@@ -141,6 +141,7 @@ class Record:
     calls: tuple[Call, ...]
     published: tuple[Any, ...]
     transitions: int
+    events: tuple[str, ...] = ()
     problem: str | None = None
     waiting: str | None = None
 

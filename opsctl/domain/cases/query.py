@@ -28,4 +28,5 @@ def search(expression: str, document: Any) -> Any:
 
 
 def _words(expression: str, error: Exception) -> str:
-    return f"{expression!r} is no JMESPath expression that works here: {' '.join(str(error).split())}"
+    first = str(error).partition("\n")[0].removeprefix("Invalid jmespath expression: ").rstrip(":")
+    return f"{expression!r} is no JMESPath expression that works here: {first}"

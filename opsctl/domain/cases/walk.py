@@ -34,6 +34,8 @@ from opsctl.errors import OpsError
 
 _PUBLISH = re.compile(r"(^|:)sns:publish(\.waitForTaskToken)?$")
 _ACTIVITY = ":activity:"
+_END_OF_TIME = 253_370_764_800.0
+"""The first second of the year 9999, beyond which timestamps cannot be written much longer."""
 _CALLBACK = ".waitForTaskToken"
 _HANDED_OVER = (".sync", ".sync:2", _CALLBACK)
 
@@ -100,6 +102,8 @@ class _Walk:
             if not due:
                 return
             self._now = max(self._now, min(due))
+            if self._now > _END_OF_TIME:
+                raise _Stuck("the virtual clock has come to the year 9999")
             if self._stop is not None and self._stop <= self._now:
                 self._end_from_outside()
             elif answer is not None and answer <= self._now:
@@ -239,6 +243,7 @@ class _Walk:
             calls=tuple(self._calls),
             published=tuple(self._published),
             transitions=sum(trail.entered.values()),
+            events=tuple(event["type"] for event in execution.events),
             problem=problem,
             waiting=", ".join(waiting) or None,
         )

@@ -1,0 +1,258 @@
+"""Cases walked: what mocks do, what the clock does, and what is recorded of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.unit.domain.cases.suites import ACTIVITY, CALLBACK, JOB, found, passing, run, scope, task
+
+RETRY = {"ErrorEquals": ["E"], "IntervalSeconds": 3, "BackoffRate": 2, "MaxAttempts": 3}
+
+
+def at(verdict: Any, state: str = "T") -> list[float]:
+    return [call.at for call in verdict.record.calls if call.state == state]
+
+
+def test_a_state_without_a_mock_fails_the_case_even_where_everything_is_caught() -> None:
+    machine = scope(T=task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "P"}]), P=passing())
+    assert found(run(machine, {})) == ("no mock for state T", None, None)
+
+
+def test_a_list_answers_call_by_call_and_no_further() -> None:
+    machine = scope(T=task(Retry=[RETRY]))
+    verdict = run(machine, {"mocks": {"T": [{"error": "E"}, {"error": "E"}, {"result": 1}]}})
+    assert (verdict.passed, at(verdict), verdict.record.output) == (True, [0, 3, 9], 1)
+    verdict = run(machine, {"mocks": {"T": [{"error": "E", "times": 2}]}})
+    assert found(verdict) == ("no mock for call 3 of state T: 2 given", None, None)
+
+
+def test_one_outcome_answers_every_call() -> None:
+    verdict = run(scope(T=task(Retry=[RETRY])), {"mocks": {"T": {"error": "E"}}, "expect": {"attempts": {"T": 4}}})
+    assert found(verdict) == ("status", "SUCCEEDED", "FAILED, E, after T")
+    assert at(verdict) == [0, 3, 9, 21]
+
+
+def test_jitter_waits_its_longest_delay() -> None:
+    machine = scope(T=task(Retry=[{**RETRY, "JitterStrategy": "FULL"}]))
+    assert at(run(machine, {"mocks": {"T": {"error": "E"}}})) == [0, 3, 9, 21]
+
+
+def test_waits_pauses_and_jobs_take_time_only_on_the_virtual_clock() -> None:
+    machine = scope(W={"Type": "Wait", "Seconds": 31_000_000, "Next": "T"}, T=task(JOB, TimeoutSeconds=90000000))
+    began = time.perf_counter()
+    verdict = run(machine, {"mocks": {"T": {"result": {}, "after": "900d"}}, "expect": {"duration": 108_760_000}})
+    assert found(verdict) is None
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("resource", [JOB, CALLBACK, ACTIVITY, "arn:aws:states:::lambda:invoke"])
+def test_a_task_may_run_out_of_time(resource: str) -> None:
+    machine = scope(T=task(resource, TimeoutSeconds=600, Parameters={}))
+    verdict = run(machine, {"mocks": {"T": {"timeout": True}}, "expect": {"error": "States.Timeout", "duration": 600}})
+    assert found(verdict) is None
+    without = run(scope(T=task(resource, Parameters={})), {"mocks": {"T": {"timeout": True}}})
+    assert found(without) == ("the state T has no TimeoutSeconds: it never times out", None, None)
+
+
+@pytest.mark.parametrize("resource", [CALLBACK, ACTIVITY])
+def test_heartbeats_are_sent_unless_they_are_missed(resource: str) -> None:
+    machine = scope(T=task(resource, TimeoutSeconds=600, HeartbeatSeconds=60, Parameters={}))
+    for outcome, duration in (
+        ({"result": 1, "after": 500}, 500),
+        ({"error": "E", "after": 500}, 500),
+        ({"timeout": True}, 600),
+        ({"heartbeat": "missed"}, 60),
+    ):
+        verdict = run(machine, {"mocks": {"T": outcome}})
+        assert verdict.record.duration == duration, outcome
+    without = run(scope(T=task(resource, Parameters={})), {"mocks": {"T": {"heartbeat": "missed"}}})
+    assert found(without) == ("the state T has no HeartbeatSeconds: it misses no heartbeat", None, None)
+
+
+def test_what_is_never_answered_waits_for_ever_or_for_its_clock() -> None:
+    verdict = run(scope(T=task(CALLBACK, Parameters={})), {"mocks": {"T": {"never": True}}})
+    assert found(verdict) == ("status", "SUCCEEDED", "RUNNING, waiting for ever for T")
+    case = {"mocks": {"T": {"never": True}}, "expect": {"status": "RUNNING"}}
+    assert run(scope(T=task(CALLBACK, Parameters={})), case).passed
+    case = {"mocks": {"T": {"never": True}}, "expect": {"error": "States.Timeout", "duration": 60}}
+    assert run(scope(T=task(CALLBACK, Parameters={}, HeartbeatSeconds=60, TimeoutSeconds=90)), case).passed
+
+
+def test_a_result_may_be_made_of_what_the_state_was_asked_with() -> None:
+    machine = scope(T=task(CALLBACK, Parameters={"Message": {"token.$": "$$.Task.Token", "n.$": "$.n"}}))
+    query = "{same: token == parameters.Message.token, n: parameters.Message.n, state: state, run: execution, c: call}"
+    verdict = run(machine, {"input": {"n": 3}, "execution": "e", "mocks": {"T": {"result_query": query}}})
+    assert verdict.record.output == {"same": True, "n": 3, "state": "T", "run": "e", "c": 1}
+    verdict = run(machine, {"input": {"n": 3}, "mocks": {"T": {"result_query": "sum(parameters)"}}})
+    assert verdict.difference is not None
+    assert verdict.difference.what.startswith("the mock of T: 'sum(parameters)' is no JMESPath expression that works")
+
+
+@pytest.mark.parametrize(
+    ("resource", "phase", "events"),
+    [
+        (JOB, "start", ["TaskScheduled", "TaskStartFailed"]),
+        (JOB, "submit", ["TaskScheduled", "TaskStarted", "TaskSubmitFailed"]),
+        (JOB, "run", ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskFailed"]),
+        (CALLBACK, "submit", ["TaskScheduled", "TaskStarted", "TaskSubmitFailed"]),
+        (ACTIVITY, "run", ["ActivityScheduled", "ActivityStarted", "ActivityFailed"]),
+    ],
+)
+def test_an_error_has_its_place(resource: str, phase: str, events: list[str]) -> None:
+    machine = scope(T=task(resource, Parameters={}))
+    case = {"mocks": {"T": {"error": "E", "cause": {"a": 1}, "phase": phase}}, "expect": {"cause": '{"a": 1}'}}
+    verdict = run(machine, case)
+    assert verdict.passed
+    assert verdict.record.events == (
+        "ExecutionStarted", "TaskStateEntered", *events, "ExecutionFailed",
+    )  # fmt: skip
+
+
+def test_a_request_that_hands_nothing_over_cannot_be_refused_on_submission() -> None:
+    verdict = run(scope(T=task()), {"mocks": {"T": {"error": "E", "phase": "submit"}}})
+    assert found(verdict) == ("the state T submits nothing (no .sync): `phase: submit` cannot happen", None, None)
+
+
+def test_messages_count_once_sns_took_them() -> None:
+    machine = scope(
+        A=task("arn:aws:states:::sns:publish", Parameters={"Message": "a"}, Retry=[RETRY], Next="B"),
+        B=task("arn:aws:states:::aws-sdk:sns:publish", Parameters={"Message": "b"}, Next="C"),
+        C=task(CALLBACK, Parameters={"Message": "c"}, Catch=[{"ErrorEquals": ["E"], "Next": "D"}], Next="D"),
+        D=task(Parameters={"Message": "d"}),
+    )
+    case = {"mocks": {"A": [{"error": "E"}, {"result": {}}], "*": {"result": {}}, "C": {"error": "E"}}}
+    assert run(machine, case).record.published == ({"Message": "a"}, {"Message": "b"}, {"Message": "c"})
+    case["mocks"]["C"] = {"error": "E", "phase": "submit"}
+    assert run(machine, case).record.published == ({"Message": "a"}, {"Message": "b"})
+
+
+def map_of(**processor: Any) -> dict[str, Any]:
+    return {"Type": "Map", "ItemProcessor": scope(**processor), "End": True}
+
+
+def test_calls_are_counted_in_each_iteration_of_a_map() -> None:
+    machine = scope(M=map_of(T=task(Retry=[RETRY])))
+    verdict = run(machine, {"input": [1, 2, 3], "mocks": {"T": [{"error": "E"}, {"result": 1}]}})
+    assert [(call.iteration, call.number, call.at) for call in verdict.record.calls] == [
+        ("0", 1, 0), ("1", 1, 0), ("2", 1, 0), ("0", 2, 3), ("1", 2, 3), ("2", 2, 3),
+    ]  # fmt: skip
+    assert verdict.record.output == [1, 1, 1]
+
+
+def test_iterations_may_differ() -> None:
+    machine = scope(M=map_of(T=task(Parameters={"item.$": "$"})))
+    case: dict[str, Any] = {
+        "input": [5, 6, 7],
+        "mocks": {"T": {"iterations": {"1": {"error": "Odd", "after": 10}}, "otherwise": {"result": 0}}},
+        "expect": {"error": "Odd", "parameters": {"T": [{"item": 5}, {"item": 6}, {"item": 7}]}, "duration": 10},
+    }
+    assert found(run(machine, case)) is None
+    del case["mocks"]["T"]["otherwise"]
+    assert found(run(machine, case)) == ("no mock for state T, iteration 0", None, None)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 0])
+def test_iterations_of_a_map_in_a_map_are_told_apart_also_after_retries(concurrency: int) -> None:
+    retried = {**map_of(T=task(Next="P"), P=passing()), "MaxConcurrency": concurrency, "Retry": [RETRY]}
+    machine = scope(M={**map_of(N=retried), "MaxConcurrency": concurrency})
+    case: dict[str, Any] = {
+        "input": [[1, 2], [3, 4]],
+        "mocks": {"T": {"iterations": {"1.1": [{"error": "E"}, {"result": 9}]}, "otherwise": {"result": 0}}},
+        "expect": {"output": [[0, 0], [0, 9]]},
+    }
+    verdict = run(machine, case)
+    assert found(verdict) is None
+    second = verdict.record.path[0].branches[1][0]
+    assert [entry.name for entry in verdict.record.path[0].branches[0][0].branches[1]] == ["T", "P"]
+    assert [entry.name for entry in second.branches[1]] == ["T", "T", "P"]
+    assert {call.iteration for call in verdict.record.calls} == {"0.0", "0.1", "1.0", "1.1"}
+
+
+def test_branches_of_a_retried_parallel_keep_their_place_below_maps() -> None:
+    inner = scope(M={**map_of(T=task()), "InputPath": "$.items"})
+    both = {"Type": "Parallel", "Branches": [inner, scope(Q=passing())], "Retry": [RETRY], "Next": "Z"}
+    case = {
+        "input": {"items": [1, 2]},
+        "mocks": {"T": {"iterations": {"1": [{"error": "E"}, {"result": 2}]}, "otherwise": {"result": 1}}},
+        "expect": {"path": [{"Both": [[{"M": {0: ["T"]}}, {"M": [["T"], ["T"]]}], ["Q", "Q"]]}, "Z"]},
+    }
+    case["expect"]["path"][0]["Both"][0][0] = "M"  # type: ignore[index]
+    assert found(run(scope(Both=both, Z=passing()), case)) is None
+
+
+def test_a_parallel_or_map_may_be_mocked_as_a_whole() -> None:
+    both = {
+        "Type": "Parallel", "Branches": [scope(A=task()), scope(B=task())], "ResultSelector": {"first.$": "$[0]"},
+        "ResultPath": "$.both", "Catch": [{"ErrorEquals": ["E"], "Next": "Z"}], "Next": "M",
+    }  # fmt: skip
+    many = {**map_of(T=task()), "Parameters": {"item.$": "$$.Map.Item.Value"}, "ResultPath": "$.many"}
+    machine = scope(Both=both, M=many, Z=passing())
+    case: dict[str, Any] = {
+        "input": {"x": 0},
+        "mocks": {"Both": {"result": [1, 2]}, "M": {"result": []}},
+        "expect": {"path": ["Both", "M"], "output": {"x": 0, "both": {"first": 1}, "many": []}},
+    }
+    assert found(run(machine, case)) is None
+    case = {"mocks": {"Both": {"error": "E"}}, "expect": {"path": ["Both", "Z"]}}
+    assert found(run(machine, case)) is None
+
+
+def test_a_distributed_map_is_mocked_as_a_whole() -> None:
+    many = map_of(T=task())
+    many["ItemProcessor"]["ProcessorConfig"] = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert run(scope(M=many), {"mocks": {"M": {"result": [1]}}, "expect": {"output": [1]}}).passed
+
+
+def test_stops_time_limits_and_redrives() -> None:
+    machine = {**scope(A=task(Next="T"), T=task(TimeoutSeconds=999)), "TimeoutSeconds": 500}
+    mocks = {"A": {"result": 1, "after": 10}, "T": {"result": 2, "after": 300}}
+    stop = {"after": 100, "error": "Operator", "cause": "why"}
+    case: dict[str, Any] = {"mocks": mocks, "stop": stop}
+    verdict = run(machine, {**case, "expect": {"status": "ABORTED", "error": "Operator", "duration": 100}})
+    assert found(verdict) is None
+    verdict = run(machine, {**case, "redrives": 1, "expect": {"attempts": {"A": 1, "T": 2}, "duration": 400}})
+    assert found(verdict) is None
+    slow = {"mocks": {**mocks, "T": {"timeout": True}}, "expect": {"status": "TIMED_OUT", "duration": 500}}
+    assert found(run(machine, slow)) is None
+    assert found(run(machine, {"mocks": mocks, "redrives": 3})) is None, "what succeeded is not redriven"
+
+
+def test_the_context_object_is_the_files_and_the_cases() -> None:
+    parameters = {
+        "n.$": "$$.Execution.Name", "m.$": "$$.StateMachine.Name", "r.$": "$$.Execution.RedriveCount",
+        "id.$": "$$.Execution.Id", "t.$": "$$.Execution.StartTime", "e.$": "$$.State.EnteredTime",
+    }  # fmt: skip
+    case = {
+        "context": {"Execution": {"RedriveCount": 2}},
+        "start": "2024-02-29T12:00:00Z",
+        "mocks": {"T": {"result": 1}},
+    }
+    verdict = run(scope(T=task(Parameters=parameters)), case, machine="documents", execution="nightly")
+    assert verdict.record.calls[0].parameters == {
+        "n": "nightly", "m": "documents", "r": 2,
+        "id": "arn:aws:states:us-east-1:123456789012:execution:documents:nightly",
+        "t": "2024-02-29T12:00:00.000Z", "e": "2024-02-29T12:00:00.000Z",
+    }  # fmt: skip
+
+
+def test_a_loop_is_a_call_each_round() -> None:
+    machine = scope(
+        W={"Type": "Wait", "Seconds": 30, "Next": "T"},
+        T=task(Next="Done?"),
+        **{"Done?": {"Type": "Choice", "Choices": [{"Variable": "$.done", "BooleanEquals": True, "Next": "P"}],
+                     "Default": "W"}, "P": passing()},
+    )  # fmt: skip
+    mocks = {"T": [{"result": {"done": False}, "times": 3}, {"result": {"done": True}}]}
+    verdict = run(machine, {"mocks": mocks, "expect": {"path": ["...", "T", "Done?", "P"], "duration": 120}})
+    assert found(verdict) is None
+
+
+def test_an_execution_without_end_is_ended_by_the_history_limit() -> None:
+    again = {"Type": "Choice", "Choices": [{"Variable": "$.enough", "IsPresent": True, "Next": "C"}], "Default": "A"}
+    machine = scope(A=passing("B"), B=again, C=passing())
+    verdict = run(machine, {"expect": {"error": "States.Runtime"}})
+    assert verdict.passed
+    assert verdict.record.transitions > 12_000
