@@ -126,6 +126,8 @@ def _diagnostic(name: str, found: Finding, at: Position, rendered: bool = False)
 def _one_line(text: str) -> str:
     """What a file says is quoted in messages: neither its length nor its characters may break a terminal."""
     shown = " ".join(text[:_LONGEST_LINE].split()) + ("…" if len(text) > _LONGEST_LINE else "")
+    if shown.isprintable() and shown.isascii():
+        return shown
     plain = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in shown)
     return plain.encode("utf-8", "backslashreplace").decode()
 

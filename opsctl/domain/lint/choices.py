@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsctl.domain.lint.findings import Remark
-from opsctl.domain.lint.machine import Machine, Node, choice_targets, reachable
+from opsctl.domain.lint.graphs import reachable
+from opsctl.domain.lint.machine import Machine, Node, choice_targets
 
 _CONNECTIVES = ("And", "Or", "Not")
 _AROUND = frozenset({"Next", "Comment", "Assign", "Output"})

@@ -47,15 +47,26 @@ def useless_redrives(machine: Machine) -> Iterator[Remark]:
 
 def aborted_siblings(machine: Machine) -> Iterator[Remark]:
     """SIBLING_ABORTED: a failure that leaves its branch and so stops a job in another one."""
-    for node in machine.nodes.values():
+    said: set[str] = set()
+    for remark in _aborts(machine):
+        if remark.location not in said:  # the innermost Parallel or Map that it ends is enough
+            said.add(remark.location)
+            yield remark
+
+
+def _aborts(machine: Machine) -> Iterator[Remark]:
+    for node in reversed(machine.nodes.values()):
         scopes = machine.scopes_of(node)
         if node.type == "Parallel":
+            busy = [scope for scope in scopes if machine.jobs_within[scope]]
             for scope in scopes:
-                jobs = [job for other in scopes if other != scope for job in machine.jobs_within[other]]
-                yield from _aborting(machine, scope, jobs[:1], "the branch beside it")
+                beside = next((other for other in busy[:2] if other != scope), None)
+                if beside is not None:
+                    yield from _aborting(machine, scope, machine.jobs_within[beside][0], "the branch beside it")
         elif node.type == "Map" and _iterates_at_once(node):
             for scope in scopes:
-                yield from _aborting(machine, scope, machine.jobs_within[scope][:1], "every other iteration")
+                if machine.jobs_within[scope]:
+                    yield from _aborting(machine, scope, machine.jobs_within[scope][0], "every other iteration")
 
 
 def _failing_nodes(machine: Machine) -> Iterator[Node]:
@@ -88,11 +99,11 @@ def _iterates_at_once(node: Node) -> bool:
     return node.state.get("MaxConcurrency") != 1 and not tolerates
 
 
-def _aborting(machine: Machine, scope: str, jobs: list[Node], where: str) -> Iterator[Remark]:
-    for node in _escaping(machine, scope) if jobs else ():
+def _aborting(machine: Machine, scope: str, job: Node, where: str) -> Iterator[Remark]:
+    for node in _escaping(machine, scope):
         yield Remark(
             node.location,
-            f"If '{node.name}' fails, the failure leaves its branch and stops '{jobs[0].name}' in {where}, "
+            f"If '{node.name}' fails, the failure leaves its branch and stops '{job.name}' in {where}, "
             "however many paid hours it has run.",
         )
 

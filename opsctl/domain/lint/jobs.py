@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from opsctl.domain.lint.findings import Remark
-from opsctl.domain.lint.machine import GENERIC_ERRORS, Machine, Node, reachable
+from opsctl.domain.lint.graphs import on_cycles
+from opsctl.domain.lint.machine import GENERIC_ERRORS, Machine, Node
 
 _SAGEMAKER = re.compile(r":states:::(?:aws-sdk:)?sagemaker:create(\w*Job)(?:\.sync(?::2)?)?$", re.IGNORECASE)
 _NAMED = {
@@ -124,32 +125,4 @@ def _looping(machine: Machine) -> frozenset[str]:
         name: [*machine.flow[name], *(catcher.target for catcher in node.catchers)]
         for name, node in machine.nodes.items()
     }
-    return frozenset(name for name in _on_cycles(edges) if name in named)
-
-
-def _on_cycles(edges: Mapping[str, list[str]]) -> set[str]:
-    """The states that lie on a cycle: those left when all that nothing leads to, or that lead nowhere, are taken away.
-
-    What lies between two cycles is left as well, so each is asked for itself.
-    """
-    left = _without_ends(_without_ends(edges), reverse=True)
-    return {name for name in left if name in reachable(left[name], left)}
-
-
-def _without_ends(edges: Mapping[str, list[str]], reverse: bool = False) -> dict[str, list[str]]:
-    counted: dict[str, int] = dict.fromkeys(edges, 0)
-    back: dict[str, list[str]] = {name: [] for name in edges}
-    for name, targets in edges.items():
-        for target in targets:
-            back[target].append(name)
-            counted[target if reverse else name] += 1
-    waiting = [name for name, count in counted.items() if not count]
-    gone = set(waiting)
-    while waiting:
-        name = waiting.pop()
-        for other in edges[name] if reverse else back[name]:
-            counted[other] -= 1
-            if not counted[other] and other not in gone:
-                gone.add(other)
-                waiting.append(other)
-    return {name: [t for t in targets if t not in gone] for name, targets in edges.items() if name not in gone}
+    return frozenset(on_cycles(edges).intersection(named))

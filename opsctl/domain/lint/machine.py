@@ -9,15 +9,17 @@ Fail state inside a branch flows to what handles the failure of the state around
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from opsctl.domain.lint.graphs import next_hops, reachable, reversed_edges
+
 State = Mapping[str, Any]
 GENERIC_ERRORS = frozenset({"States.ALL", "States.TaskFailed", "States.Timeout", "States.HeartbeatTimeout"})
 """What a job or function that fails by itself raises; any other name is an error that its author expected."""
-_TELLS = re.compile(r"notif|alert|alarm|page(r|duty)|slack|e-?mail|escalat|chatbot|webhook|incident", re.IGNORECASE)
+_TELLS = re.compile(r"notif|alert|pager|slack|escalat|send\W*e?\W?mail", re.IGNORECASE)
 _SENDS = re.compile(
     r":states:::(aws-sdk:)?("
     r"sns:publish|ses(v2)?:send\w*mail|sqs:sendMessage|(eventbridge|events):putEvents|chatbot:\w+|ssmincidents:startIncident"
@@ -201,11 +203,7 @@ class Machine:
 
     @cached_property
     def _sources(self) -> dict[str, list[str]]:
-        sources: dict[str, list[str]] = {name: [] for name in self.nodes}
-        for name, targets in self.flow.items():
-            for target in targets:
-                sources[target].append(name)
-        return sources
+        return reversed_edges(self.flow)
 
     def leading_to(self, wanted: Callable[[Node], bool]) -> frozenset[str]:
         """The states from which the flow can reach one that is wanted, those themselves included."""
@@ -224,7 +222,7 @@ class Machine:
     @cached_property
     def succeeding(self) -> frozenset[str]:
         """The states whose flow can reach the end of a run that succeeded."""
-        return self.leading_to(self.ends_green)
+        return frozenset(self._to_green)
 
     @cached_property
     def after_jobs(self) -> frozenset[str]:
@@ -238,18 +236,20 @@ class Machine:
     def _on_from(self, node: Node) -> Iterator[str]:
         return iter([node.state["Next"]]) if "Next" in node.state else self._after(node.container)
 
+    @cached_property
+    def _to_green(self) -> dict[str, str | None]:
+        """Of each state from which the run can succeed, the next on a shortest way there."""
+        return next_hops([name for name, node in self.nodes.items() if self.ends_green(node)], self._sources)
+
     def reaches_green_without(self, start: str, barred: Node) -> bool:
         """Whether the flow from `start` can end well without passing through `barred` again."""
-        seen, ahead = {barred.name}, [start]
-        while ahead:
-            name = ahead.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            if self.ends_green(self.nodes[name]):
-                return True
-            ahead += self.flow[name]
-        return False
+        name: str | None = start
+        while name is not None and name in self._to_green and name != barred.name:
+            name = self._to_green[name]
+        if name is None:
+            return True
+        around = {**self.flow, barred.name: ()}
+        return any(self._to_green.get(other, "") is None for other in reachable([start], around) - {barred.name})
 
     def behind_passes(self, name: str) -> str:
         """The first state from here on that is no Pass."""
@@ -258,14 +258,3 @@ class Machine:
             seen.add(name)
             name = self.flow[name][0]
         return name
-
-
-def reachable(start: Iterable[str], edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Everything that the edges lead to, the start included."""
-    seen, ahead = set(start), list(start)
-    while ahead:
-        for target in edges[ahead.pop()]:
-            if target not in seen:
-                seen.add(target)
-                ahead.append(target)
-    return frozenset(seen)
