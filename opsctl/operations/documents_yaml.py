@@ -17,6 +17,7 @@ from opsctl.errors import UsageError
 
 MOST_VALUES = 1_000_000
 """How many values a document may hold once its aliases are unfolded."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 _CORE = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -138,10 +139,10 @@ class _Reader:
             if key.tag == _MERGE:
                 for more in value if isinstance(value, list) else [value]:
                     merged = {**self._mergeable(more, item), **merged}
-            elif key.value in own:
-                raise self._error(key, f"the key {key.value!r} stands here twice")
+            elif (name := self._text(key)) in own:
+                raise self._error(key, f"the key {name!r} stands here twice")
             else:
-                own[key.value] = value
+                own[name] = value
         return {**merged, **own}, total
 
     def _mergeable(self, value: Any, node: yaml.Node) -> dict[str, Any]:
@@ -150,13 +151,21 @@ class _Reader:
         return value
 
     def _scalar(self, node: yaml.Node) -> Any:
-        kind, text = node.tag.rpartition(":")[2], node.value
+        kind, text = node.tag.rpartition(":")[2], self._text(node)
         if not node.tag.startswith("tag:yaml.org,2002:") or kind not in {"null", "bool", "int", "float", "str"}:
             raise self._error(node, f"the tag {node.tag} means nothing here")
         try:
             return _CONVERTERS[kind](text)
         except ValueError:
             raise self._error(node, f"{text!r} is no {kind}") from None
+
+    def _text(self, node: yaml.Node) -> str:
+        """A scalar's text, in which JSON's escapes for one character beyond the basic plane are one character."""
+        text = str(node.value)
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16") if _SURROGATE.search(text) else text
+        except UnicodeDecodeError:
+            raise self._error(node, "half a character: a surrogate stands alone") from None
 
     def _error(self, node: yaml.Node, words: str) -> UsageError:
         return UsageError(f"{self._name}:{node.start_mark.line + 1}: {words}")

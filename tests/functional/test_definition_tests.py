@@ -276,6 +276,8 @@ def check_totals(element: ET.Element) -> None:
 
 # files that are wrong
 
+MISSING = "Missing 'Next' target: Rescu"
+
 
 @pytest.mark.parametrize(
     ("change", "error", "hint"),
@@ -289,8 +291,7 @@ def check_totals(element: ET.Element) -> None:
         (("name: fails", "name: works"), "a.test.yaml:20: two cases have the name 'works'",
          "where a case has examples, its name must hold one of their values: <value>"),
         (("Next: Rescue", "Next: Rescu"),
-         "a.test.yaml: MISSING_TRANSITION_TARGET: "
-         "Missing 'Next' target: Rescu at /States/Work/Catch[0]/Next (and 1 more)",
+         f"a.test.yaml: MISSING_TRANSITION_TARGET: {MISSING} at /States/Work/Catch[0]/Next (and 1 more)",
          "Correct the state machine's definition."),
         (("name: fails", "name: fails\n    name: again"), "a.test.yaml:21: the key 'name' stands here twice", None),
         (("definition:", "variables: {}\ndefinition: x.json\nx-old:"),
