@@ -7,6 +7,7 @@ this looks back from every state by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from conformance.corpus import Event, Recording
@@ -18,6 +19,8 @@ _ENDS = {
     "ExecutionAborted": "ABORTED",
     "ExecutionTimedOut": "TIMED_OUT",
 }
+_SCOPE_STARTS = frozenset({"ParallelStateStarted", "MapStateStarted"})
+_SCOPE_FAILURES = frozenset({"ParallelStateFailed", "MapStateFailed", "MapIterationFailed"})
 _BROKEN = frozenset({"Failed", "TimedOut", "SubmitFailed", "StartFailed", "ScheduleFailed"})
 
 
@@ -46,6 +49,9 @@ class _Backwards:
             for event in self.events
             if event["type"].endswith("StateExited") and (entry := self._entry_of_exit(event)) is not None
         }
+        self.scope_of: dict[int, int] = {}  # by a start or failure of a Parallel or Map its entry
+        self.last_start: dict[int, int] = {}  # by the entry the event
+        self._attribute_scopes()
         self.blamed = self._blamed()
 
     def states(self) -> dict[int, tuple[str, str]]:
@@ -93,8 +99,13 @@ class _Backwards:
         """States that never left because they failed: what each report of a failure, nearest first, points back to."""
         blamed: set[int] = set()
         for event in self.events:
-            if event["type"] in ("ExecutionFailed", "ParallelStateFailed", "MapStateFailed", "MapIterationFailed"):
-                blamed |= set(self._open_on_the_way(event))
+            if event["type"] == "ExecutionFailed":
+                inner, *outer = [*self._open_before(event), None]
+                around = [one for one in outer if one and one["type"].startswith(("Parallel", "Map"))]
+                blamed |= {one["id"] for one in (inner, *around) if one}
+            elif event["type"] in _SCOPE_FAILURES or self._starts_again(event):
+                blamed |= {one["id"] for one in islice(self._open_before(event), 1)}
+                blamed |= {self.scope_of[event["id"]]} if event["type"].endswith("StateFailed") else set()
             elif event["type"] == "EvaluationFailed":
                 # Its link may lead past the state it speaks of: it names the state instead.
                 before = [one for one in self.entries if one["id"] < event["id"]]
@@ -102,42 +113,63 @@ class _Backwards:
                 blamed |= set(named[-1:])
         return blamed
 
-    def _open_on_the_way(self, report: Event) -> Iterator[int]:
-        """The state that the report is about and, up to the one that the report itself belongs to, what encloses it."""
-        passed: set[str] = set()  # names of states that were left before: their entries are not open
-        first = True
-        for event in self._back(self.by_id.get(report["previousEventId"])):
-            if event["type"].endswith("StateExited"):
-                passed.add(str(details(event)["name"]))
-            elif event["type"].endswith("StateEntered"):
-                name = str(details(event)["name"])
-                if name in passed:
-                    passed.discard(name)
-                    continue
-                if event["id"] in self.exits:
-                    if report["type"] != "ExecutionFailed":
-                        return
-                    continue
-                is_scope = event["type"].startswith(("Parallel", "Map"))
-                if first or (is_scope and report["type"] == "ExecutionFailed"):
-                    yield event["id"]
-                elif is_scope:
-                    return
-                first = False
+    def _starts_again(self, event: Event) -> bool:
+        """Whether it is a Retry's start of a Parallel or Map: then something inside had failed."""
+        before = self.by_id.get(event["previousEventId"], {"type": ""})["type"]
+        return event["type"] in _SCOPE_STARTS and not before.endswith("StateEntered")
+
+    def _open_before(self, event: Event) -> Iterator[Event]:
+        """Entries that led to the event, that it is inside of, and that never came to an exit; the innermost first."""
+        return (one for one in self._around(event) if one["id"] not in self.exits and one["type"] not in _SCOPE_STARTS)
+
+    def _attribute_scopes(self) -> None:
+        """Find out which entry a start or failure of a Parallel or Map speaks of: the innermost that has not failed."""
+        failed: set[int] = set()
+        for event in self.events:
+            kind, _, what = event["type"].partition("State")
+            if kind in ("Parallel", "Map") and what in ("Started", "Failed"):
+                around = (one["id"] for one in self._around(event) if one["type"] == f"{kind}StateEntered")
+                of = next((one for one in around if one not in failed), 0)
+                self.scope_of[event["id"]] = of
+                if what == "Started":
+                    self.last_start[of] = event["id"]
+                else:
+                    failed.add(of)
 
     def _enclosing_is_over(self, entry: Event) -> bool:
-        """Whether the Parallel or Map around it has been left or has failed."""
-        passed: set[str] = set()
-        for event in self._back(self.by_id.get(entry["previousEventId"])):
-            if event["type"].endswith("StateExited"):
-                passed.add(str(details(event)["name"]))
-            elif event["type"].endswith("StateEntered"):
-                name = str(details(event)["name"])
-                if name in passed:
-                    passed.discard(name)
-                elif event["type"].startswith(("Parallel", "Map")):
-                    return event["id"] in self.exits or event["id"] in self.blamed
+        """Whether a Parallel or Map around it has been left, has failed or was started again."""
+        start = 0
+        for event in self._around(entry):
+            if event["type"] in _SCOPE_STARTS:
+                start = start or event["id"]
+            elif event["type"].startswith(("Parallel", "Map")):
+                if (
+                    event["id"] in self.exits
+                    or event["id"] in self.blamed
+                    or self.last_start.get(event["id"], 0) > start
+                ):
+                    return True
+                start = 0
         return False
+
+    def _around(self, inner: Event) -> Iterator[Event]:
+        """What an event is inside of, the innermost first: entries, and events that started a Parallel or Map."""
+        left: list[Event] = []  # states that were left in between, the last one innermost
+        event = self.by_id.get(inner["previousEventId"])
+        while event is not None:
+            previous = event["previousEventId"]
+            if event["type"].endswith("StateExited"):
+                left.append(event)
+            elif event["type"] in _SCOPE_STARTS:
+                if not (left and left[-1]["type"].startswith(("Parallel", "Map"))):
+                    yield event
+                previous = self.scope_of.get(event["id"], previous)  # a Retry's start links to what had failed
+            elif event["type"].endswith("StateEntered"):
+                if left and details(left[-1])["name"] == details(event)["name"]:
+                    left.pop()
+                else:
+                    yield event
+            event = self.by_id.get(previous)
 
 
 def _catches(definition: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | None, frozenset[str]]]]:

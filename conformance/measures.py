@@ -49,6 +49,8 @@ def _replay_difference(recording: Recording, kinds: Counter[str]) -> str | None:
         ours = replay(recording)
     except InvalidDefinition as refusal:
         return f"our parser refuses the definition: {_first(str(refusal))}"
+    except Exception as error:  # noqa: BLE001 whatever it is, it is the finding
+        return f"our interpreter raises {type(error).__name__}: {_first(str(error))}"
     # An execution that AWS showed while it ran may have gone further with us.
     events = ours.events[: len(recording.events)] if recording.status == "RUNNING" else ours.events
     verdict = compare(recording.events, events, ours.drawn)

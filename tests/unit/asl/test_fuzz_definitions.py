@@ -73,7 +73,7 @@ JSONATA = machine_of(
     QueryLanguage="JSONata",
 )  # fmt: skip
 GOOD = st.sampled_from([JSONPATH, JSONATA])
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def judged(definition: Any) -> bool:

@@ -22,11 +22,11 @@ from opsctl.asl.history import InvalidHistory, RunHistory, read_history
 from opsctl.asl.unentered import unentered
 from tests.unit.asl.mutations import VALUES, spoilt
 from tests.unit.asl.test_fuzz_definitions import JSONATA, JSONPATH
-from tests.unit.asl.test_properties import MACHINES, SCRIPTS, walk
+from tests.unit.asl.test_properties import RETRY, SCRIPTS, leaves, parallels, scope, walk
 from tests.unit.asl.walking import CONTEXT, asked
 
 STATUSES = {"SUCCEEDED", "FAILED", "CAUGHT", "RUNNING", "ABORTED", "TIMED_OUT"}
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANSWERS: tuple[Outcome, ...] = (
     Succeeded('{"Payload": 1}'), Failed("E", "because"), Started(), Submitted("{}"), Failed("States.TaskFailed"),
 )  # fmt: skip
@@ -48,6 +48,24 @@ def written(name: str, seed: int) -> str:
     return json.dumps(execution.events)
 
 
+def scopes(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    maps = st.builds(
+        lambda chain, retry, limits: {"Type": "Map", "Branches": [chain], "Retry": retry, **limits},
+        st.lists(inner, min_size=1, max_size=3),
+        RETRY,
+        st.fixed_dictionaries(
+            {}, optional={"MaxConcurrency": st.integers(0, 3), "ToleratedFailureCount": st.integers(0, 2)}
+        ),
+    )
+    return parallels(inner) | maps
+
+
+MACHINES = st.builds(
+    scope,
+    st.lists(st.recursive(leaves(), scopes, max_leaves=8), min_size=1, max_size=4),
+    st.just("s"),
+    st.booleans(),
+)
 HISTORIES = st.builds(
     lambda name, seed: json.loads(written(name, seed)), st.sampled_from(["jsonata", "jsonpath"]), st.integers(0, 15)
 )
