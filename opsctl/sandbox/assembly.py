@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from opsctl.sandbox import batch, events, functions, mailbox, provider, statemachines, statesapi, training
+from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
 from opsctl.sandbox.gateway import Gateway
@@ -40,8 +41,9 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     bus = events.install(world)
     training.install(world, lambda job: _training_changed(bus, job))
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
-    engine = Engine(Router(world, clients).begin, lambda run: _run_changed(bus, run))
-    statemachines.install(world, engine)
+    counter = Counter()
+    engine = Engine(Router(world, clients, counter).begin, lambda run: _run_changed(bus, run))
+    statemachines.install(world, engine, counter)
     statesapi.install()
     provider.install()
     bus.start_execution = lambda arn, name, text: statemachines.machines(world).launch(arn, name, text)

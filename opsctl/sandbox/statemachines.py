@@ -1,4 +1,4 @@
-"""Step Functions on moto's backend: its state machines, versions and aliases; our executions."""
+"""Step Functions: the catalogue of machines, and the executions that the engine walks."""
 
 from __future__ import annotations
 
@@ -9,41 +9,33 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import moto.stepfunctions.models
-import moto.stepfunctions.urls
 from moto.stepfunctions.exceptions import (
     ExecutionAlreadyExists,
     ExecutionDoesNotExist,
     InvalidArn,
     InvalidExecutionInput,
-    InvalidName,
-    NameTooLongException,
-    ResourceNotFound,
-    StateMachineDoesNotExist,
 )
-from moto.stepfunctions.models import StateMachine, StateMachineAlias, StateMachineVersion, StepFunctionBackend
 
-from opsctl import asl
 from opsctl.errors import RefusedError
+from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.api import ApiError
+from opsctl.sandbox.catalogue import Catalogue, check_name, machine_of
 from opsctl.sandbox.engine import Engine
 from opsctl.sandbox.runs import Origin, Run
 from opsctl.sandbox.world import World
 
 PAYLOAD_BYTES = 262_144
 ABANDONED = "The parent execution no longer waits for this one"
-FORBIDDEN_IN_NAMES = frozenset(' <>{}[]?*"#%\\^|~`$&,;:/')
 
 
-class MachinesBackend(StepFunctionBackend):
+class MachinesBackend(Catalogue):
     """moto's Step Functions, with executions that our interpreter walks."""
 
-    world: ClassVar[World]
     engine: ClassVar[Engine]
-    _url_module = moto.stepfunctions.urls
+    counter: ClassVar[Counter]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -56,34 +48,6 @@ class MachinesBackend(StepFunctionBackend):
         self._end(self._runs.values())
         super().reset()
 
-    # state machines
-
-    def create_state_machine(
-        self,
-        name: str,
-        definition: str,
-        roleArn: str,  # noqa: N803  moto's name for it
-        *arguments: Any,
-        **options: Any,
-    ) -> StateMachine:
-        """CreateStateMachine, idempotent for an equal definition, type and role as AWS has it."""
-        check_name(name)
-        machine_of(definition)
-        arn = self.world.arn("states", f"stateMachine:{name}")
-        known = next((machine for machine in self.state_machines if machine.arn == arn), None)
-        wanted = (definition, roleArn, options.get("sm_type") or "STANDARD")
-        if known is not None and (known.definition, known.roleArn, known.type) != wanted:
-            raise ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-        return super().create_state_machine(name, definition, roleArn, *arguments, **options)
-
-    def update_state_machine(
-        self, arn: str, definition: str | None = None, *arguments: Any, **options: Any
-    ) -> StateMachine:
-        """UpdateStateMachine. Executions under way keep the definition they started with."""
-        if definition is not None:
-            machine_of(definition)
-        return super().update_state_machine(arn, definition, *arguments, **options)
-
     def delete_state_machine(self, arn: str) -> None:
         """DeleteStateMachine: its executions end, and are forgotten with it."""
         runs = [run for run in list(self._runs.values()) if run.origin.arn == arn]
@@ -92,44 +56,9 @@ class MachinesBackend(StepFunctionBackend):
         for run in runs:
             self._runs.pop(run.arn, None)
 
-    def describe_state_machine_alias(self, arn: str) -> StateMachineAlias:
-        """DescribeStateMachineAlias; the Terraform provider expects ResourceNotFound for a machine that is gone too."""
-        try:
-            return super().describe_state_machine_alias(arn)
-        except StateMachineDoesNotExist as error:
-            raise ResourceNotFound(arn) from error
-
-    def versions(self, arn: str) -> list[StateMachineVersion]:
-        """The versions of a machine, newest first."""
-        machine = self.describe_state_machine(arn)
-        return sorted(getattr(machine, "versions", {}).values(), key=lambda version: version.version, reverse=True)
-
-    def publish(self, arn: str, description: str | None) -> StateMachineVersion:
-        """PublishStateMachineVersion: the latest version again if nothing changed since."""
-        machine = self.describe_state_machine(arn)
-        latest = machine.latest_version
-        if latest is None or (latest.definition, latest.roleArn) != (machine.definition, machine.roleArn):
-            machine.publish(description)
-        return machine.versions[machine.latest_version_number]
-
-    def delete_version(self, arn: str) -> None:
-        """DeleteStateMachineVersion. Raises ApiError if an alias leads to it."""
-        source, _, number = arn.rpartition(":")
-        machine = next((known for known in self.state_machines if known.arn == source), None)
-        if machine is None or not number.isdigit():
-            return
-        for alias in machine.aliases.values():
-            if any(route["stateMachineVersionArn"] == arn for route in alias.routing_configuration):
-                raise ApiError(
-                    "ConflictException",
-                    "Version to be deleted must not be referenced by an alias. Current list of aliases referencing "
-                    f"this version: [{alias.name}]",
-                )
-        machine.versions.pop(int(number), None)
-
     # executions
 
-    def launch(self, state_machine_arn: str, name: str | None, execution_input: str) -> Run:
+    def launch(self, state_machine_arn: str, name: str | None, execution_input: str, trace: str | None = None) -> Run:
         """StartExecution: same name and input while RUNNING is the same execution."""
         if name:
             check_name(name)
@@ -143,7 +72,7 @@ class MachinesBackend(StepFunctionBackend):
                 if known.status == "RUNNING" and known.input == execution_input:
                     return known
                 raise ExecutionAlreadyExists(f"Execution Already Exists: '{arn}'")
-            run = self._runs[arn] = Run(next(self._numbers), arn, name, execution_input, origin, time.time())
+            run = self._runs[arn] = Run(next(self._numbers), arn, name, execution_input, origin, time.time(), trace)
         self.engine.start(run)
         return run
 
@@ -181,27 +110,9 @@ class MachinesBackend(StepFunctionBackend):
         """Stop a child that nobody waits for any more."""
         self.engine.stop(run, None, ABANDONED)
 
-    def resolve(self, arn: str) -> tuple[Any, str | None, str | None]:
-        """What an ARN of a machine, a version or an alias leads to: the definition, version ARN and alias ARN.
-
-        Raises InvalidArn, StateMachineDoesNotExist.
-        """
-        source, _, last = arn.rpartition(":")
-        owner = next((machine for machine in self.state_machines if machine.arn == source), None)
-        if owner is None:
-            return self.describe_state_machine(arn), None, None
-        if last in owner.aliases:
-            routes = owner.aliases[last].routing_configuration
-            chosen = random.choices(routes, weights=[route["weight"] for route in routes])[0]
-            version = chosen["stateMachineVersionArn"]
-            return self.resolve(version)[0], version, arn
-        found = owner.versions.get(int(last)) if last.isdigit() else None
-        if found is None:
-            raise StateMachineDoesNotExist(f"State Machine Does Not Exist: '{arn}'")
-        return found, arn, None
-
     def _origin(self, arn: str) -> Origin:
-        machine, version, alias = self.resolve(arn)
+        machine, version, alias = self.resolve(arn, random.uniform(0, 100))
+        revision = self.revision(machine)
         return Origin(
             arn=getattr(machine, "source_arn", machine.arn),
             name=machine.name,
@@ -215,33 +126,13 @@ class MachinesBackend(StepFunctionBackend):
                 "loggingConfiguration": machine.loggingConfiguration,
                 "tracingConfiguration": machine.tracingConfiguration,
                 "encryptionConfiguration": machine.encryptionConfiguration,
+                **({} if revision is None else {"revisionId": revision}),
             },
         )
 
     def _end(self, runs: Iterable[Run]) -> None:
         for run in list(runs):
             self.engine.stop(run)
-
-
-@lru_cache(maxsize=256)
-def machine_of(definition: str) -> asl.StateMachine:
-    """The parsed definition. Raises ApiError (InvalidDefinition) with every finding."""
-    errors = [finding for finding in asl.validate(definition) if finding.severity == "ERROR"]
-    if not errors:
-        try:
-            return asl.parse(definition)
-        except asl.InvalidDefinition as error:
-            errors = list(error.diagnostics)
-    findings = ", ".join(f"{finding.code}: {finding.message} at {finding.location or '/'}" for finding in errors)
-    raise ApiError("InvalidDefinition", f"Invalid State Machine Definition: '{findings}'")
-
-
-def check_name(name: str) -> None:
-    """AWS's rule for names of machines and executions. Raises InvalidName, or ValidationException if too long."""
-    if len(name) > 80:
-        raise NameTooLongException(name)
-    if not name or any(char in FORBIDDEN_IN_NAMES or not char.isprintable() for char in name):
-        raise InvalidName(f"Invalid Name: '{name}'")
 
 
 def check_input(text: str) -> None:
@@ -255,8 +146,9 @@ def check_input(text: str) -> None:
         raise InvalidExecutionInput(f"Invalid State Machine Execution Input: '{error}'") from error
 
 
-def install(world: World, engine: Engine) -> None:
+def install(world: World, engine: Engine, counter: Counter) -> None:
     """Put the backend in place."""
+    MachinesBackend.counter = counter
     MachinesBackend.world = world
     MachinesBackend.engine = engine
     moto.stepfunctions.models.stepfunctions_backends.backend = MachinesBackend

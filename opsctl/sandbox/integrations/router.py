@@ -7,7 +7,9 @@ import logging
 from typing import Any, Protocol
 
 from opsctl.asl.effects import Failed, Started, SubmitFailed, Submitted, Succeeded
+from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
+from opsctl.sandbox.integrations.activities import Activities
 from opsctl.sandbox.integrations.batch import Batch
 from opsctl.sandbox.integrations.calls import OPTIMIZED, Calls, TaskError
 from opsctl.sandbox.integrations.casing import compact
@@ -18,6 +20,7 @@ from opsctl.sandbox.tasks import Task
 from opsctl.sandbox.world import World
 
 PREFIX = ":states:::"
+ACTIVITY = ":activity:"
 SYNC = (".sync", ".sync:2")
 CALLBACK = ".waitForTaskToken"
 logger = logging.getLogger(__name__)
@@ -40,8 +43,9 @@ class Followed(Protocol):
 class Router:
     """Carries out scheduled tasks. `begin` is called in a thread of a pool and may block for a request's time."""
 
-    def __init__(self, world: World, clients: Clients) -> None:
+    def __init__(self, world: World, clients: Clients, counter: Counter) -> None:
         self._calls = Calls(clients)
+        self._activities = Activities(world, counter)
         self._functions = Functions(world, self._calls)
         self._followed: dict[str, Followed] = {
             "batch": Batch(world, self._calls),
@@ -54,6 +58,9 @@ class Router:
         if task.abandoned:
             return
         resource = task.effect.resource
+        if ACTIVITY in resource:
+            self._activities.offer(task)
+            return
         submits = resource.endswith((*SYNC, CALLBACK))
         task.tell(Started())
         try:

@@ -70,7 +70,7 @@ def test_names(cloud: Cloud, states: Any) -> None:
         assert refused(states.start_execution, name=name, **start) == "InvalidName"
     assert refused(states.start_execution, name="x" * 81, **start) == "ValidationException"
     assert refused(states.start_execution, input="{not json", **start) == "InvalidExecutionInput"
-    assert refused(states.start_execution, input='"' + "x" * 262_144 + '"', **start) == "InvalidExecutionInput"
+    assert refused(states.start_execution, input='"' + "x" * 262_144 + '"', **start) == "ValidationException"
     assert refused(states.start_execution, stateMachineArn=machine + "no") == "StateMachineDoesNotExist"
     assert refused(states.describe_execution, executionArn=cloud.start(machine) + "no") == "ExecutionDoesNotExist"
 

@@ -1,0 +1,25 @@
+"""An activity's ARN as the resource: the task waits for a worker."""
+
+from __future__ import annotations
+
+from opsctl.asl.effects import StartFailed
+from opsctl.sandbox.activities import Counter
+from opsctl.sandbox.statemachines import machines
+from opsctl.sandbox.tasks import Task
+from opsctl.sandbox.world import World
+
+
+class Activities:
+    """Leaves tasks for workers to fetch."""
+
+    def __init__(self, world: World, counter: Counter) -> None:
+        self._world = world
+        self._counter = counter
+
+    def offer(self, task: Task) -> None:
+        """Leave the task; one of an activity that does not exist fails the execution, as on AWS."""
+        arn = task.effect.resource
+        if arn in machines(self._world).activities:
+            self._counter.offer(task)
+        else:
+            task.tell(StartFailed("States.Runtime", f"The activity {arn} does not exist."))

@@ -1,0 +1,19 @@
+"""Step Functions' API: the actions that moto lacks, or answers otherwise than AWS."""
+
+from __future__ import annotations
+
+import moto.stepfunctions.urls
+
+from opsctl.sandbox.api import serve
+from opsctl.sandbox.statesapi.executions import ExecutionActions
+from opsctl.sandbox.statesapi.machines import MachineActions
+from opsctl.sandbox.statesapi.tasks import TaskActions
+
+
+class StatesResponse(ExecutionActions, MachineActions, TaskActions):
+    """All actions in one class, as moto wants it."""
+
+
+def install() -> None:
+    """Put the actions in place."""
+    serve(moto.stepfunctions.urls, StatesResponse)

@@ -1,0 +1,89 @@
+"""Executions: start, look, stop, redrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+
+from opsctl.sandbox.api import ApiError
+from opsctl.sandbox.runs import instant
+from opsctl.sandbox.statesapi.actions import Actions
+
+
+class ExecutionActions(Actions):
+    """The actions about executions."""
+
+    def start_execution(self) -> ActionResult:
+        """StartExecution."""
+        run = self.machines.launch(
+            self.asked["stateMachineArn"],
+            self.asked.get("name"),
+            self.asked.get("input", "{}"),
+            self.asked.get("traceHeader"),
+        )
+        return ActionResult({"executionArn": run.arn, "startDate": instant(run.started)})
+
+    def start_sync_execution(self) -> ActionResult:
+        """StartSyncExecution, which is for express workflows."""
+        self.machines.resolve(self.asked["stateMachineArn"])
+        raise ApiError("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
+
+    def describe_execution(self) -> ActionResult:
+        """DescribeExecution."""
+        return ActionResult(self.machines.run(self.asked["executionArn"]).describe(data=self._with_data))
+
+    def describe_state_machine_for_execution(self) -> ActionResult:
+        """DescribeStateMachineForExecution: the definition that the execution started with, and keeps."""
+        origin = self.machines.run(self.asked["executionArn"]).origin
+        answer = {"stateMachineArn": origin.arn, "name": origin.name, "roleArn": origin.role, **origin.description}
+        return ActionResult({**answer, "definition": origin.definition} if self._with_data else answer)
+
+    def list_executions(self) -> ActionResult:
+        """ListExecutions, newest first."""
+        machine, map_run = self.asked.get("stateMachineArn"), self.asked.get("mapRunArn")
+        if bool(machine) == bool(map_run):
+            raise ApiError("ValidationException", "Exactly one of stateMachineArn and mapRunArn must be specified")
+        if map_run:
+            raise ApiError("ResourceNotFound", f"Resource not found: '{map_run}'")
+        status = self.asked.get("statusFilter")
+        if "redriveFilter" in self.asked:
+            raise ApiError("ValidationException", "redriveFilter can only be used with mapRunArn")
+        if status == "PENDING_REDRIVE":
+            raise ApiError("ValidationException", "The status PENDING_REDRIVE can only be used with mapRunArn")
+        runs = [run for run in self.machines.runs(str(machine)) if status in (None, run.status)]
+        page, token = self.pages.page([(run.number, run) for run in runs], falling=True)
+        return ActionResult({"executions": [run.summary() for run in page], "nextToken": token})
+
+    def get_execution_history(self) -> ActionResult:
+        """GetExecutionHistory."""
+        events = self.machines.run(self.asked["executionArn"]).events()
+        backwards = bool(self.asked.get("reverseOrder"))
+        data = bool(self.asked.get("includeExecutionData", True))
+        numbered = [(event["id"], event) for event in (reversed(events) if backwards else events)]
+        page, token = self.pages.page(numbered, falling=backwards)
+        return ActionResult({"events": [_event(event, data) for event in page], "nextToken": token})
+
+    def stop_execution(self) -> ActionResult:
+        """StopExecution."""
+        run = self.machines.halt(self.asked["executionArn"], self.asked.get("error"), self.asked.get("cause"))
+        return ActionResult({"stopDate": instant(run.standing.stopped or run.started)})
+
+    def redrive_execution(self) -> ActionResult:
+        """RedriveExecution."""
+        begun = self.machines.redrive(self.asked["executionArn"], self.asked.get("clientToken"))
+        return ActionResult({"redriveDate": instant(begun)})
+
+    @property
+    def _with_data(self) -> bool:
+        return self.asked.get("includedData") != "METADATA_ONLY"
+
+
+def _event(event: dict[str, Any], data: bool) -> dict[str, Any]:
+    shown = {**event, "timestamp": instant(event["timestamp"])}
+    if data:
+        return shown
+    for name, details in shown.items():
+        if name.endswith("EventDetails"):
+            shown[name] = {key: value for key, value in details.items() if key not in ("input", "output")}
+    return shown
