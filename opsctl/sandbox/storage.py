@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,10 +107,10 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def pack(source: Path, archive: Path) -> None:
-    """Write `source`'s content as a gzipped tar file, paths relative to `source`."""
-    made = shutil.make_archive(str(archive.with_suffix("").with_suffix("")), "gztar", root_dir=source)
-    if made != str(archive):
-        Path(made).replace(archive)
+    """Write `source`'s content as a gzipped tar file whose member names, as SageMaker's, begin at `source`."""
+    with tarfile.open(archive, "w:gz") as packed:
+        for path in sorted(source.iterdir()):
+            packed.add(path, arcname=path.name)
 
 
 def digest(content: bytes) -> str:

@@ -51,7 +51,7 @@ def test_the_container_contract(cloud: Cloud) -> None:
     name = job["TrainingJobName"]
     artifact = f"out/{name}/output/model.tar.gz"
     with tarfile.open(fileobj=io.BytesIO(cloud.get(artifact))) as archive:
-        found = json.loads(archive.extractfile("./model.json").read())
+        found = json.loads(archive.extractfile("model.json").read())
     assert job["TrainingJobStatus"] == "Completed"
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{cloud.bucket}/{artifact}"
     assert [entry["Status"] for entry in job["SecondaryStatusTransitions"]] == [
