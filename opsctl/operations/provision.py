@@ -1,7 +1,8 @@
 """The sandbox's own Terraform workspace: the root module of the clone, unchanged, beside a state of its own.
 
 Terraform never runs in the clone's root: its state, `.terraform`, lock file and variable files belong to the user's
-real account. The workspace calls the root module instead, and its `terraform` runs with an environment built from nothing.
+real account. The workspace calls the root module instead, and its `terraform` runs with an environment built from
+nothing.
 """
 
 from __future__ import annotations
