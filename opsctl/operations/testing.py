@@ -135,7 +135,9 @@ def _is_yaml(path: Path) -> bool:
 
 def _json(text: str, path: Path) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # halves of characters could be read, but never be shown
+        return value
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
     except RecursionError:

@@ -137,7 +137,14 @@ def test_the_guides_example_does_what_the_guide_says(tmp_path: Path, monkeypatch
 
 
 def test_the_guide_names_every_key() -> None:
-    keys = {*document.FILE_KEYS, *document.CASE_KEYS, *document.STOP_KEYS, *expectations.KEYS, *mocks.ANSWER_KEYS}
+    keys = {
+        *document.FILE_KEYS,
+        *document.CASE_KEYS,
+        *document.STOP_KEYS,
+        *document.FROM_KEYS,
+        *expectations.KEYS,
+        *mocks.ANSWER_KEYS,
+    }
     keys |= {*mocks.MOCK_KEYS, *mocks.PHASES, *match.OPERATORS}
     assert [key for key in sorted(keys) if not re.search(rf"`[^`\n]*{re.escape(key)}\b[^`\n]*`", GUIDE)] == []
 
@@ -311,6 +318,27 @@ def test_a_wrong_file_is_one_line(change: tuple[str, str], error: str, hint: str
     result = opsctl("a.test.yaml")
     expected = [f"error: {error}", *([f"hint: {hint}"] if hint else [])]
     assert (result.exit_code, result.stderr.splitlines(), result.stdout) == (2, expected, "")
+
+
+HALF = "'utf-8' codec can't encode character '\\ud800'"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{", "x.json is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[]", "x.json holds no state machine definition"),
+        ("[" * 99_999, "x.json is nested too deeply"),
+        ("{}", "x.json: SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"),
+        ('"\\ud800"', f"x.json is not JSON: {HALF} in position 1: surrogates not allowed"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("files")
+def test_a_wrong_definition_is_one_line(text: str, error: str) -> None:
+    Path("x.json").write_text(text)
+    Path("a.test.yaml").write_text("definition: x.json\n" + CASES)
+    result = opsctl("a.test.yaml")
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (2, f"error: {error}")
 
 
 @pytest.mark.usefixtures("files")

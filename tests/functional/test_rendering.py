@@ -36,13 +36,15 @@ def test_the_users_own_terraform_settings_are_left_alone(tmp_path: Path, monkeyp
     assert render_template(tmp_path / "a.tftpl", {"a": 1}) == "1"
 
 
+UNBALANCED = "The control directives within this template are unbalanced"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("${b}", 'vars map does not contain key "b", referenced at a.tftpl:1,3-4'),
         ("${a.b}", "a.tftpl:1,4-6: Unsupported attribute; Can't access attributes on a primitive-typed value (number)"),
-        ("%{ if a }", "a.tftpl:1,10-10: Unexpected end of template; The if directive at a.tftpl:1,1-10 is missing its "
-         + "corresponding endif directive"),
+        ("%{ else }", f"a.tftpl:1,1-10: Unexpected else directive; {UNBALANCED}"),
     ],
 )  # fmt: skip
 def test_what_terraform_says_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:

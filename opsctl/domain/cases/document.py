@@ -15,14 +15,16 @@ from opsctl.asl.timestamps import format_timestamp, parse_timestamp
 from opsctl.domain.cases.expectations import read_expectations
 from opsctl.domain.cases.fields import CaseError, Node
 from opsctl.domain.cases.mocks import read_mocks
-from opsctl.domain.cases.model import Case, Mock, Stop
+from opsctl.domain.cases.model import Begin, Case, Mock, Stop
 
 __all__ = ["CaseError", "definition_of", "read_cases"]
 
 FILE_KEYS = ("definition", "variables", "machine", "execution", "context", "start", "defaults", "cases")
 CASE_KEYS = (
-    "name", "examples", "input", "execution", "context", "start", "stop", "redrives", "seed", "mocks", "expect",
+    "name", "examples", "from", "input", "execution", "context", "start", "stop", "redrives", "seed", "mocks",
+    "expect",
 )  # fmt: skip
+FROM_KEYS = ("state", "input", "variables")
 STOP_KEYS = ("after", "error", "cause")
 SHARED_PREFIX = "x-"
 """Keys of the file that begin so are not read: a place for anchors."""
@@ -92,10 +94,20 @@ class _Reader:
             start=start,
             mocks={**self._defaults, **mocks},
             expect=read_expectations(node["expect"], self._states),
+            begin=self._begin(node) if "from" in node else None,
             stop=_stop(node["stop"]) if "stop" in node else None,
             redrives=node["redrives"].count("redrives") if "redrives" in node else 0,
             seed=node["seed"].count("seed") if "seed" in node else 0,
         )
+
+    def _begin(self, node: Node) -> Begin:
+        """Where the case begins: a state's name, or with its own input and the variables that are set by then."""
+        begin, whole = node["from"], node.value.get("input", {})
+        if isinstance(begin.value, str):
+            return Begin(begin.state(self._states), whole, {})
+        begin.mapping("from", FROM_KEYS, needs=("state",))
+        variables = begin["variables"].mapping("variables").value if "variables" in begin else {}
+        return Begin(begin["state"].state(self._states), begin.value.get("input", whole), variables)
 
     def _case_context(self, node: Node, start: float) -> dict[str, Any]:
         """The context object: our own, under the file's, under the case's."""

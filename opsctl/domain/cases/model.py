@@ -72,6 +72,19 @@ class Stop:
     cause: str | None = None
 
 
+BEGINNING = "(the case begins)"
+"""The state that sets up a case which begins at a later state; it appears in no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A later beginning: at `state`, with its input and the variables that are set by then."""
+
+    state: str
+    input: Any
+    variables: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A state in an expected path.
@@ -100,6 +113,7 @@ class Case:
     start: float
     mocks: Mapping[str, Mock]
     expect: Mapping[str, Any]
+    begin: Begin | None = None
     stop: Stop | None = None
     redrives: int = 0
     seed: int = 0

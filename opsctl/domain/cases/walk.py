@@ -27,7 +27,7 @@ from opsctl.asl.effects import (
     Submitted,
     Succeeded,
 )
-from opsctl.domain.cases.model import Answer, Call, Case, Kind, Record
+from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Kind, Record
 from opsctl.domain.cases.query import QueryError, search
 from opsctl.domain.cases.trail import Trail, iteration_of, map_names
 from opsctl.errors import OpsError
@@ -238,11 +238,11 @@ class _Walk:
             error=execution.error,
             cause=execution.cause,
             duration=round(self._now - self._case.start, 3),
-            path=tuple(trail.root.branches.get(0, ())),
-            entered=frozenset(trail.entered),
+            path=tuple(entry for entry in trail.root.branches.get(0, ()) if entry.name != BEGINNING),
+            entered=frozenset(trail.entered) - {BEGINNING},
             calls=tuple(self._calls),
             published=tuple(self._published),
-            transitions=sum(trail.entered.values()),
+            transitions=sum(trail.entered.values()) - trail.entered.get(BEGINNING, 0),
             events=tuple(event["type"] for event in execution.events),
             problem=problem,
             waiting=", ".join(waiting) or None,

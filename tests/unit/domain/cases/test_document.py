@@ -125,6 +125,9 @@ IN_CASE = ("cases", 0)
          "'first' is no iteration: it is the item's index from 0, or 2.0 inside nested Maps"),
         ({"mocks": {"Measure": {"iterations": {}, "result": 1}}}, ("mocks", "Measure", "result"),
          "unknown key 'result' in a mock with iterations; there are: iterations, otherwise"),
+        ({"from": "Mesure"}, ("from",), "unknown state 'Mesure'; the nearest known is 'Measure'"),
+        ({"from": {"input": 1}}, ("from",), "from has no 'state'"),
+        ({"from": {"state": "Done", "variables": 1}}, ("from", "variables"), "variables must be a mapping"),
         ({"stop": {"error": "E"}}, ("stop",), "stop has no 'after'"),
         ({"start": "yesterday"}, ("start",), "start must be a moment such as 2026-01-01T00:00:00Z"),
         ({"redrives": True}, ("redrives",), "redrives must be a whole number, at least 0"),
@@ -228,7 +231,8 @@ CASES = st.fixed_dictionaries(
     {"name": st.text(min_size=1, max_size=2) | VALUES},
     optional={"mocks": PLAUSIBLE_MOCKS, "expect": st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3),
               "input": VALUES, "examples": VALUES, "stop": VALUES, "context": VALUES, "redrives": VALUES,
-              "seed": VALUES, "start": VALUES},
+              "seed": VALUES, "start": VALUES,
+              "from": VALUES | st.sampled_from(["Done", "One"])},
 )  # fmt: skip
 
 

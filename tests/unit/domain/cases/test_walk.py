@@ -256,3 +256,37 @@ def test_an_execution_without_end_is_ended_by_the_history_limit() -> None:
     verdict = run(machine, {"expect": {"error": "States.Runtime"}})
     assert verdict.passed
     assert verdict.record.transitions > 12_000
+
+
+PREPARED = scope(
+    A=task(Next="C"),
+    C={"Type": "Choice", "Choices": [{"Variable": "$.x", "IsPresent": True, "Next": "P"}], "Default": "F"},
+    P={"Type": "Parallel", "Branches": [scope(One=passing("Two"), Two=task(Parameters={"v.$": "$v", "in.$": "$"}))],
+       "Catch": [{"ErrorEquals": ["E"], "Next": "F"}], "End": True},
+    F={"Type": "Fail", "Error": "Failed"},
+)  # fmt: skip
+
+
+def test_a_case_may_begin_at_a_later_state() -> None:
+    verdict = run(PREPARED, {"from": "C", "expect": {"error": "Failed", "path": ["C", "F"]}})
+    assert found(verdict) is None
+    assert verdict.record.transitions == 2
+    begin = {"state": "P", "input": {"n": 1}, "variables": {"v": [2]}}
+    case: dict[str, Any] = {
+        "from": begin, "input": {"x": 1}, "mocks": {"Two": {"result": 3}},
+        "expect": {"path": [{"P": [["One", "Two"]]}], "parameters": {"Two": {"$exactly": {"v": [2], "in": {"n": 1}}}}},
+    }  # fmt: skip
+    assert found(run(PREPARED, case)) is None
+    inner = {
+        "from": {"state": "Two", "variables": {"v": 1}},
+        "mocks": {"Two": {"error": "E"}},
+        "expect": {"error": "E"},
+    }
+    assert found(run(PREPARED, inner)) is None
+
+
+def test_a_case_of_a_jsonata_machine_may_begin_later_too() -> None:
+    machine = {**scope(A=passing("B"), B={"Type": "Pass", "Output": "{% $v + $states.input.n %}", "End": True}),
+               "QueryLanguage": "JSONata"}  # fmt: skip
+    case = {"from": {"state": "B", "input": {"n": 1}, "variables": {"v": 2}}, "expect": {"output": 3}}
+    assert found(run(machine, case)) is None
