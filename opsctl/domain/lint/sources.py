@@ -64,7 +64,7 @@ class Source:
     def offset_of(self, finding: Finding) -> int:
         """Where a finding stands; where AWS only says which state, but names its field, there."""
         named = _FIELD.search(finding.message)
-        inner = f"{finding.location.rstrip('/')}/{named[1]}" if named else ""
+        inner = f"{finding.location.rstrip('/')}/{named[1]}" if named else finding.location
         return self.offset(inner if inner in self._offsets else finding.location)
 
 
