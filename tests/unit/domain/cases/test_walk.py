@@ -290,3 +290,17 @@ def test_a_case_of_a_jsonata_machine_may_begin_later_too() -> None:
                "QueryLanguage": "JSONata"}  # fmt: skip
     case = {"from": {"state": "B", "input": {"n": 1}, "variables": {"v": 2}}, "expect": {"output": 3}}
     assert found(run(machine, case)) is None
+
+
+def test_thousands_of_transitions_take_a_second() -> None:
+    machine = scope(
+        W={"Type": "Wait", "Seconds": 30, "Next": "T"},
+        T=task(Next="Done?"),
+        **{"Done?": {"Type": "Choice", "Choices": [{"Variable": "$.done", "BooleanEquals": True, "Next": "P"}],
+                     "Default": "W"}, "P": passing()},
+    )  # fmt: skip
+    mocks = {"T": [{"result": {"done": False}, "times": 1_999}, {"result": {"done": True}}]}
+    began = time.perf_counter()
+    verdict = run(machine, {"mocks": mocks, "expect": {"attempts": {"T": 2_000}, "duration": 60_000}})
+    assert found(verdict) is None
+    assert verdict.record.transitions / (time.perf_counter() - began) > 2_000
