@@ -386,6 +386,7 @@ TEMPLATE = """\
   }
 }
 """
+PRIMITIVE = "Can't access attributes on a primitive-typed value (string)."
 VALUES = ("--var", "first=a", "--var", 'names=["a"]', "--var", "resource=arn:aws:states:::lambda:invoke")
 
 
@@ -422,8 +423,7 @@ def test_variables_come_from_the_sample_then_files_then_single_values() -> None:
     [
         ('{\n  "StartAt": "${missing}"}', 2, 17, "The template needs the variable 'missing'."),
         ('{\n  "StartAt": "${a.b}"}', 2, 18,
-         "Terraform cannot render it: Unsupported attribute; Can't access attributes on a primitive-typed value "
-         "(string)."),
+         f"Terraform cannot render it: Unsupported attribute; {PRIMITIVE}"),
         ("%{ for x in [1] }\n", 2, 1, None),
     ],
 )  # fmt: skip
