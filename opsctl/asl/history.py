@@ -210,6 +210,7 @@ class _Reader:
             return event.previous
         self._close_inside(state, event.at, failing)
         state.scope_failed, state.error, state.cause = True, failing.error, failing.cause
+        state.exited = event.at  # unless its Catch takes over, which the next event tells
         return beside(state)
 
     def _map_run_started(self, event: Event) -> Place:

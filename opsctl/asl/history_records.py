@@ -70,8 +70,9 @@ class OpenState:
         self.error, self.cause = text_of(details, "error"), text_of(details, "cause")
 
     def freeze(self) -> StateRun:
+        status = FAILED if self.scope_failed and self.status == RUNNING else self.status
         return StateRun(
-            self.name, self.type, self.status, self.entered, self.exited, self.input, self.output, self.error,
+            self.name, self.type, status, self.entered, self.exited, self.input, self.output, self.error,
             self.cause, tuple([attempt.freeze() for attempt in self.attempts]), self.generation, self.entered_id,
             self.scopes, self.map_run,
         )  # fmt: skip
