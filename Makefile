@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test check fmt bench functions clean
+.PHONY: setup demo test check fmt bench conformance functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -40,6 +40,13 @@ fmt: setup
 
 bench: setup
 	$(BIN)/python benchmarks/interpreter.py
+	$(BIN)/python benchmarks/reader.py
+	$(BIN)/python benchmarks/lint.py
+
+# Measure opsctl/asl against a folder of recorded executions and judged definitions: make conformance CORPUS=<folder>
+conformance: setup
+	@test -n "$(CORPUS)" || { echo "error: which corpus? make conformance CORPUS=<folder>" >&2; exit 2; }
+	$(BIN)/python -m conformance $(CORPUS)
 
 functions: setup
 	$(BIN)/python functions/build.py
