@@ -6,6 +6,7 @@ does not parse. What differs between the query languages is in `languages.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from opsctl.asl.definition import (
     Batcher,
     Choice,
+    Distribution,
     Fail,
     Map,
     Parallel,
@@ -21,6 +23,7 @@ from opsctl.asl.definition import (
     Scope,
     State,
     StateMachine,
+    Storage,
     Succeed,
     Task,
     Wait,
@@ -29,10 +32,8 @@ from opsctl.asl.languages import Language, Source
 from opsctl.asl.payload import Payload
 
 Location = tuple[tuple[str, int], ...]
-
-
-class UnsupportedError(ValueError):
-    """The definition is sound, but uses what the interpreter cannot do."""
+_NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_LABEL = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,6 @@ def _parallel(source: Source, common: dict[str, Any], place: Place) -> State:
 def _map(source: Source, common: dict[str, Any], place: Place) -> State:
     language = place.language
     processor = source.get("ItemProcessor") or source["Iterator"]
-    if processor.get("ProcessorConfig", {}).get("Mode", "INLINE") != "INLINE":
-        raise UnsupportedError(f"the Map state '{place.name}' is distributed")
     # In a Map, Parameters is the older name of ItemSelector, so it is no part of the flow.
     flow = language.flow({field: value for field, value in source.items() if field != "Parameters"})
     selector = language.template(source, "ItemSelector") or language.template(source, "Parameters")
@@ -139,6 +138,36 @@ def _map(source: Source, common: dict[str, Any], place: Place) -> State:
         max_concurrency=language.setting(source, "MaxConcurrency"),
         tolerated_count=language.setting(source, "ToleratedFailureCount"),
         tolerated_percentage=language.setting(source, "ToleratedFailurePercentage"),
+        distribution=_distribution(source, processor, place),
+    )
+
+
+def _distribution(source: Source, processor: Source, place: Place) -> Distribution | None:
+    config = processor.get("ProcessorConfig") or {}
+    if config.get("Mode", "INLINE") == "INLINE":
+        return None
+    child = {name: value for name, value in processor.items() if name != "ProcessorConfig"}
+    if place.inherited.jsonata:
+        child["QueryLanguage"] = "JSONata"
+    return Distribution(
+        label=source.get("Label") or _NOT_IN_LABELS.sub("", place.name)[:_LONGEST_LABEL] or "Map",
+        reader=_storage(source, "ItemReader", "ReaderConfig", place.language),
+        writer=_storage(source, "ResultWriter", "WriterConfig", place.language),
+        execution_type=config.get("ExecutionType", "STANDARD"),
+        processor=child,
+    )
+
+
+def _storage(source: Source, field: str, config: str, language: Language) -> Storage | None:
+    if field not in source:
+        return None
+    holder = source[field]
+    names = dict.fromkeys(name.removesuffix("Path") for name in holder.get(config) or {})
+    settings = {name: language.setting(holder[config], name) for name in names}
+    return Storage(
+        resource=holder.get("Resource"),
+        parameters=language.template(holder, "Arguments" if language.jsonata else "Parameters"),
+        config={name: setting for name, setting in settings.items() if setting is not None},
     )
 
 

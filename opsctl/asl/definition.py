@@ -142,6 +142,27 @@ class Batcher:
     input: Template | None
 
 
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """ItemReader or ResultWriter: what to call, with which parameters; `config` is ReaderConfig or WriterConfig."""
+
+    resource: str | None
+    parameters: Template | None
+    config: Mapping[str, Setting]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What a Map has beyond an inline one if its items run as executions of their own."""
+
+    label: str
+    reader: Storage | None
+    writer: Storage | None
+    execution_type: str
+    processor: Mapping[str, Any]
+    """The definition of the children's machine."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Map(Guarded):
     """Walks one scope once for each item. `selector` makes an iteration's input; without it the item is the input."""
@@ -153,6 +174,7 @@ class Map(Guarded):
     max_concurrency: Setting | None
     tolerated_count: Setting | None
     tolerated_percentage: Setting | None
+    distribution: Distribution | None = None
 
 
 @dataclass(frozen=True, slots=True)

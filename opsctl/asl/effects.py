@@ -1,6 +1,6 @@
 """What an execution asks of the world, and what the world tells it back.
 
-The interpreter does no I/O. It emits effects (a task to run, a task to abandon) and is told outcomes;
+The interpreter does no I/O. It emits effects (a task or a Map Run to run, one to abandon) and is told outcomes;
 its only notion of time is the `now` it is handed (seconds since the epoch). Whoever drives it, the sandbox
 with real jobs or a test with a virtual clock, keeps to one rule: an outcome names the `task` of the effect that
 asked for it, and outcomes for tasks that are no longer open are ignored.
@@ -39,7 +39,39 @@ class AbandonTask:
     task: int
 
 
-Effect = ScheduleTask | AbandonTask
+@dataclass(frozen=True, slots=True)
+class StartMapRun:
+    """Run a distributed Map's processor once for each item, each time as an execution of its own.
+
+    `items` are the items if they come from the state's input; else `reader` says what to read them from: `{"Resource",
+    "Parameters", "ReaderConfig"}`, every expression in it evaluated. What the children are given is then made by
+    `Execution.map_run_inputs(task, items)`. `processor` is the children's definition, `execution_type` STANDARD or
+    EXPRESS. `max_concurrency` 0 leaves the number of children at a time to the driver. When more children have failed
+    than `tolerated_count` or `tolerated_percentage` let, the run fails (`map_results.tolerates`). `writer`, if any,
+    says where the results go: `{"Resource", "Parameters", "WriterConfig"}`.
+
+    `map_run_arn` is a proposal that the driver may overrule with `MapRunStarted`. With `redrives` above 0 no run is to
+    be started: the one of `map_run_arn` goes on with its unsuccessful children, for the `redrives`-th time.
+
+    The outcome is `Succeeded` with the Map Run's result or `Failed`; `AbandonTask` asks to stop its children.
+    """
+
+    task: int
+    state: str
+    map_run_arn: str
+    label: str
+    items: list[Any] | None
+    reader: dict[str, Any] | None
+    max_concurrency: int
+    tolerated_count: int
+    tolerated_percentage: float
+    processor: dict[str, Any]
+    execution_type: str
+    writer: dict[str, Any] | None
+    redrives: int = 0
+
+
+Effect = ScheduleTask | AbandonTask | StartMapRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +79,13 @@ class Started:
     """The integration began to work on the task (TaskStarted, LambdaFunctionStarted, ActivityStarted)."""
 
     worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapRunStarted:
+    """The Map Run exists; `arn` is its ARN if it is not the proposed one. Implied by the run's other outcomes."""
+
+    arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +131,4 @@ class Failed:
     cause: str = ""
 
 
-Outcome = Started | StartFailed | Submitted | SubmitFailed | Heartbeat | Succeeded | Failed
+Outcome = Started | MapRunStarted | StartFailed | Submitted | SubmitFailed | Heartbeat | Succeeded | Failed

@@ -80,6 +80,10 @@ class Frame:
     """How many of a Map's iterations may fail."""
     failures: int = 0
     """How many of them have."""
+    run_arn: str = ""
+    """The Map Run of a distributed Map."""
+    run_redrives: int = 0
+    """How often that Map Run was redriven."""
 
     @property
     def open(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opsctl.asl import map_state, parallel_state, simple_states, task_state
+from opsctl.asl import map_run, map_state, parallel_state, simple_states, task_state
+from opsctl.asl.effects import Outcome
 from opsctl.asl.frames import Frame
 from opsctl.asl.payload import Payload
 from opsctl.asl.walk import Walk
@@ -28,6 +29,11 @@ class Handlers:
     def run(self, walk: Walk, frame: Frame) -> None:
         """Run the frame's state. Raises `StateError`."""
         _RUN[frame.state.type](walk, frame, frame.state)
+
+    def resolve(self, walk: Walk, frame: Frame, outcome: Outcome) -> None:
+        """The world has told something about the frame's task or Map Run."""
+        answer = map_run.resolve if frame.state.type == "Map" else task_state.resolve
+        answer(walk, frame, outcome)
 
     def child_done(self, walk: Walk, parent: Frame, child: Frame, output: Payload) -> None:
         """A branch has ended well."""

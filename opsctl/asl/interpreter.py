@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from opsctl.asl import map_run, simple_states, snapshots, task_state
 from opsctl.asl import redrive as redriving
-from opsctl.asl import simple_states, snapshots, task_state
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Effect, Outcome
 from opsctl.asl.events import with_input
@@ -126,7 +126,16 @@ class Execution:
         if walk.status != "RUNNING" or frame_id is None:
             return
         with walk.moving(now):
-            task_state.resolve(walk, walk.frames[frame_id], outcome)
+            walk.handlers.resolve(walk, walk.frames[frame_id], outcome)
+
+    def map_run_inputs(self, task: int, items: list[Any] | dict[str, Any]) -> list[str]:
+        """The inputs of a Map Run's children, as JSON texts, made of its items with ItemSelector and ItemBatcher.
+
+        `task` is that of the open `StartMapRun`, `items` are its own or those that were read. Raises `StateError`,
+        which is to be answered with `Failed`, and `KeyError` if the task is not open.
+        """
+        walk = self._walk
+        return map_run.child_inputs(walk, walk.frames[walk.tasks[task]], items)
 
     def stop(self, now: float, error: str | None = None, cause: str | None = None) -> None:
         """StopExecution: abort at once. Does nothing to an execution that has ended."""

@@ -6,32 +6,31 @@ inside it, the state's Succeeded and Exited events to the last MapIterationSucce
 
 from __future__ import annotations
 
-from typing import Any
-
+from opsctl.asl import map_run
 from opsctl.asl.definition import Map
 from opsctl.asl.environment import Environment
-from opsctl.asl.failures import StateError, query_failure, runtime_failure
-from opsctl.asl.flow import Setting
+from opsctl.asl.failures import StateError
 from opsctl.asl.frames import Frame, Phase
-from opsctl.asl.jsonata import unexpected_type
-from opsctl.asl.payload import Payload, array_of, to_text
+from opsctl.asl.map_settings import batches, concurrency, items_of, tolerance, tolerated
+from opsctl.asl.payload import Payload, array_of
 from opsctl.asl.walk import Walk
 
-EXCEEDED = "States.ExceedToleratedFailureThreshold"
 _MOST_AT_ONCE = 40
-_WHOLE_PERCENTAGE = 100
 
 
 def run(walk: Walk, frame: Frame, state: Map) -> None:
     """Start the first iterations."""
+    if state.distribution is not None:
+        map_run.run(walk, frame, state, state.distribution)
+        return
     environment = walk.environment(frame)
     effective = state.flow.arguments(frame.input, environment)
     view = environment.with_data(effective.value).with_states(input=effective.value)
-    items = _items(state, effective, view)
+    items = items_of(state, effective, view)
     frame.link = frame.opened = walk.journal.add(walk.now, "MapStateStarted", frame.link, {"length": len(items)})
     frame.limit = _limit(state, view)
-    frame.tolerated = _tolerated(state, view, len(items))
-    frame.items = _batches(state, items, view)
+    frame.tolerated = tolerated(*tolerance(state, view), len(items))
+    frame.items = batches(state, items, view)
     frame.selected = effective
     frame.phase = Phase.JOIN
     frame.begun = 0
@@ -49,61 +48,8 @@ def fill(walk: Walk, frame: Frame, running: int) -> None:
         running += 1
 
 
-def _items(state: Map, effective: Payload, view: Environment) -> list[Any]:
-    items = effective.value if state.items is None else state.items.evaluate(view)
-    if not isinstance(items, list) and state.jsonata:
-        if state.items is not None and state.items.query is not None:
-            raise unexpected_type(state.items.query, "Items", "array", items)
-        raise query_failure(f"Map state input must be an array but was: {to_text(items)}", None)
-    if not isinstance(items, list):
-        path = state.items.path.text if state.items and state.items.path else "$"
-        raise runtime_failure(f'Reference path "{path}" must point to array.')
-    return items
-
-
 def _limit(state: Map, view: Environment) -> int:
-    if state.max_concurrency is None:
-        return _MOST_AT_ONCE
-    limit = state.max_concurrency.integer(view)
-    if limit < 0:
-        raise runtime_failure(f"Expected non-negative integer for MaxConcurrency, got '{limit}' instead.")
-    return min(limit, _MOST_AT_ONCE) or _MOST_AT_ONCE
-
-
-def _tolerated(state: Map, view: Environment, length: int) -> int:
-    """How many iterations may fail."""
-    count = 0 if state.tolerated_count is None else state.tolerated_count.integer(view)
-    if count < 0:
-        raise runtime_failure("ToleratedFailureCount cannot be negative.")
-    share = 0.0 if state.tolerated_percentage is None else state.tolerated_percentage.number(view)
-    if not 0 <= share <= _WHOLE_PERCENTAGE:
-        raise runtime_failure("ToleratedFailurePercentage must be between 0 and 100.")
-    return max(count, int(length * share / _WHOLE_PERCENTAGE))
-
-
-def _batches(state: Map, items: list[Any], view: Environment) -> list[Any]:
-    """The items, or with an ItemBatcher objects of several items each."""
-    batcher = state.batcher
-    if batcher is None:
-        return items
-    most = _optional(batcher.most_items, view) or len(items)
-    most_bytes = _optional(batcher.most_bytes, view)
-    extra = {} if batcher.input is None else {"BatchInput": batcher.input(view)}
-    batches: list[list[Any]] = []
-    for item in items:
-        if batches and len(batches[-1]) < most and _fits(extra, [*batches[-1], item], most_bytes):
-            batches[-1].append(item)
-        else:
-            batches.append([item])
-    return [{**extra, "Items": batch} for batch in batches]
-
-
-def _optional(setting: Setting | None, view: Environment) -> int | None:
-    return None if setting is None else setting.integer(view)
-
-
-def _fits(extra: dict[str, Any], batch: list[Any], most_bytes: int | None) -> bool:
-    return most_bytes is None or len(to_text({**extra, "Items": batch}).encode()) <= most_bytes
+    return min(concurrency(state, view), _MOST_AT_ONCE) or _MOST_AT_ONCE
 
 
 def _begin(walk: Walk, frame: Frame, link: int) -> None:

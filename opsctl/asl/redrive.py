@@ -4,11 +4,12 @@ What AWS does (documented and measured): nothing is entered again. A rerun state
 original Entered event; of a Parallel or Map only the branches and iterations that failed or were aborted run again,
 and those that were never reached are started; retries count from zero; the machine's timeout starts anew. A Fail state
 fails again at once. A container that has lost its branches, because its own result could not be used, starts them all.
+A distributed Map's Map Run goes on as the run it is.
 """
 
 from __future__ import annotations
 
-from opsctl.asl import map_state
+from opsctl.asl import map_run, map_state
 from opsctl.asl.definition import Map, Parallel
 from opsctl.asl.events import MAX_EVENTS
 from opsctl.asl.failures import StateError
@@ -53,6 +54,12 @@ def _resume(walk: Walk, frame: Frame) -> None:
     frame.attempt, frame.retries, frame.started = 0, {}, False
     if isinstance(frame.state, Parallel | Map) and frame.children:
         _resume_container(walk, frame)
+        return
+    try:
+        if map_run.redrive(walk, frame):
+            return
+    except StateError as problem:
+        walk.fail_with(frame, problem)
         return
     if frame.entered:
         frame.phase, frame.link = Phase.RUN, frame.entered

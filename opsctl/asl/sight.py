@@ -36,7 +36,9 @@ def context_of(walk: Walk, frame: Frame) -> dict[str, Any]:
     """The context object (`$$`), its members in AWS's order."""
     given = walk.base_context.get("Execution", {})
     execution = {**({"Id": given["Id"]} if "Id" in given else {}), "Input": walk.input.value, **given}
-    execution["RedriveCount"] = walk.redrives
+    # A count that the outside does not know of is not made up: executions of before redrive have none.
+    if walk.redrives or "RedriveCount" in given:
+        execution["RedriveCount"] = walk.redrives
     if walk.redriven_at is not None:
         execution["RedriveTime"] = walk.redriven_at
     state: dict[str, Any] = {"Name": frame.state.name, "EnteredTime": format_timestamp(frame.entered_at)}

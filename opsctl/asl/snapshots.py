@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from opsctl.asl.definition import StateMachine
-from opsctl.asl.effects import AbandonTask, Effect, ScheduleTask
+from opsctl.asl.effects import AbandonTask, Effect, ScheduleTask, StartMapRun
 from opsctl.asl.events import Journal
 from opsctl.asl.frames import dump_frame, load_frame
 from opsctl.asl.handlers import Handlers
@@ -17,6 +17,7 @@ from opsctl.asl.timers import Timers
 from opsctl.asl.walk import Walk
 
 VERSION = 1
+_EFFECTS: dict[str, type[Effect]] = {kind.__name__: kind for kind in (ScheduleTask, AbandonTask, StartMapRun)}
 _PLAIN = ("now", "status", "output", "error", "cause", "redrives", "redriven_at", "next_frame", "next_task")
 
 
@@ -59,4 +60,4 @@ def load(machine: StateMachine, snapshot: Mapping[str, Any], handlers: Handlers)
 
 def _effect(document: Mapping[str, Any]) -> Effect:
     fields = {name: value for name, value in document.items() if name != "kind"}
-    return ScheduleTask(**fields) if document["kind"] == "ScheduleTask" else AbandonTask(**fields)
+    return _EFFECTS[document["kind"]](**fields)

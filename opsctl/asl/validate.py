@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opsctl.asl.build import UnsupportedError, build_machine
+from opsctl.asl.build import build_machine
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.diagnostics import Diagnostic, InvalidDefinition
 from opsctl.asl.validation_fields import TEMPLATES
@@ -39,8 +39,8 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
         raise InvalidDefinition(errors)
     try:
         return build_machine(source)
-    except UnsupportedError as error:
-        raise InvalidDefinition((finding(f"Not supported here: {error}", "", "UNSUPPORTED"),)) from error
+    except ValueError as error:
+        raise InvalidDefinition((finding(str(error), ""),)) from error
 
 
 def _checked(source: dict[str, Any]) -> tuple[Diagnostic, ...]:

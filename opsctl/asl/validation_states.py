@@ -124,7 +124,7 @@ def _check_parts(state: dict[str, Any], kind: str, location: str, language: str)
     if kind == "Parallel":
         yield from _check_branches(state.get("Branches"), f"{location}/Branches")
     if kind == "Map":
-        yield from _check_map(state, location)
+        yield from _check_map(state, location, language)
 
 
 def check_template(template: Any, location: str) -> Iterator[Diagnostic]:
@@ -192,7 +192,7 @@ def _check_branches(branches: Any, location: str) -> Iterator[Diagnostic]:
             yield finding("Value must be an object.", f"{location}[{index}]")
 
 
-def _check_map(state: dict[str, Any], location: str) -> Iterator[Diagnostic]:
+def _check_map(state: dict[str, Any], location: str, language: str) -> Iterator[Diagnostic]:
     for field in ("ItemProcessor", "Iterator", "ItemReader", "ItemBatcher", "ResultWriter"):
         if field in state and not isinstance(state[field], dict):
             yield finding("Value must be an object.", f"{location}/{field}")
@@ -200,8 +200,26 @@ def _check_map(state: dict[str, Any], location: str) -> Iterator[Diagnostic]:
         holder = state.get(field)
         if isinstance(holder, dict):
             yield from check_exclusive(holder, f"{location}/{field}")
-            if isinstance(holder.get("ReaderConfig"), dict):
-                yield from check_exclusive(holder["ReaderConfig"], f"{location}/{field}/ReaderConfig")
+    for field, config in (("ItemReader", "ReaderConfig"), ("ResultWriter", "WriterConfig")):
+        if isinstance(state.get(field), dict):
+            yield from _check_storage(state[field], config, f"{location}/{field}", language)
+
+
+def _check_storage(holder: dict[str, Any], config: str, location: str, language: str) -> Iterator[Diagnostic]:
+    """ItemReader or ResultWriter. What JSONata there is in them was checked with the whole state."""
+    if language == "JSONPath" and "Parameters" in holder:
+        yield from check_template(holder["Parameters"], f"{location}/Parameters")
+    if config not in holder:
+        return
+    where = f"{location}/{config}"
+    if not isinstance(holder[config], dict):
+        yield finding("Value must be an object.", where)
+        return
+    yield from check_exclusive(holder[config], where)
+    if "MaxItemsPath" in holder[config]:
+        problem = a_path(holder[config]["MaxItemsPath"])
+        if problem:
+            yield finding(problem, f"{where}/MaxItemsPath")
 
 
 def _check_retriers(retriers: Any, location: str) -> Iterator[Diagnostic]:

@@ -148,7 +148,7 @@ class Walk:
             frame.variables.update(assigned)
             shown = texts_of(assigned)
         frame.link = self.journal.exited(self.now, state.type, frame.link, state.name, output.text, shown)
-        frame.input = output
+        frame.input, frame.run_arn = output, ""
         if next_state is None:
             self._finish(frame, output)
             return
@@ -263,6 +263,8 @@ class Walk:
         frame.phase = Phase.ABORTED
         frame.timers.clear()
         self.abandon(frame)
+        if frame.run_arn and frame.started:  # not measured: the event type is documented, a recording of it is missing
+            self.journal.add(self.now, "MapRunAborted", link)
         if begun and frame.state.type in _HAS_ABORTED_EVENT:
             self.journal.add(self.now, f"{frame.state.type}StateAborted", link)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import InvalidDefinition, parse
 from opsctl.asl.effects import AbandonTask, Failed, Succeeded
 from tests.unit.asl.walking import INVOKE, asked, begin, cause_of, machine_of, output_of, play, written
 
@@ -150,9 +149,3 @@ def test_maps_nest_and_the_inner_item_is_seen() -> None:
     outer = machine_of({"Inner": {"Type": "Map", "ItemProcessor": inner, "Assign": {"x": "late"}}})
     states = {"Set": {"Type": "Pass", "Assign": {"x": 9}, "Next": "Map"}, **map_of(outer, MaxConcurrency=1)}
     assert output_of(states, "[[1, 2], [3]]") == '[[{"v":1,"x":9},{"v":2,"x":9}],[{"v":3,"x":9}]]'
-
-
-def test_a_distributed_map_is_refused_by_name() -> None:
-    distributed = {**PASS, "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
-    with pytest.raises(InvalidDefinition, match="the Map state 'Map' is distributed"):
-        parse(machine_of(map_of(distributed)))
