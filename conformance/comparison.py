@@ -15,9 +15,9 @@ from typing import Any
 
 from conformance.corpus import Event
 from conformance.drawn import Drawn
-from conformance.replay import details
+from conformance.events import details
 
-_DOCUMENTS = frozenset({"input", "output", "parameters", "cause"})
+_PAYLOADS = frozenset({"input", "output", "parameters"})  # JSON texts; a cause may be one, and may be a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,22 @@ class _Pair:
     def events_agree(self, theirs: Event, mine: Event, text: bool) -> bool:
         if theirs["type"] != mine["type"]:
             return False
-        same = self._same_text if text else self._same
         told, ours = details(theirs), details(mine)
-        return told.keys() == ours.keys() and all(
-            same(told[key], ours[key]) if key in _DOCUMENTS else self._same(told[key], ours[key]) for key in told
-        )
+        return told.keys() == ours.keys() and not self._differing(told, ours, text)
 
-    def _same_text(self, theirs: Any, mine: Any) -> bool:
-        return theirs == mine or (isinstance(mine, str) and self.drawn.covers(theirs, mine))
+    def _differing(self, told: Mapping[str, Any], ours: Mapping[str, Any], text: bool) -> list[str]:
+        """The keys of both whose values do not agree."""
+        return [key for key in sorted(told.keys() & ours.keys()) if not self._agrees(key, told[key], ours[key], text)]
+
+    def _agrees(self, key: str, theirs: Any, mine: Any, text: bool) -> bool:
+        if key == "assignedVariables" and isinstance(theirs, dict) and isinstance(mine, dict):
+            same_names = theirs.keys() == mine.keys()
+            return same_names and all(self._agrees("output", theirs[name], mine[name], text) for name in theirs)
+        if text and (key in _PAYLOADS or key == "cause"):
+            return bool(theirs == mine) or self.drawn.covers(theirs, mine)
+        if key in _PAYLOADS and isinstance(theirs, str) and isinstance(mine, str):
+            return theirs == mine or self._same(_value(theirs), _value(mine))
+        return self._same(theirs, mine)
 
     def _same(self, theirs: Any, mine: Any) -> bool:
         if isinstance(theirs, dict) and isinstance(mine, dict):
@@ -111,7 +119,7 @@ class _Pair:
         if theirs["previousEventId"] != mine["previousEventId"]:
             return f"{theirs['type']}: previousEventId"
         told, ours = details(theirs), details(mine)
-        keys = told.keys() ^ ours.keys() or {key for key in told if not self._same(told[key], ours[key])}
+        keys = told.keys() ^ ours.keys() or self._differing(told, ours, text=False)
         return f"{theirs['type']}: {', '.join(sorted(keys))}"
 
 
@@ -122,8 +130,16 @@ def _children(events: list[Event]) -> Mapping[int, list[Event]]:
     return children
 
 
+def _value(text: str) -> Any:
+    """A payload's value; what is no JSON stands for itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _document(text: str) -> Any:
-    """What a text is as JSON: an object or an array, else None."""
+    """What a text inside of a payload is as JSON: an object, an array or a text, else None."""
     if text[:1] not in ("{", "[", '"'):
         return None
     try:

@@ -19,9 +19,10 @@ from typing import Any
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
 _ARN = re.compile(r"arn:[\w-]+:([\w-]+):[\w-]*:\w*:([\w-]+)[:/]?.*")
-_WORD_FOR_ARN = re.compile(r"\w*arn\w*", re.IGNORECASE)
+_WORD_FOR_ARN = re.compile(r"[\w-]*arn[\w-]*", re.IGNORECASE)
 _WORD_FOR_MOMENT = re.compile(r"[A-Za-z-]*(?:date|time)[A-Za-z-]*")
 _ARN_INSIDE = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:\w*:[\w:/.-]+")
+_WORD_FOR_DETAIL = re.compile(r"\w+EventDetails\.\w+")  # stands for the whole detail
 # The recorder's stand-in for a JSON document that was part of a sentence.
 _DOCUMENT = re.compile(r"json-input-\d+")
 _SPEAKS_OF_UUIDS = re.compile(r"States\.UUID|\$uuid|DISTRIBUTED")
@@ -70,14 +71,14 @@ class Drawn:
     def covers(self, recorded: Any, ours: Any) -> bool:
         """Whether the difference between two scalars is none."""
         if isinstance(ours, str):
-            return isinstance(recorded, str | int | float) and self._covers_text(str(recorded), ours)
+            return isinstance(recorded, str) and self._covers_text(recorded, ours)
         if isinstance(ours, int | float) and not isinstance(ours, bool):
             rolled = self._seeded or (self._numbers and ours in self.dice.given)
             return rolled or (self._time and self._now(ours / 1000))
         return False
 
     def _covers_text(self, recorded: str, ours: str) -> bool:
-        if self.real.get(recorded) == ours or self._same_arn(recorded, ours):
+        if _WORD_FOR_DETAIL.fullmatch(recorded) or self.real.get(recorded) == ours or self._same_arn(recorded, ours):
             return True
         if _MOMENT.fullmatch(ours) and _WORD_FOR_MOMENT.fullmatch(recorded):
             return True

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from conformance.corpus import Event, Recording
-from conformance.replay import details, work
+from conformance.events import details, work
 
 _ENDS = {
     "ExecutionSucceeded": "SUCCEEDED",

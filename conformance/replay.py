@@ -16,29 +16,20 @@ from typing import Any
 
 from conformance.corpus import Event, Recording
 from conformance.drawn import Dice, Drawn
+from conformance.eras import REDRIVE_COUNT, before
+from conformance.events import details, outcome_of, work
 from conformance.inputs import real_input
+from conformance.map_runs import outcome_of_run
 from opsctl.asl import Execution, parse
 from opsctl.asl.effects import (
     Effect,
-    Failed,
     Heartbeat,
+    MapRunStarted,
     Outcome,
     ScheduleTask,
-    Started,
-    StartFailed,
-    SubmitFailed,
-    Submitted,
-    Succeeded,
+    StartMapRun,
 )
 
-_REDRIVE_CAME = datetime(2023, 11, 15)  # noqa: DTZ001 AWS's context object has RedriveCount since; recordings name days
-_WORK = ("LambdaFunction", "Activity", "Task")
-_FAILURES: dict[str | None, type[Failed] | type[SubmitFailed] | type[StartFailed]] = {
-    "Failed": Failed,
-    "SubmitFailed": SubmitFailed,
-    "StartFailed": StartFailed,
-    "ScheduleFailed": StartFailed,
-}
 _MOST_TIMERS = 100_000
 _NAME, _MACHINE = "DrawnExecutionName", "DrawnMachineName"
 
@@ -57,38 +48,12 @@ def replay(recording: Recording) -> Replay:
     return _Driver(recording).run()
 
 
-def details(event: Event) -> Mapping[str, Any]:
-    """An event's details, whatever their key."""
-    return next((value for key, value in event.items() if key.endswith("EventDetails") and value), {})
-
-
-def work(event_type: str) -> str | None:
-    """What an event says of a task's work: `Scheduled`, `Succeeded` … None for other events."""
-    for prefix in _WORK:
-        if event_type.startswith(prefix) and not event_type.startswith("TaskState"):
-            return event_type.removeprefix(prefix)
-    return None
-
-
-def outcome_of(event: Event) -> Outcome | None:
-    """What our execution has to be told of a recorded event."""
-    told, what = details(event), work(event["type"])
-    if what == "Started":
-        return Started(told.get("workerName"))
-    if what == "Submitted":
-        return Submitted(told["output"])
-    if what == "Succeeded":
-        return Succeeded(told.get("output", "null"))
-    if what in _FAILURES:
-        return _FAILURES[what](told.get("error") or "", told.get("cause") or "")
-    return None
-
-
 @dataclass
 class _Driver:
     recording: Recording
     tasks: dict[int, int] = field(default_factory=dict)  # recorded Scheduled event -> our task
     asked: list[ScheduleTask] = field(default_factory=list)  # not yet matched
+    map_runs: dict[str, StartMapRun] = field(default_factory=dict)  # the latest by state
     due_to_time_out: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -106,8 +71,8 @@ class _Driver:
         machine = f"arn:aws:states:{region}:123456789012:stateMachine:{_MACHINE}"
         arn = f"arn:aws:states:{region}:123456789012:execution:{_MACHINE}:{_NAME}"
         start = datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        own: dict[str, Any] = {"Id": arn, "Name": _NAME, "RoleArn": started.get("roleArn", ""), "StartTime": start}
-        if self.recording.recorded is None or self.recording.recorded >= _REDRIVE_CAME:
+        own: dict[str, Any] = {"Id": arn, "StartTime": start, "Name": _NAME, "RoleArn": started.get("roleArn", "")}
+        if not before(self.recording, REDRIVE_COUNT):
             own["RedriveCount"] = 0
         self.drawn.words |= {arn, machine, _NAME, _MACHINE}
         text, self.drawn.real = real_input(started["input"], self.recording.input)
@@ -118,9 +83,10 @@ class _Driver:
         self.execution.start(self.now)
         self._collect()
         for event in self.events:
-            if self.execution.status != "RUNNING":
-                break
-            self._follow(event)
+            if event["type"] == "ExecutionRedriven":
+                self._redrive()
+            elif self.execution.status == "RUNNING":
+                self._follow(event)
         if self.recording.status != "RUNNING":
             self._let_time_pass(lambda: False)
         self.drawn.until = self.now
@@ -136,8 +102,17 @@ class _Driver:
             self._find(event)
         elif what == "TimedOut":
             self._time_out(event)
+        elif event["type"].startswith("MapRun"):
+            self._run_map(event)
         elif (outcome := outcome_of(event)) is not None:
             self._tell(event, outcome)
+
+    def _redrive(self) -> None:
+        self._let_time_pass(lambda: False)
+        self.now += 1
+        if self.execution.redrive_refusal(self.now) is None:
+            self.execution.redrive(self.now)
+            self._collect()
 
     def _await_step(self, event: Event) -> None:
         """Let time pass until our execution has left as many Waits of that name as the recorded one."""
@@ -169,6 +144,21 @@ class _Driver:
             self.execution.resolve(task, outcome, self.now)
             self._collect()
 
+    def _run_map(self, event: Event) -> None:
+        name = self._state_of(event) or ""
+        effect = self.map_runs.get(name)
+        if effect is None:
+            return
+        self.now += 0.001
+        if event["type"] in ("MapRunStarted", "MapRunRedriven"):
+            self.execution.resolve(effect.task, MapRunStarted(details(event).get("mapRunArn")), self.now)
+        else:
+            left = next((one for one in self.events if one["id"] > event["id"] and _is_exit_of(one, name)), None)
+            state = _state_named(self.recording.definition or {}, name)
+            outcome = outcome_of_run(self.execution, effect, event, left, state)
+            self.execution.resolve(effect.task, outcome, self.now)
+        self._collect()
+
     def _time_out(self, event: Event) -> None:
         task = self._task_of(event)
         if task is not None:
@@ -199,7 +189,9 @@ class _Driver:
             self._take(effect)
 
     def _take(self, effect: Effect) -> None:
-        if isinstance(effect, ScheduleTask):
+        if isinstance(effect, StartMapRun):
+            self.map_runs[effect.state] = effect
+        elif isinstance(effect, ScheduleTask):
             self.asked.append(effect)
             if effect.token is not None:
                 self.drawn.words.add(effect.token)
@@ -215,6 +207,25 @@ class _Driver:
         while seen is not None and not seen["type"].endswith("StateEntered"):
             seen = self.by_id.get(seen["previousEventId"])
         return None if seen is None else str(details(seen)["name"])
+
+
+def _is_exit_of(event: Event, name: str) -> bool:
+    return event["type"] == "MapStateExited" and details(event).get("name") == name
+
+
+def _state_named(definition: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A state's definition, wherever in the machine it stands."""
+    waiting: list[Any] = [definition]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            if isinstance(states := value.get("States"), Mapping) and name in states:
+                found: Mapping[str, Any] = states[name]
+                return found
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return {}
 
 
 def _value(text: str | None) -> Any:
