@@ -12,7 +12,8 @@ from opsctl.domain.cases.model import Answer, Kind, Mock, Script
 from opsctl.domain.cases.query import QueryError, check
 
 ANSWER_KEYS = (
-    "result", "result_query", "error", "cause", "timeout", "heartbeat", "never", "after", "phase", "submitted", "times",
+    "result", "result_query", "error", "cause", "timeout", "heartbeat", "never", "items", "after", "phase", "submitted",
+    "times",
 )  # fmt: skip
 MOCK_KEYS = ("iterations", "otherwise")
 PHASES = ("start", "submit", "run")
@@ -90,6 +91,8 @@ def _check_companions(node: Node, kind: Kind) -> None:
             raise node[key].error(f"{key} goes with an error")
     if "after" in node and kind not in (Kind.RESULT, Kind.QUERY, Kind.ERROR):
         raise node["after"].error("after goes with a result or an error: when a clock runs out, the state says")
+    if kind is Kind.ITEMS and not isinstance(node.value["items"], list | dict):
+        raise node["items"].error("items must be a list, or a mapping: what the ItemReader reads")
     for flag in (Kind.TIMEOUT, Kind.NEVER):
         if kind is flag and node.value[flag.value] is not True:
             raise node[flag.value].error(f"{flag.value} must be true")
@@ -98,8 +101,8 @@ def _check_companions(node: Node, kind: Kind) -> None:
 
 
 def _value(node: Node, kind: Kind) -> Any:
-    if kind is Kind.RESULT:
-        return node.value["result"]
+    if kind in (Kind.RESULT, Kind.ITEMS):
+        return node.value[kind.value]
     if kind is not Kind.QUERY:
         return None
     expression = node["result_query"].text("result_query")

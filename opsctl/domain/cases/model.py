@@ -17,15 +17,16 @@ class Kind(StrEnum):
     TIMEOUT = "timeout"
     HEARTBEAT = "heartbeat"
     NEVER = "never"
+    ITEMS = "items"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One outcome of a task, `after` seconds from when it is asked.
 
-    `value` is the result, or for QUERY the JMESPath expression that makes it. `phase` is where an ERROR happens:
-    "start" (the service could not be reached), "submit" (it refused the request) or "run". `submitted` is what a
-    `.sync` or `.waitForTaskToken` request is answered with at once.
+    `value` is the result, for QUERY the JMESPath expression that makes it, for ITEMS what an ItemReader reads.
+    `phase` is where an ERROR happens: "start" (the service could not be reached), "submit" (it refused the request) or
+    "run". `submitted` is what a `.sync` or `.waitForTaskToken` request is answered with at once.
     """
 
     kind: Kind
@@ -57,6 +58,12 @@ class Mock:
 
     script: Script | None
     iterations: Mapping[str, Script] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it answers a distributed Map's ItemReader, and does not stand for the whole state."""
+        scripts = [*self.iterations.values(), *([self.script] if self.script else [])]
+        return any(answer.kind is Kind.ITEMS for script in scripts for answer in script.answers)
 
     def script_for(self, iteration: str) -> Script | None:
         """The script of one iteration; "" is outside any Map."""
@@ -153,11 +160,17 @@ class Record:
     path: tuple[Entry, ...]
     entered: frozenset[str]
     calls: tuple[Call, ...]
-    published: tuple[Any, ...]
+    messages: tuple[tuple[float, Any], ...]
+    """What SNS took, and when."""
     transitions: int
     events: tuple[str, ...] = ()
     problem: str | None = None
     waiting: str | None = None
+
+    @property
+    def published(self) -> tuple[Any, ...]:
+        """The parameters of each message that SNS took."""
+        return tuple(parameters for _, parameters in self.messages)
 
 
 @dataclass(frozen=True, slots=True)

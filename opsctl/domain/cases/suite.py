@@ -35,7 +35,7 @@ class Suite:
     def _machine(self, case: Case) -> StateMachine:
         """The definition as the case changes it; the same changes share a machine."""
         begin = case.begin
-        whole = self._containers.intersection(case.mocks)
+        whole = frozenset(name for name in self._containers.intersection(case.mocks) if not case.mocks[name].reads)
         key = (whole, "" if begin is None else json.dumps([begin.state, begin.input, dict(begin.variables)]))
         if key not in self._machines:
             definition = mocked_whole(self._definition, whole) if whole else self._definition

@@ -27,6 +27,9 @@ class Trail:
         self.entered: dict[str, int] = {}
         self.scheduled: list[tuple[Entry, ...]] = []
         """For each task that was scheduled, in order: its entry and those around it, from the inside out."""
+        self.map_runs: list[tuple[Entry, ...]] = []
+        """The same for each Map Run that was asked for, in order."""
+        self._distributed = frozenset(state.name for state in _maps(machine) if state.distribution is not None)
         self._homes = dict(_homes(machine.scope, ROOT, 0))
         self._places: dict[int, _Place] = {0: (self.root, 0)}
         self._read = 0
@@ -48,6 +51,8 @@ class Trail:
             return _beside(details["name"], previous)[0], details["index"]
         if kind.endswith("Scheduled"):
             self.scheduled.append(tuple(_upwards(previous[0])))
+        if kind == "MapStateStarted" and previous[0].name in self._distributed:
+            self.map_runs.append(tuple(_upwards(previous[0])))
         return previous
 
     def _enter(self, name: str, previous: _Place) -> _Place:
@@ -71,8 +76,12 @@ def iteration_of(line: tuple[Entry, ...], maps: frozenset[str]) -> str:
 
 def map_names(machine: StateMachine) -> frozenset[str]:
     """The names of all Map states."""
+    return frozenset(state.name for state in _maps(machine))
+
+
+def _maps(machine: StateMachine) -> Iterator[Map]:
     states = (state for scope in _scopes(machine.scope) for state in scope.states.values())
-    return frozenset(state.name for state in states if isinstance(state, Map))
+    return (state for state in states if isinstance(state, Map))
 
 
 def _scopes(scope: Scope) -> Iterator[Scope]:

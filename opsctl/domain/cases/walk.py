@@ -7,9 +7,10 @@ unseen. Retriers with jitter wait their longest delay, so that times can be expe
 
 from __future__ import annotations
 
-import heapq
 import json
 import re
+from functools import partial
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -23,19 +24,21 @@ from opsctl.asl.effects import (
     ScheduleTask,
     Started,
     StartFailed,
+    StartMapRun,
     SubmitFailed,
     Submitted,
     Succeeded,
 )
-from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Kind, Record
+from opsctl.asl.failures import StateError
+from opsctl.domain.cases.clock import Clock, EndOfTimeError
+from opsctl.domain.cases.map_runs import MapRun, WalkChild, child_walk, cut_off, walk_map_run
+from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Entry, Kind, Record
 from opsctl.domain.cases.query import QueryError, search
 from opsctl.domain.cases.trail import Trail, iteration_of, map_names
 from opsctl.errors import OpsError
 
 _PUBLISH = re.compile(r"(^|:)sns:publish(\.waitForTaskToken)?$")
 _ACTIVITY = ":activity:"
-_END_OF_TIME = 253_370_764_800.0
-"""The first second of the year 9999, beyond which timestamps cannot be written much longer."""
 _CALLBACK = ".waitForTaskToken"
 _HANDED_OVER = (".sync", ".sync:2", _CALLBACK)
 
@@ -51,43 +54,49 @@ class _LongestDelays(Random):
         return max(a, b)
 
 
-def walk_case(machine: StateMachine, case: Case) -> Record:
-    """Run a case to its end, or to where it cannot go on."""
-    return _Walk(machine, case).run()
+def walk_case(machine: StateMachine, case: Case, within: str = "", origin: float | None = None) -> Record:
+    """Run a case to its end, or to where it cannot go on.
+
+    For a Map Run's child, `within` is the iteration that it is, and `origin` when the case's clock began.
+    """
+    return _Walk(machine, case, within, case.start if origin is None else origin).run()
 
 
 class _Walk:
-    def __init__(self, machine: StateMachine, case: Case) -> None:
+    def __init__(self, machine: StateMachine, case: Case, within: str, origin: float) -> None:
         self._case = case
+        self._within = within
+        self._origin = origin
         self._maps = map_names(machine)
         self._trail = Trail(machine)
         self._execution = Execution(machine, json.dumps(case.input), case.context, _LongestDelays(case.seed))
-        self._now = case.start
-        self._due: list[tuple[float, int, int, Outcome]] = []
-        self._order = 0
+        self._clock = Clock(case.start)
         self._asked = 0
         self._open: dict[int, ScheduleTask] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._calls: list[Call] = []
-        self._published: list[Any] = []
+        self._messages: list[tuple[float, Any]] = []
+        self._map_runs: dict[int, tuple[MapRun, tuple[Entry, ...], WalkChild]] = {}
+        self._runs_asked = 0
+        self._children: list[Record] = []
         self._stop = None if case.stop is None else case.start + case.stop.after
 
     def run(self) -> Record:
         problem = None
         try:
-            self._execution.start(self._now)
+            self._execution.start(self._clock.now)
             self._go_on()
             for _ in range(self._case.redrives):
                 if self._execution.status == "SUCCEEDED" or self._execution.status == "RUNNING":
                     break
                 self._redrive()
-        except _Stuck as reason:
+        except (_Stuck, EndOfTimeError) as reason:
             problem = str(reason)
         return self._record(problem)
 
     def _redrive(self) -> None:
         try:
-            self._execution.redrive(self._now)
+            self._execution.redrive(self._clock.now)
         except OpsError as error:
             raise _Stuck(f"it cannot be redriven: {error.message}") from error
         self._go_on()
@@ -97,26 +106,23 @@ class _Walk:
         self._serve()
         while self._execution.status == "RUNNING":
             timer = self._execution.next_timer()
-            answer = self._due[0][0] if self._due else None
+            answer = self._clock.next_due
             due = [moment for moment in (answer, timer, self._stop) if moment is not None]
             if not due:
                 return
-            self._now = max(self._now, min(due))
-            if self._now > _END_OF_TIME:
-                raise _Stuck("the virtual clock has come to the year 9999")
-            if self._stop is not None and self._stop <= self._now:
+            self._clock.jump(min(due))
+            if self._stop is not None and self._stop <= self._clock.now:
                 self._end_from_outside()
-            elif answer is not None and answer <= self._now:
-                _, _, task, outcome = heapq.heappop(self._due)
-                self._tell(task, outcome)
+            elif answer is not None and answer <= self._clock.now:
+                self._tell(*self._clock.take())
             else:
-                self._execution.tick(self._now)
+                self._execution.tick(self._clock.now)
             self._serve()
 
     def _end_from_outside(self) -> None:
         stop, self._stop = self._case.stop, None
         if stop is not None:
-            self._execution.stop(self._now, stop.error, stop.cause)
+            self._execution.stop(self._clock.now, stop.error, stop.cause)
 
     def _serve(self) -> None:
         while effects := self._execution.effects():
@@ -128,28 +134,68 @@ class _Walk:
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, AbandonTask):
             self._abandon(effect.task)
-        elif isinstance(effect, ScheduleTask):
-            self._call(effect)
+        elif isinstance(effect, StartMapRun):
+            self._map_run(effect)
         else:
-            raise _Stuck(f"a {type(effect).__name__} cannot be answered by a mock: mock the whole Map state")
+            self._call(effect)
 
     def _call(self, effect: ScheduleTask) -> None:
         line = self._trail.scheduled[self._asked]
         self._asked += 1
-        iteration = iteration_of(line, self._maps)
+        iteration = self._iteration(line)
         number = self._counts[effect.state, iteration] = self._counts.get((effect.state, iteration), 0) + 1
-        call = Call(
-            effect.state, number, iteration, self._now - self._case.start, effect.resource, effect.parameters
-        )  # fmt: skip
+        call = Call(effect.state, number, iteration, self._clock.now - self._origin, effect.resource, effect.parameters)
         self._calls.append(call)
         self._open[effect.task] = effect
         self._answer(effect, call, self._mocked(call))
 
+    def _iteration(self, line: tuple[Entry, ...]) -> str:
+        return ".".join(part for part in (self._within, iteration_of(line, self._maps)) if part)
+
+    # Map Runs
+
+    def _map_run(self, effect: StartMapRun) -> None:
+        """Walk a distributed Map's children, and put the run's end on the clock."""
+        if effect.redrives:
+            raise _Stuck(f"a redrive of the distributed Map {effect.state} cannot be walked: mock the whole state")
+        line = self._trail.map_runs[self._runs_asked]
+        self._runs_asked += 1
+        iteration = self._iteration(line)
+        try:
+            items = effect.items if effect.reader is None else self._read(effect, iteration)
+            inputs = self._execution.map_run_inputs(effect.task, items or [])
+        except StateError as error:
+            self._clock.put(self._clock.now, effect.task, Failed(error.error or "", error.cause or ""))
+            return
+        children = child_walk(effect, iteration, self._case, partial(walk_case, origin=self._origin))
+        run = walk_map_run(effect, inputs, len(items or []), self._clock.now, children)
+        self._map_runs[effect.task] = (run, line, children)
+        if run.children and run.children[-1].record.problem:
+            raise _Stuck(run.children[-1].record.problem)
+        if run.end is not None and run.outcome is not None:
+            self._clock.put(run.end, effect.task, run.outcome)
+
+    def _read(self, effect: StartMapRun, iteration: str) -> Any:
+        mock = self._case.mocks.get(effect.state)
+        number = self._counts[effect.state, iteration] = self._counts.get((effect.state, iteration), 0) + 1
+        script = mock.script_for(iteration) if mock else None
+        answer = script.answer(number) if script else None
+        if answer is None or answer.kind is not Kind.ITEMS:
+            raise _Stuck(f"no mock for state {effect.state}: its ItemReader reads `items`")
+        return answer.value
+
+    def _close_map_run(self, task: int) -> None:
+        """Take over what the children of a run did, up to now."""
+        run, line, walk_child = self._map_runs.pop(task)
+        for child in cut_off(run.children, self._clock.now, walk_child):
+            line[0].branches[child.index] = [*line[0].branches.get(child.index, []), *child.record.path]
+            self._children.append(child.record)
+
     def _abandon(self, task: int) -> None:
         self._open.pop(task, None)
-        if any(entry[2] == task for entry in self._due):
-            self._due = [entry for entry in self._due if entry[2] != task]
-            heapq.heapify(self._due)
+        if task in self._map_runs:
+            self._close_map_run(task)
+        self._clock.drop(task)
 
     def _mocked(self, call: Call) -> Answer:
         mock = self._case.mocks.get(call.state)
@@ -176,11 +222,13 @@ class _Walk:
         if _PUBLISH.search(effect.resource) and (
             effect.token is not None or answer.kind in (Kind.RESULT, Kind.QUERY)
         ):  # fmt: skip
-            self._published.append(effect.parameters)
+            self._messages.append((call.at, effect.parameters))
         if answer.kind in (Kind.RESULT, Kind.QUERY):
             self._put(effect, answer, Succeeded(json.dumps(self._result(effect, call, answer))))
         elif answer.kind is Kind.ERROR:
             self._put(effect, answer, Failed(answer.error, answer.cause))
+        elif answer.kind is Kind.ITEMS:
+            raise _Stuck(f"the state {effect.state} reads no items: `items` answer a distributed Map's ItemReader")
         elif answer.kind is Kind.TIMEOUT and effect.timeout is None:
             raise _Stuck(f"the state {effect.state} has no TimeoutSeconds: it never times out")
         elif answer.kind is Kind.HEARTBEAT and effect.heartbeat is None:
@@ -209,19 +257,15 @@ class _Walk:
             raise _Stuck(f"the mock of {call.state}: {error}") from error
 
     def _put(self, effect: ScheduleTask, answer: Answer, outcome: Outcome) -> None:
-        self._push(self._now + answer.after, effect.task, outcome)
+        self._clock.put(self._clock.now + answer.after, effect.task, outcome)
 
     def _beat(self, effect: ScheduleTask) -> None:
         if effect.heartbeat is not None and effect.token is not None:
-            self._push(self._now + effect.heartbeat / 2, effect.task, Heartbeat())
-
-    def _push(self, at: float, task: int, outcome: Outcome) -> None:
-        self._order += 1
-        heapq.heappush(self._due, (at, self._order, task, outcome))
+            self._clock.put(self._clock.now + effect.heartbeat / 2, effect.task, Heartbeat())
 
     def _tell(self, task: int, outcome: Outcome) -> None:
         effect = self._open.get(task)
-        self._execution.resolve(task, outcome, self._now)
+        self._execution.resolve(task, outcome, self._clock.now)
         if isinstance(outcome, Heartbeat) and effect is not None:
             self._beat(effect)
         elif not isinstance(outcome, Started | Submitted | Heartbeat):
@@ -232,17 +276,23 @@ class _Walk:
     def _record(self, problem: str | None) -> Record:
         execution, trail = self._execution, self._trail
         waiting = [effect.state for effect in self._open.values()] if execution.status == "RUNNING" else []
+        waiting += [line[0].name for _, line, _ in self._map_runs.values()]
+        inner = self._children
         return Record(
             status=execution.status,
             output=None if execution.output is None else json.loads(execution.output),
             error=execution.error,
             cause=execution.cause,
-            duration=round(self._now - self._case.start, 3),
+            duration=round(self._clock.now - self._case.start, 3),
             path=tuple(entry for entry in trail.root.branches.get(0, ()) if entry.name != BEGINNING),
-            entered=frozenset(trail.entered) - {BEGINNING},
-            calls=tuple(self._calls),
-            published=tuple(self._published),
-            transitions=sum(trail.entered.values()) - trail.entered.get(BEGINNING, 0),
+            entered=frozenset(trail.entered).union(*(child.entered for child in inner)) - {BEGINNING},
+            calls=tuple(sorted(chain(self._calls, *(child.calls for child in inner)), key=lambda call: call.at)),
+            messages=tuple(
+                sorted(chain(self._messages, *(child.messages for child in inner)), key=lambda message: message[0])
+            ),
+            transitions=sum(trail.entered.values())
+            - trail.entered.get(BEGINNING, 0)
+            + sum(child.transitions for child in inner),
             events=tuple(event["type"] for event in execution.events),
             problem=problem,
             waiting=", ".join(waiting) or None,

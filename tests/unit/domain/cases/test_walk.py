@@ -200,10 +200,77 @@ def test_a_parallel_or_map_may_be_mocked_as_a_whole() -> None:
     assert found(run(machine, case)) is None
 
 
-def test_a_distributed_map_is_mocked_as_a_whole() -> None:
-    many = map_of(T=task())
-    many["ItemProcessor"]["ProcessorConfig"] = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
-    assert run(scope(M=many), {"mocks": {"M": {"result": [1]}}, "expect": {"output": [1]}}).passed
+def distributed(processor: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    config = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
+    return {"Type": "Map", "ItemProcessor": {**config, **processor}, "End": True, **fields}
+
+
+SLOW = {"iterations": {"1": {"result": "b", "after": 100}}, "otherwise": {"result": "a", "after": 60}}
+
+
+def test_a_distributed_map_may_be_mocked_as_a_whole() -> None:
+    machine = scope(M=distributed(scope(T=task())))
+    assert run(machine, {"mocks": {"M": {"result": [1]}}, "expect": {"output": [1]}}).passed
+
+
+def test_the_children_of_a_distributed_map_are_walked_side_by_side() -> None:
+    child = scope(T=task(Parameters={"item.$": "$", "name.$": "$$.Execution.Name"}, Next="P"), P=passing())
+    case: dict[str, Any] = {
+        "input": [7, 8, 9], "mocks": {"T": SLOW},
+        "expect": {
+            "output": ["a", "b", "a"], "duration": 100, "attempts": {"T": 3}, "entered": ["P"],
+            "path": [{"M": [["T", "P"], ["T", "P"], ["T", "P"]]}],
+            "parameters": {"T": [{"item": 7, "name": "child-0"}, {"item": 8}, {"item": 9}]},
+            "query": {"calls[].[iteration, number, at]": [["0", 1, 0.0], ["1", 1, 0.0], ["2", 1, 0.0]]},
+        },
+    }  # fmt: skip
+    assert found(run(scope(M=distributed(child)), case)) is None
+    case["expect"] |= {"duration": 120, "query": {"calls[].at": [0.0, 0.0, 60.0]}}
+    assert found(run(scope(M=distributed(child, MaxConcurrency=2)), case)) is None
+    verdict = run(scope(M=distributed(child)), {"input": [1]})
+    assert found(verdict) == ("no mock for state T", None, None)
+
+
+def test_a_distributed_map_fails_when_too_many_children_do() -> None:
+    child = scope(T=task(Next="U"), U=task("arn:aws:states:::sns:publish", Parameters={"Message.$": "$"}))
+    failing = {"iterations": {"0": {"error": "E", "after": 10}, "1": {"error": "E", "after": 20}},
+               "otherwise": {"result": 1, "after": 15}}  # fmt: skip
+    case: dict[str, Any] = {
+        "input": [0, 0, 0, 0], "mocks": {"T": failing, "U": {"result": 2, "after": 1}},
+        "expect": {"error": "States.ExceedToleratedFailureThreshold", "duration": 10, "published": [],
+                   "attempts": {"T": 4, "U": 0}, "path": [{"M": [["T"], ["T"], ["T"], ["T"]]}]},
+    }  # fmt: skip
+    assert found(run(scope(M=distributed(child)), case)) is None
+    case["expect"] |= {"duration": 20, "published": [{}, {}], "attempts": {"U": 2},
+                       "path": [{"M": [["T"], ["T"], ["T", "U"], ["T", "U"]]}]}  # fmt: skip
+    case["expect"]["published"] = [{"Message": 1}, {"Message": 1}]
+    assert found(run(scope(M=distributed(child, ToleratedFailureCount=1)), case)) is None
+    case["expect"] = {"output": [2, 2], "duration": 20}
+    assert found(run(scope(M=distributed(child, ToleratedFailurePercentage=50)), case)) is None
+
+
+def test_a_distributed_map_that_is_stopped_takes_its_children_along() -> None:
+    child = scope(T=task(Next="U"), U=task())
+    case = {
+        "input": [0, 0, 0], "mocks": {"T": SLOW, "U": {"result": 1}}, "stop": {"after": 70},
+        "expect": {"status": "ABORTED", "attempts": {"T": 3, "U": 1}, "path": [{"M": [["T", "U"], ["T"], ["T"]]}]},
+    }  # fmt: skip
+    assert found(run(scope(M=distributed(child, MaxConcurrency=2)), case)) is None
+    waiting = {"input": [0], "mocks": {"T": {"never": True}}, "expect": {"status": "RUNNING"}}
+    assert found(run(scope(M=distributed(child)), waiting)) is None
+
+
+def test_what_an_item_reader_reads_is_mocked() -> None:
+    reader = {"Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": {"Bucket": "b"}}
+    many = distributed(scope(T=task()), ItemReader=reader, ItemBatcher={"MaxItemsPerBatch": 2})
+    machine = scope(M=many)
+    mocks = {"M": {"items": [{"Key": "a"}, {"Key": "b"}, {"Key": "c"}]}, "T": {"result_query": "length(state)"}}
+    case = {"mocks": mocks, "expect": {"output": [1, 1], "attempts": {"T": 2}}}
+    assert found(run(machine, case)) is None
+    verdict = run(machine, {"mocks": {"T": {"result": 1}}})
+    assert found(verdict) == ("no mock for state M: its ItemReader reads `items`", None, None)
+    verdict = run(scope(T=task()), {"mocks": {"T": {"items": []}}})
+    assert found(verdict) == ("the state T reads no items: `items` answer a distributed Map's ItemReader", None, None)
 
 
 def test_stops_time_limits_and_redrives() -> None:
