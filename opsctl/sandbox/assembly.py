@@ -20,6 +20,8 @@ from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
 from opsctl.sandbox.gateway import Gateway
 from opsctl.sandbox.integrations import Router
+from opsctl.sandbox.mapdriver import MapDriver
+from opsctl.sandbox.mapfiles import MapFiles
 from opsctl.sandbox.runs import Run
 from opsctl.sandbox.world import World
 
@@ -42,8 +44,9 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     training.install(world, lambda job: _training_changed(bus, job))
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
     counter = Counter()
-    engine = Engine(Router(world, clients, counter).begin, lambda run: _run_changed(bus, run))
-    statemachines.install(world, engine, counter)
+    map_driver = MapDriver(world, MapFiles(clients))
+    engine = Engine(Router(world, clients, counter).begin, map_driver.begin, lambda run: _run_changed(bus, run))
+    statemachines.install(world, engine, counter, map_driver)
     statesapi.install()
     provider.install()
     bus.start_execution = lambda arn, name, text: statemachines.machines(world).launch(arn, name, text)

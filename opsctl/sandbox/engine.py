@@ -17,12 +17,25 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from opsctl.asl import Execution
-from opsctl.asl.effects import AbandonTask, Failed, Outcome, ScheduleTask, StartFailed, SubmitFailed, Succeeded
+from opsctl.asl.effects import (
+    AbandonTask,
+    Effect,
+    Failed,
+    Outcome,
+    ScheduleTask,
+    StartFailed,
+    StartMapRun,
+    SubmitFailed,
+    Submitted,
+    Succeeded,
+)
+from opsctl.asl.failures import StateError
 from opsctl.errors import RefusedError
 from opsctl.sandbox.runs import Run
-from opsctl.sandbox.tasks import Task
+from opsctl.sandbox.tasks import MapTask, OpenTask, Task
 
 WORKERS = 64
 ENDERS = 8
@@ -42,8 +55,11 @@ class ClosedTokenError(LookupError):
 class Engine:
     """Moves executions. `changed` hears of each start and end, in the engine's thread; it must not block."""
 
-    def __init__(self, begin: Callable[[Task], None], changed: Callable[[Run], None]) -> None:
+    def __init__(
+        self, begin: Callable[[Task], None], begin_map: Callable[[MapTask], None], changed: Callable[[Run], None]
+    ) -> None:
         self._begin = begin
+        self._begin_map = begin_map
         self._changed = changed
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Run]] = []
@@ -76,6 +92,12 @@ class Engine:
         self._commands.put(partial(self._redrive, run, token, begun))
         return begun.result()
 
+    def map_inputs(self, task: MapTask, items: list[Any] | dict[str, Any]) -> list[str]:
+        """The inputs of a Map Run's children; none if the execution has ended. Raises StateError."""
+        made: Future[list[str]] = Future()
+        self._commands.put(partial(self._map_inputs, task, items, made))
+        return made.result()
+
     def answer(self, token: str, outcome: Outcome) -> None:
         """Tell an outcome by task token. Raises UnknownTokenError or ClosedTokenError."""
         with self._tokens_lock:
@@ -84,7 +106,7 @@ class Engine:
                 raise ClosedTokenError(token) if token in self._closed_tokens else UnknownTokenError(token)
             if isinstance(outcome, FINAL):
                 self._close_token(token)
-        task.tell(outcome)
+        self._commands.put(partial(self._answer, task, outcome))
 
     # everything below runs in the engine's thread
 
@@ -116,14 +138,25 @@ class Engine:
         self._changed(run)
         self._move(run, lambda walk: walk.start(self._clock()))
 
-    def _resolve(self, task: Task, outcome: Outcome) -> None:
-        run, number = task.run, task.effect.task
+    def _answer(self, task: Task, outcome: Outcome) -> None:
+        """Take an answer by token; one that comes before TaskSubmitted waits for it."""
+        if task.submitted:
+            self._resolve(task, outcome)
+        elif isinstance(outcome, FINAL):
+            task.early = outcome
+
+    def _resolve(self, task: OpenTask, outcome: Outcome) -> None:
+        run, number = task.run, task.number
         if isinstance(outcome, FINAL):
             run.tasks.pop(number, None)
-            if task.effect.token is not None:
+            if task.token is not None:
                 with self._tokens_lock:
-                    self._close_token(task.effect.token)
+                    self._close_token(task.token)
         self._move(run, lambda walk: walk.resolve(number, outcome, self._clock()))
+        if isinstance(outcome, Submitted) and isinstance(task, Task):
+            task.submitted = True
+            if task.early is not None:
+                self._resolve(task, task.early)
 
     def _stop(self, run: Run, error: str | None, cause: str | None, done: Future[None]) -> None:
         try:
@@ -163,10 +196,7 @@ class Engine:
             self._finish(run, fault=f"The sandbox failed: {error!r}")
             return
         for effect in walk.effects():
-            if isinstance(effect, ScheduleTask):
-                self._schedule(run, effect)
-            else:
-                self._abandon(run, effect)
+            self._carry_out(run, effect)
         if walk.status != "RUNNING":
             self._finish(run)
             return
@@ -175,8 +205,31 @@ class Engine:
             heapq.heappush(self._timers, (due, next(self._order), run))
         run.armed = due
 
+    def _carry_out(self, run: Run, effect: Effect) -> None:
+        if isinstance(effect, ScheduleTask):
+            self._schedule(run, effect)
+        elif isinstance(effect, StartMapRun):
+            mapped = MapTask(run, effect, self._told)
+            run.tasks[effect.task] = mapped
+            self._begin_map(mapped)
+        else:
+            self._abandon(run, effect)
+
+    def _told(self, task: OpenTask, outcome: Outcome) -> None:
+        self._commands.put(partial(self._resolve, task, outcome))
+
+    def _map_inputs(self, task: MapTask, items: list[Any] | dict[str, Any], made: Future[list[str]]) -> None:
+        walk = task.run.walk
+        try:
+            made.set_result([] if walk is None else walk.map_run_inputs(task.number, items))
+        except StateError as problem:
+            made.set_exception(problem)
+        except Exception as error:  # a fault, and somebody waits
+            made.set_exception(error)
+            raise
+
     def _schedule(self, run: Run, effect: ScheduleTask) -> None:
-        task = Task(run, effect, lambda task, outcome: self._commands.put(partial(self._resolve, task, outcome)))
+        task = Task(run, effect, self._told)
         run.tasks[effect.task] = task
         if effect.token is not None:
             with self._tokens_lock:
@@ -187,9 +240,9 @@ class Engine:
         task = run.tasks.pop(effect.task, None)
         if task is None:
             return
-        if task.effect.token is not None:
+        if task.token is not None:
             with self._tokens_lock:
-                self._close_token(task.effect.token)
+                self._close_token(task.token)
         self._ending.submit(task.abandon)
 
     def _finish(self, run: Run, fault: str | None = None) -> None:

@@ -15,12 +15,15 @@ from typing import Any
 from opsctl.asl import Execution, StateMachine
 from opsctl.errors import RefusedError
 from opsctl.sandbox.clienttokens import ClientTokens
-from opsctl.sandbox.tasks import Task
+from opsctl.sandbox.tasks import OpenTask
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The state machine as it was when the execution started: later updates do not touch it."""
+    """The state machine as it was when the execution started: later updates do not touch it.
+
+    `map_run` is the ARN of the Map Run whose child the execution is.
+    """
 
     arn: str
     name: str
@@ -30,6 +33,7 @@ class Origin:
     version_arn: str | None
     alias_arn: str | None
     description: Mapping[str, Any]
+    map_run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Run:
         self.standing = Standing()
         self.tokens = ClientTokens()
         self.ended: Future[dict[str, Any]] = Future()
-        self.tasks: dict[int, Task] = {}
+        self.tasks: dict[int, OpenTask] = {}
         self.armed: float | None = None
         self._kept = b""
         self.walk: Execution | None = Execution(origin.machine, text, self._context(), Random())
@@ -151,6 +155,7 @@ class Run:
             "stateMachineArn": self.origin.arn,
             "stateMachineVersionArn": self.origin.version_arn,
             "stateMachineAliasArn": self.origin.alias_arn,
+            "mapRunArn": self.origin.map_run,
             "name": self.name,
             "status": standing.status,
             "startDate": instant(self.started),
@@ -186,7 +191,7 @@ class Run:
     def _redrivable(self) -> dict[str, Any]:
         reason = self.refusal(time.time())
         if reason is None:
-            return {"redriveStatus": "REDRIVABLE"}
+            return {"redriveStatus": "REDRIVABLE_BY_MAP_RUN" if self.origin.map_run else "REDRIVABLE"}
         return {"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}
 
     def _context(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import moto.stepfunctions.models
 from moto.stepfunctions.exceptions import (
@@ -24,8 +24,12 @@ from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.catalogue import Catalogue, check_name, machine_of
 from opsctl.sandbox.engine import Engine
+from opsctl.sandbox.mapruns import MapRun
 from opsctl.sandbox.runs import Origin, Run
 from opsctl.sandbox.world import World
+
+if TYPE_CHECKING:
+    from opsctl.sandbox.mapdriver import MapDriver
 
 PAYLOAD_BYTES = 262_144
 ABANDONED = "The parent execution no longer waits for this one"
@@ -36,12 +40,14 @@ class MachinesBackend(Catalogue):
 
     engine: ClassVar[Engine]
     counter: ClassVar[Counter]
+    map_driver: ClassVar[MapDriver]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self._runs: dict[str, Run] = {}
         self._numbers = itertools.count(1)
         self._starting = threading.Lock()
+        self.map_runs: dict[str, MapRun] = {}
 
     def reset(self) -> None:
         """Forget everything, ending what runs first."""
@@ -50,11 +56,13 @@ class MachinesBackend(Catalogue):
 
     def delete_state_machine(self, arn: str) -> None:
         """DeleteStateMachine: its executions end, and are forgotten with it."""
-        runs = [run for run in list(self._runs.values()) if run.origin.arn == arn]
+        runs = [run for run in list(self._runs.values()) if f"{run.origin.arn}/".startswith(f"{arn}/")]
         super().delete_state_machine(arn)
         self._end(runs)
         for run in runs:
             self._runs.pop(run.arn, None)
+        for known in [run.arn for run in self.map_runs.values() if f"{run.origin.arn}/".startswith(f"{arn}/")]:
+            self.map_runs.pop(known, None)
 
     # executions
 
@@ -100,6 +108,9 @@ class MachinesBackend(Catalogue):
     def redrive(self, execution_arn: str, token: str | None = None) -> float:
         """RedriveExecution: returns when it began, in seconds. Raises ApiError (ExecutionNotRedrivable)."""
         run = self.run(execution_arn)
+        if run.origin.map_run is not None:
+            reason = "Execution is a child of a Map Run and can only be redriven with its parent"
+            raise ApiError("ExecutionNotRedrivable", f"Execution {run.arn} invalid for redrive as: {reason}")
         try:
             return self.engine.redrive(run, token)
         except RefusedError as refusal:
@@ -109,6 +120,29 @@ class MachinesBackend(Catalogue):
     def abandon_execution(self, run: Run) -> None:
         """Stop a child that nobody waits for any more."""
         self.engine.stop(run, None, ABANDONED)
+
+    # Map Runs
+
+    def launch_child(self, origin: Origin, text: str) -> Run:
+        """Start a child execution of a Map Run."""
+        name = str(uuid.uuid4())
+        arn = self.world.arn("states", f"execution:{origin.name}:{name}")
+        run = self._runs[arn] = Run(next(self._numbers), arn, name, text, origin, time.time())
+        self.engine.start(run)
+        return run
+
+    def map_run(self, arn: str) -> MapRun:
+        """One Map Run. Raises ApiError (ResourceNotFound), InvalidArn."""
+        if ":mapRun:" not in arn:
+            raise InvalidArn(f"Invalid Arn: 'Resource type not valid in this context: {arn}'")
+        if arn not in self.map_runs:
+            raise ApiError("ResourceNotFound", f"Resource not found: '{arn}'")
+        return self.map_runs[arn]
+
+    def map_runs_of(self, execution_arn: str) -> list[MapRun]:
+        """The Map Runs of an execution, oldest first."""
+        parent = self.run(execution_arn)
+        return [run for run in list(self.map_runs.values()) if run.parent is parent]
 
     def _origin(self, arn: str) -> Origin:
         machine, version, alias = self.resolve(arn, random.uniform(0, 100))
@@ -146,9 +180,10 @@ def check_input(text: str) -> None:
         raise InvalidExecutionInput(f"Invalid State Machine Execution Input: '{error}'") from error
 
 
-def install(world: World, engine: Engine, counter: Counter) -> None:
+def install(world: World, engine: Engine, counter: Counter, map_driver: MapDriver) -> None:
     """Put the backend in place."""
     MachinesBackend.counter = counter
+    MachinesBackend.map_driver = map_driver
     MachinesBackend.world = world
     MachinesBackend.engine = engine
     moto.stepfunctions.models.stepfunctions_backends.backend = MachinesBackend

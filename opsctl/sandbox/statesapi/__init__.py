@@ -7,10 +7,11 @@ import moto.stepfunctions.urls
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.statesapi.executions import ExecutionActions
 from opsctl.sandbox.statesapi.machines import MachineActions
+from opsctl.sandbox.statesapi.mapruns import MapRunActions
 from opsctl.sandbox.statesapi.tasks import TaskActions
 
 
-class StatesResponse(ExecutionActions, MachineActions, TaskActions):
+class StatesResponse(ExecutionActions, MachineActions, MapRunActions, TaskActions):
     """All actions in one class, as moto wants it."""
 
 

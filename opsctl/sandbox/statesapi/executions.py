@@ -7,6 +7,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 
 from opsctl.sandbox.api import ApiError
+from opsctl.sandbox.mapruns import MapRun
 from opsctl.sandbox.runs import instant
 from opsctl.sandbox.statesapi.actions import Actions
 
@@ -45,7 +46,7 @@ class ExecutionActions(Actions):
         if bool(machine) == bool(map_run):
             raise ApiError("ValidationException", "Exactly one of stateMachineArn and mapRunArn must be specified")
         if map_run:
-            raise ApiError("ResourceNotFound", f"Resource not found: '{map_run}'")
+            return self._list_children(self.machines.map_run(map_run))
         status = self.asked.get("statusFilter")
         if "redriveFilter" in self.asked:
             raise ApiError("ValidationException", "redriveFilter can only be used with mapRunArn")
@@ -73,6 +74,19 @@ class ExecutionActions(Actions):
         """RedriveExecution."""
         begun = self.machines.redrive(self.asked["executionArn"], self.asked.get("clientToken"))
         return ActionResult({"redriveDate": instant(begun)})
+
+    def _list_children(self, map_run: MapRun) -> ActionResult:
+        """The children of a Map Run that have begun, newest first."""
+        status, redriven = self.asked.get("statusFilter"), self.asked.get("redriveFilter")
+        entries = []
+        for child in list(map_run.children):
+            if child.run is None or status not in (None, child.status):
+                continue
+            entry = {**child.run.summary(), "status": child.status, "itemCount": child.items}
+            if redriven is None or (entry["redriveCount"] > 0) == (redriven == "REDRIVEN"):
+                entries.append((child.run.number, entry))
+        page, token = self.pages.page(sorted(entries, key=lambda one: one[0], reverse=True), falling=True)
+        return ActionResult({"executions": page, "nextToken": token})
 
     @property
     def _with_data(self) -> bool:

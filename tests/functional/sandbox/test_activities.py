@@ -138,3 +138,15 @@ def test_tokens_that_are_refused(cloud: Cloud, states: Any) -> None:
     assert refused(states.send_task_failure, taskToken=token, error="x" * 257) == "ValidationException"
     states.send_task_success(taskToken=token, output="[1]")
     assert cloud.finish(execution)["output"] == "[1]"
+
+
+def test_an_answer_that_comes_before_the_request_has_returned(cloud: Cloud) -> None:
+    early = cloud.function(
+        "import boto3, time\n"
+        "boto3.client('stepfunctions').send_task_success(taskToken=event['token'], output='[7]')\n"
+        "time.sleep(1)"
+    )
+    asked = {"FunctionName": early, "Payload": {"token.$": "$$.Task.Token"}}
+    execution = cloud.start(cloud.machine({"Gate": task("lambda:invoke.waitForTaskToken", asked)}))
+    assert cloud.finish(execution)["output"] == "[7]"
+    assert kinds(cloud, execution)[2:6] == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from opsctl.sandbox.clienttokens import ClientTokens
 from tests.functional.sandbox.cloud import Cloud, task, wait_for
 
 FAIL = {"No": {"Type": "Fail", "Error": "NoData", "Cause": "the prefix is empty"}}
@@ -144,6 +145,13 @@ def test_client_tokens(cloud: Cloud, states: Any) -> None:
     # Ten tokens are remembered: the first is a new intent by now.
     states.redrive_execution(executionArn=execution, clientToken="one")
     assert cloud.finish(execution)["redriveCount"] == 12
+
+
+def test_client_tokens_are_forgotten_after_a_quarter_of_an_hour() -> None:
+    tokens = ClientTokens()
+    tokens.accept("one", 1000.0)
+    assert (tokens.seen("one", 1899.0), tokens.seen("one", 1900.0)) == (1000.0, None)
+    assert (tokens.seen(None, 1000.0), tokens.seen("two", 1000.0)) == (None, None)
 
 
 def test_a_refused_client_token_is_not_used_up(cloud: Cloud, states: Any) -> None:

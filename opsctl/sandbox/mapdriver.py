@@ -1,0 +1,200 @@
+"""Drives Map Runs: reads their items, keeps as many children running as may, and tells the parent the end.
+
+Everything that changes a Map Run happens in one thread of its own, so a run needs no locks; the engine and the API only
+leave orders here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from opsctl import asl
+from opsctl.asl import map_results
+from opsctl.asl.effects import Failed, MapRunStarted, Outcome, Succeeded
+from opsctl.asl.failures import StateError
+from opsctl.errors import RefusedError
+from opsctl.sandbox.constraints import service_model
+from opsctl.sandbox.integrations.casing import iso, to_result
+from opsctl.sandbox.mapfiles import Items, MapFiles
+from opsctl.sandbox.mapruns import Child, MapRun
+from opsctl.sandbox.runs import Origin
+from opsctl.sandbox.statemachines import MachinesBackend, machines
+from opsctl.sandbox.tasks import MapTask
+from opsctl.sandbox.world import World
+
+# AWS runs 10,000 children at a time if MaxConcurrency does not say otherwise; this is one machine.
+MOST_AT_ONCE = 1000
+logger = logging.getLogger(__name__)
+
+
+class MapDriver:
+    """Carries out what distributed Map states ask for."""
+
+    def __init__(self, world: World, files: MapFiles) -> None:
+        self._world = world
+        self._files = files
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="map-runs")
+
+    def begin(self, task: MapTask) -> None:
+        """Start or redrive a Map Run. Returns at once."""
+        self._order(self._begin_or_fail, task)
+
+    def fill(self, run: MapRun) -> None:
+        """Start children as limits that were changed allow. Returns at once."""
+        self._order(self._fill, run)
+
+    # everything below runs in the driver's thread
+
+    def _order(self, work: Callable[..., None], *arguments: Any) -> None:
+        self._thread.submit(self._carry_out, work, *arguments)
+
+    def _carry_out(self, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except Exception:
+            logger.exception("a Map Run met something unforeseen")
+
+    @property
+    def _machines(self) -> MachinesBackend:
+        return machines(self._world)
+
+    def _begin_or_fail(self, task: MapTask) -> None:
+        try:
+            self._begin(task)
+        except Exception as error:
+            logger.exception("the Map Run of '%s' in %s", task.effect.state, task.run.arn)
+            task.tell(Failed("States.Runtime", f"The sandbox failed: {error!r}"))
+
+    def _begin(self, task: MapTask) -> None:
+        effect, known = task.effect, self._machines.map_runs
+        run = known.get(effect.map_run_arn)
+        if run is None:
+            run = known[effect.map_run_arn] = MapRun(task, _origin(task), time.time())
+        else:
+            run.reopen(task, time.time())
+        task.on_abandon(partial(self._order, self._abort, run, task))
+        task.tell(MapRunStarted())
+        if not run.children:
+            try:
+                self._prepare(run)
+            except StateError as problem:
+                self._close(run, "FAILED", _failed(problem))
+                return
+        self._fill(run)
+
+    def _prepare(self, run: MapRun) -> None:
+        effect = run.task.effect
+        items: Items | None = effect.items
+        if items is None:
+            items = self._files.read(effect.reader or {})
+        inputs = self._machines.engine.map_inputs(run.task, items)
+        batched = len(inputs) != len(items)
+        run.fill(inputs, [len(json.loads(text)["Items"]) if batched else 1 for text in inputs])
+
+    def _fill(self, run: MapRun) -> None:
+        """Start children until as many run as may; with none left, the run is over."""
+        if run.status != "RUNNING":
+            return
+        limit = min(run.plan.max_concurrency or MOST_AT_ONCE, MOST_AT_ONCE)
+        running = sum(1 for _ in run.running())
+        while run.waiting and running < limit:
+            running += self._start(run, run.waiting.popleft())
+        if not run.waiting and not running:
+            self._conclude(run)
+
+    def _start(self, run: MapRun, child: Child) -> bool:
+        """Start or redrive a child; false if it cannot be redriven."""
+        if child.run is None:
+            child.run = self._machines.launch_child(run.origin, child.text)
+        else:
+            child.pending_redrive = False
+            try:
+                self._machines.engine.redrive(child.run, None)
+            except RefusedError:
+                return False
+        child.run.ended.add_done_callback(lambda _: self._order(self._ended, run))
+        return True
+
+    def _ended(self, run: MapRun) -> None:
+        if run.status != "RUNNING":
+            return
+        if _tolerated(run):
+            self._fill(run)
+        else:
+            self._conclude(run)
+
+    def _conclude(self, run: MapRun) -> None:
+        """Stop what still runs, and tell the parent the result."""
+        good = _tolerated(run)
+        self._halt(run)
+        try:
+            output = self._result(run)
+        except StateError as problem:
+            self._close(run, "FAILED", _failed(problem))
+            return
+        if good:
+            self._close(run, "SUCCEEDED", Succeeded(output))
+        else:
+            self._close(run, "FAILED", Failed(map_results.EXCEEDED, map_results.EXCEEDED_CAUSE))
+
+    def _result(self, run: MapRun) -> str:
+        """The run's result, written to S3 first if it is to be. Raises StateError."""
+        if not map_results.exports(run.plan):
+            outputs = [child.output for child in run.children]
+            return map_results.result_text(outputs, run.plan.writer)
+        output, files = map_results.written(run.plan, run.arn, [_exported(child) for child in run.children])
+        self._files.write(str((run.plan.writer or {})["Parameters"].get("Bucket", "")), files)
+        run.written = True
+        return output
+
+    def _abort(self, run: MapRun, task: MapTask) -> None:
+        if run.task is task and run.status == "RUNNING":
+            self._halt(run)
+            run.end("ABORTED", time.time())
+
+    def _halt(self, run: MapRun) -> None:
+        for child in list(run.running()):
+            self._machines.engine.stop(child)
+
+    def _close(self, run: MapRun, status: str, outcome: Outcome) -> None:
+        run.end(status, time.time())
+        run.task.tell(outcome)
+
+
+def _failed(problem: StateError) -> Failed:
+    return Failed(problem.error or "", problem.cause or "")
+
+
+def _tolerated(run: MapRun) -> bool:
+    return map_results.tolerates(run.plan, run.failures(), sum(child.items for child in run.children))
+
+
+def _exported(child: Child) -> dict[str, Any]:
+    """A child as AWS writes it to S3: the answer of DescribeExecution, its members in PascalCase."""
+    if child.run is None:
+        return {"Input": child.text, "Status": "PENDING"}
+    shape = service_model("stepfunctions").operation_model("DescribeExecution").output_shape
+    exported: dict[str, Any] = to_result(child.run.describe(), shape, iso)
+    return exported
+
+
+def _origin(task: MapTask) -> Origin:
+    """The children's machine: the Map's processor, as it stands in the definition."""
+    parent, effect = task.run.origin, task.effect
+    return Origin(
+        arn=f"{parent.arn}/{effect.label}",
+        name=f"{parent.name}/{effect.label}",
+        role=parent.role,
+        definition=json.dumps(effect.processor),
+        machine=asl.parse(effect.processor),
+        version_arn=None,
+        alias_arn=None,
+        description={**parent.description, "mapRunArn": effect.map_run_arn, "label": effect.label},
+        map_run=effect.map_run_arn,
+    )

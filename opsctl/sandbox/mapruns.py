@@ -1,0 +1,149 @@
+"""Map Runs as the Step Functions API shows them: a distributed Map's children, and how far they are."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opsctl.asl.effects import StartMapRun
+from opsctl.sandbox.runs import Origin, Run, instant
+from opsctl.sandbox.tasks import MapTask
+
+_COUNTED = {
+    "PENDING": "pending",
+    "RUNNING": "running",
+    "SUCCEEDED": "succeeded",
+    "FAILED": "failed",
+    "TIMED_OUT": "timedOut",
+    "ABORTED": "aborted",
+    "PENDING_REDRIVE": "pendingRedrive",
+}
+
+
+@dataclass(eq=False)
+class Child:
+    """One child execution, or the place of one that has not begun; `items` is how many items it works on."""
+
+    text: str
+    items: int
+    run: Run | None = None
+    pending_redrive: bool = False
+
+    @property
+    def status(self) -> str:
+        """The execution's status, PENDING or PENDING_REDRIVE."""
+        if self.pending_redrive:
+            return "PENDING_REDRIVE"
+        return "PENDING" if self.run is None else self.run.status
+
+    @property
+    def output(self) -> str | None:
+        """The output of one that has succeeded."""
+        return None if self.run is None else self.run.standing.output
+
+
+class MapRun:
+    """One Map Run. Only the driver's thread changes it; any thread may look."""
+
+    def __init__(self, task: MapTask, origin: Origin, now: float) -> None:
+        self.task = task
+        self.parent = task.run
+        self.plan: StartMapRun = task.effect
+        self.origin = origin
+        self.arn = task.effect.map_run_arn
+        self.started = now
+        self.stopped: float | None = None
+        self.status = "RUNNING"
+        self.redrives = 0
+        self.redriven: float | None = None
+        self.children: list[Child] = []
+        self.waiting: deque[Child] = deque()
+        self.written = False
+
+    def fill(self, inputs: list[str], items: list[int]) -> None:
+        """Say what the children are to be given, and how many items each of them has."""
+        self.children = [Child(text, count) for text, count in zip(inputs, items, strict=True)]
+        self.waiting.extend(self.children)
+
+    def end(self, status: str, now: float) -> None:
+        """The run is over."""
+        self.stopped, self.status = now, status
+        self.waiting.clear()
+        for child in self.children:
+            child.pending_redrive = False
+
+    def reopen(self, task: MapTask, now: float) -> None:
+        """Go on with the children that did not succeed."""
+        self.task = task
+        self.stopped, self.status, self.written = None, "RUNNING", False
+        self.redrives, self.redriven = self.redrives + 1, now
+        for child in self.children:
+            if child.status != "SUCCEEDED":
+                child.pending_redrive = child.run is not None
+                self.waiting.append(child)
+
+    def update(self, concurrency: int | None, count: int | None, percentage: float | None) -> None:
+        """Change the limits of a run that goes on."""
+        plan = self.plan
+        self.plan = replace(
+            plan,
+            max_concurrency=plan.max_concurrency if concurrency is None else concurrency,
+            tolerated_count=plan.tolerated_count if count is None else count,
+            tolerated_percentage=plan.tolerated_percentage if percentage is None else percentage,
+        )
+
+    def running(self) -> Iterator[Run]:
+        """The child executions that run."""
+        for child in self.children:
+            if child.run is not None and child.status == "RUNNING":
+                yield child.run
+
+    def failures(self) -> int:
+        """How many items have failed for good, as far as this run is concerned."""
+        bad = ("FAILED", "TIMED_OUT", "ABORTED")
+        return sum(child.items for child in self.children if child.status in bad)
+
+    def describe(self) -> dict[str, Any]:
+        """The document of DescribeMapRun."""
+        document = {
+            "mapRunArn": self.arn,
+            "executionArn": self.parent.arn,
+            "status": self.status,
+            "startDate": instant(self.started),
+            "stopDate": None if self.stopped is None else instant(self.stopped),
+            "maxConcurrency": self.plan.max_concurrency,
+            "toleratedFailurePercentage": self.plan.tolerated_percentage,
+            "toleratedFailureCount": self.plan.tolerated_count,
+            "itemCounts": self._counts(lambda child: child.items),
+            "executionCounts": self._counts(lambda _: 1),
+            "redriveCount": self.redrives,
+            "redriveDate": None if self.redriven is None else instant(self.redriven),
+        }
+        return {name: value for name, value in document.items() if value is not None}
+
+    def summary(self) -> dict[str, Any]:
+        """An entry of ListMapRuns."""
+        entry = {
+            "executionArn": self.parent.arn,
+            "mapRunArn": self.arn,
+            "stateMachineArn": self.origin.arn,
+            "startDate": instant(self.started),
+            "stopDate": None if self.stopped is None else instant(self.stopped),
+        }
+        return {name: value for name, value in entry.items() if value is not None}
+
+    def _counts(self, size: Any) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for child in list(self.children):
+            counts[self._counted(child)] += size(child)
+        shown = {name: counts[name] for name in _COUNTED.values()}
+        done = counts["succeeded"] + counts["failed"] + counts["timedOut"] + counts["aborted"]
+        total = sum(shown.values())
+        return {**shown, "total": total, "resultsWritten": done if self.written else 0, "failuresNotRedrivable": 0}
+
+    def _counted(self, child: Child) -> str:
+        """What has not begun when the run is over counts as aborted."""
+        status = child.status
+        return "aborted" if status == "PENDING" and self.status != "RUNNING" else _COUNTED[status]
