@@ -1,8 +1,9 @@
 """States that a run did not enter, and why: it passed them by, or it never came to them.
 
 SKIPPED: a Choice that the run left took another way, past which the state cannot be reached any more, and the way over
-the state would have come back to the run's own (or ended well too). So a guarded step is skipped, while a failure's
-handler that was not needed is not: its way leads to another end. NOT REACHED: everything else.
+the state would have come back to the run's own, or to the good end that the run came to as well. So a guarded step is
+skipped; a failure's handler that was not needed is not, and nor is what a failure kept the run from: their ways lead to
+another end. NOT REACHED: everything else.
 
 Inside a Parallel or Map that was not entered itself, its states share its fate.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.outline import Outlined, outline
-from opsctl.asl.run_history import RUNNING, RunHistory
+from opsctl.asl.run_history import RUNNING, SUCCEEDED, RunHistory
 
 SKIPPED = "SKIPPED"
 NOT_REACHED = "NOT REACHED"
@@ -55,6 +56,11 @@ class _Passed:
         left = {state.name for state in run.states if state.type == "Choice" and state.status != RUNNING}
         handlers = {name for state in states.values() for name in state.catches}
         coming = self._reach(state.name for state in run.states if state.status == RUNNING)
+        self.good_ends = {
+            (states[state.name].scope, states[state.name].branch)
+            for state in run.states
+            if state.status == SUCCEEDED and state.name in states and states[state.name].ends
+        }
         self.by: set[str] = set()
         for name in left & states.keys():
             taken = self._reach(way for way in states[name].next if way in self.entered)
@@ -66,9 +72,10 @@ class _Passed:
         return (way for way in state.next if way not in self.entered)
 
     def _comes_back(self, name: str) -> bool:
-        """Whether the way over the state leads to one that was entered, or to a good end."""
+        """Whether the way over the state leads to one that was entered, or to the same good end."""
         return any(
-            state.ends or any(way in self.entered for way in state.next)
+            (state.ends and (state.scope, state.branch) in self.good_ends)
+            or any(way in self.entered for way in state.next)
             for state in map(self.states.__getitem__, self._reach([name], self._fresh))
         )
 

@@ -140,6 +140,28 @@ def test_a_step_that_a_guard_led_past_is_skipped_and_what_never_came_is_not_reac
     )
 
 
+def test_what_a_failure_kept_the_run_from_is_not_skipped() -> None:
+    checked = {
+        "StartAt": "Trained?",
+        "States": {
+            "Trained?": {"Type": "Choice", "Choices": [{"Next": "Evaluate"}], "Default": "Tell"},
+            "Evaluate": {"Type": "Task", "End": True},
+            "Tell": {"Type": "Task", "Next": "Fail"},
+            "Fail": {"Type": "Fail"},
+        },
+    }
+    events = history(
+        (0, "ExecutionStarted"),
+        (0, "ChoiceStateEntered", {"name": "Trained?"}),
+        (2, "ChoiceStateExited", {"name": "Trained?"}),
+        (3, "TaskStateEntered", {"name": "Tell"}),
+        (4, "TaskStateExited", {"name": "Tell"}),
+        (5, "FailStateEntered", {"name": "Fail"}),
+        (6, "ExecutionFailed", {"error": "E"}),
+    )
+    assert [(one.name, one.status) for one in unentered(checked, read_history(events))] == [("Evaluate", "NOT REACHED")]
+
+
 def test_the_states_of_a_skipped_parallel_are_skipped_with_it() -> None:
     guarded = {
         "StartAt": "Skip?",
