@@ -81,9 +81,10 @@ def _published(node: Node) -> Any:
 
 
 def _duration(node: Node) -> Any:
-    if is_operator(node.value):
-        return {name: part.seconds("duration") for name, part in Node(_checked(node), node.at).items()}
-    return node.seconds("duration")
+    if not is_operator(node.value):
+        return node.seconds("duration")
+    node.mapping("duration", ("$at_least", "$at_most"))
+    return {name: part.seconds("duration") for name, part in node.items()}
 
 
 def _query(node: Node) -> dict[str, Any]:

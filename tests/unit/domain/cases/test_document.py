@@ -88,6 +88,8 @@ IN_CASE = ("cases", 0)
         ({"expect": {"published": {}}}, ("expect", "published"), "published must be a list"),
         ({"expect": {"duration": "soon"}}, ("expect", "duration"),
          "duration must be a duration such as 90, 90s, 15m, 2h or 1d"),
+        ({"expect": {"duration": {"$matches": "1"}}}, ("expect", "duration", "$matches"),
+         "unknown key '$matches' in duration; the nearest known is '$at_least'"),
         ({"expect": {"duration": 10**400}}, ("expect", "duration"), "duration must be at most 100000 days"),
         ({"expect": {"query": {"a[": 1}}}, ("expect", "query", "a["),
          "'a[' is no JMESPath expression that works here: Incomplete expression"),

@@ -367,7 +367,76 @@ def test_thousands_of_transitions_take_a_second() -> None:
                      "Default": "W"}, "P": passing()},
     )  # fmt: skip
     mocks = {"T": [{"result": {"done": False}, "times": 1_999}, {"result": {"done": True}}]}
-    began = time.perf_counter()
+    began = time.process_time()
     verdict = run(machine, {"mocks": mocks, "expect": {"attempts": {"T": 2_000}, "duration": 60_000}})
     assert found(verdict) is None
-    assert verdict.record.transitions / (time.perf_counter() - began) > 2_000
+    assert verdict.record.transitions / (time.process_time() - began) > 2_000
+
+
+def test_the_clock_ends_before_timestamps_do() -> None:
+    again = {"Type": "Choice", "Choices": [{"Variable": "$.enough", "IsPresent": True, "Next": "P"}], "Default": "W"}
+    machine = scope(W={"Type": "Wait", "Seconds": 99_999_999, "Next": "C"}, C=again, P=passing())
+    assert found(run(machine, {})) == ("the virtual clock has come to the year 9999", None, None)
+
+
+def test_a_map_runs_results_may_be_exported() -> None:
+    writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "p"}}
+    machine = scope(M=distributed(scope(T=task()), ResultWriter=writer, ToleratedFailureCount=1))
+    case = {
+        "input": [1, 2],
+        "mocks": {"T": {"iterations": {"0": {"error": "E", "cause": "why"}}, "otherwise": {"result": 1}}},
+        "expect": {
+            "output_includes": {"ResultWriterDetails": {"Bucket": "b", "Key": {"$matches": "^p/.*manifest.json$"}}}
+        },
+    }
+    assert found(run(machine, case)) is None
+
+
+def test_a_map_run_that_cannot_begin_fails_the_state() -> None:
+    machine = scope(M=distributed(scope(T=task()), ItemSelector={"x.$": "$.none"}))
+    verdict = run(machine, {"input": [1], "expect": {"error": "States.Runtime", "attempts": {"T": 0}}})
+    assert verdict.record.status == "FAILED"
+    assert verdict.record.calls == ()
+
+
+def test_a_redriven_map_run_is_not_walked() -> None:
+    verdict = run(scope(M=distributed(scope(T=task()))), {"input": [1], "mocks": {"T": {"error": "E"}}, "redrives": 1})
+    words = "a redrive of the distributed Map M cannot be walked: mock the whole state"
+    assert found(verdict) == (words, None, None)
+
+
+def test_a_container_inside_a_map_may_be_mocked_as_a_whole() -> None:
+    inner = {"Type": "Parallel", "Branches": [scope(A=task()), scope(B=task())], "End": True}
+    both = {"Type": "Parallel", "Branches": [scope(M=map_of(P=inner)), scope(Q=passing())], "End": True}
+    case = {"input": [1, 2], "mocks": {"P": {"iterations": {"1": {"result": 5}}, "otherwise": {"result": 4}}}}
+    assert run(scope(Both=both), case).record.output == [[4, 5], [1, 2]]
+
+
+NOT_JMESPATH = "'abs(output)' is no JMESPath expression that works here: In function abs(), invalid type"
+
+
+@pytest.mark.parametrize(
+    ("expect", "difference"),
+    [
+        ({"entered": ["P"]}, ("entered", "P", "T")),
+        ({"not_entered": ["T"]}, ("not_entered", "not T", "T")),
+        ({"parameters": {"P": {}}}, ("parameters of P", "at least one call", "the state was never asked")),
+        ({"parameters": {"T": {"a": 2}}}, ("parameters of T.a", "2", "1")),
+        ({"parameters": {"T": [{"a": 1}, {}]}}, ("parameters of T", '2 items: [{"a": 1}, {}]', '1 item: [{"a": 1}]')),
+        ({"duration": {"$at_most": "1m"}}, ("duration", "at most 60.0", "90.0")),
+        ({"duration": "2m"}, ("duration", "120 seconds", "90 seconds")),
+        ({"published": {"$length": 1}}, ("published", "length 1", "[]")),
+        ({"attempts": {"T": {"$at_least": 2}}}, ("attempts of T", "at least 2", "1")),
+        ({"query": {"abs(output)": 1}},
+         (f"{NOT_JMESPATH} for value: {{'b': 1}}, expected one of: ['number'], received: \"object\"", None, None)),
+        ({"output_includes": {"c": 1}}, ("output.c", "1", "nothing (there are: b)")),
+        ({"output": {"b": 1}, "output_includes": {}, "duration": 90, "published": []}, None),
+    ],
+)  # fmt: skip
+def test_each_expectation_tells_its_difference(expect: dict[str, Any], difference: Any) -> None:
+    choice = {"Type": "Choice", "Choices": [{"Variable": "$.b", "IsString": True, "Next": "P"}], "Default": "Z"}
+    machine = scope(T=task(Parameters={"a": 1}, Next="C"), C=choice, P=task(), Z=passing())
+    if difference and difference[2] == "T":
+        difference = (*difference[:2], "T > C > Z")
+    verdict = run(machine, {"mocks": {"T": {"result": {"b": 1}, "after": 90}}, "expect": expect})
+    assert found(verdict) == difference
