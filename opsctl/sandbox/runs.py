@@ -138,7 +138,7 @@ class Run:
         standing = self.standing
         content = {"input": self.input, "output": standing.output, "error": standing.error, "cause": standing.cause}
         document = {
-            **self.summary(),
+            **self._summary(standing),
             **(content if data else {}),
             "inputDetails": {"included": data},
             "outputDetails": {"included": data} if standing.output is not None else None,
@@ -149,7 +149,9 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """An entry of ListExecutions."""
-        standing = self.standing
+        return self._summary(self.standing)
+
+    def _summary(self, standing: Standing) -> dict[str, Any]:
         entry = {
             "executionArn": self.arn,
             "stateMachineArn": self.origin.arn,

@@ -62,7 +62,7 @@ class MachineActions(Actions):
                 "specified",
             )
         publish = bool(self.asked.get("publish"))
-        if "versionDescription" in self.asked and not publish:
+        if self.asked.get("versionDescription") and not publish:
             raise ValidationException("Version description can only be set when publish is true")
         arn = self.asked["stateMachineArn"]
         definition, role, logging, tracing, encryption = (self.asked.get(name) for name in _CHANGES)
