@@ -17,6 +17,7 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox"  # noqa: S105  nobody's secret: the sandbox accepts any key
+LOOPBACK = "127.0.0.1,localhost"
 PASSED_ON = ("HOME", "TMPDIR")
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CA_BUNDLE")
 
@@ -42,6 +43,9 @@ def aws_variables(url: str, region: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # A proxy of the user's must not see what goes to loopback.
+        "NO_PROXY": LOOPBACK,
+        "no_proxy": LOOPBACK,
     }
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from xml.sax.saxutils import escape
+
+from opsctl.sandbox.storage import S3_LOCK
 
 LOCAL_NAMES = ("127.0.0.1", "localhost")
 StartResponse = Callable[..., Any]
@@ -30,7 +33,8 @@ class Gateway:
         if "HTTP_ORIGIN" in environ or not is_local(environ.get("HTTP_HOST", "")):
             return _answer(environ, start_response, 403, "AccessDenied", "The sandbox answers local programs only")
         try:
-            return self._application(environ, start_response)
+            with _turn(environ):
+                return self._application(environ, start_response)
         except NotImplementedError as error:
             logger.warning("%s %s: %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"), error)
             message = f"The sandbox cannot do this: {error}"
@@ -43,6 +47,12 @@ class Gateway:
         except Exception as error:
             logger.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             return _answer(environ, start_response, 400, "InternalFailure", f"The sandbox failed: {error!r}")
+
+
+def _turn(environ: dict[str, Any]) -> AbstractContextManager[Any]:
+    """S3's requests wait for each other; what is not signed, as a presigned URL is not, may be one of them."""
+    authorization = environ.get("HTTP_AUTHORIZATION", "")
+    return S3_LOCK if not authorization or "/s3/" in authorization else nullcontext()
 
 
 def is_local(host: str) -> bool:

@@ -102,14 +102,13 @@ class MapDriver:
         if run.status != "RUNNING":
             return
         limit = min(run.plan.max_concurrency or MOST_AT_ONCE, MOST_AT_ONCE)
-        running = sum(1 for _ in run.running())
-        while run.waiting and running < limit:
-            running += self._start(run, run.waiting.popleft())
-        if not run.waiting and not running:
+        while run.waiting and len(run.active) < limit:
+            self._start(run, run.waiting.popleft())
+        if not run.waiting and not run.active:
             self._conclude(run)
 
-    def _start(self, run: MapRun, child: Child) -> bool:
-        """Start or redrive a child; false if it cannot be redriven."""
+    def _start(self, run: MapRun, child: Child) -> None:
+        """Start or redrive a child."""
         if child.run is None:
             child.run = self._machines.launch_child(run.origin, child.text)
         else:
@@ -117,13 +116,15 @@ class MapDriver:
             try:
                 self._machines.engine.redrive(child.run, None)
             except RefusedError:
-                return False
-        child.run.ended.add_done_callback(lambda _: self._order(self._ended, run))
-        return True
+                run.settle(child)
+                return
+        run.active.add(child)
+        child.run.ended.add_done_callback(lambda _: self._order(self._ended, run, child))
 
-    def _ended(self, run: MapRun) -> None:
-        if run.status != "RUNNING":
+    def _ended(self, run: MapRun, child: Child) -> None:
+        if run.status != "RUNNING" or child not in run.active:
             return
+        run.settle(child)
         if _tolerated(run):
             self._fill(run)
         else:
@@ -159,8 +160,9 @@ class MapDriver:
             run.end("ABORTED", time.time())
 
     def _halt(self, run: MapRun) -> None:
-        for child in list(run.running()):
-            self._machines.engine.stop(child)
+        for child in run.active:
+            if child.run is not None:
+                self._machines.engine.stop(child.run)
 
     def _close(self, run: MapRun, status: str, outcome: Outcome) -> None:
         run.end(status, time.time())
@@ -172,7 +174,7 @@ def _failed(problem: StateError) -> Failed:
 
 
 def _tolerated(run: MapRun) -> bool:
-    return map_results.tolerates(run.plan, run.failures(), sum(child.items for child in run.children))
+    return map_results.tolerates(run.plan, run.failures, run.total)
 
 
 def _exported(child: Child) -> dict[str, Any]:

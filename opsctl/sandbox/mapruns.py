@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +45,10 @@ class Child:
 
 
 class MapRun:
-    """One Map Run. Only the driver's thread changes it; any thread may look."""
+    """One Map Run. Only the driver's thread changes it; any thread may look.
+
+    `waiting` are the children to start or redrive, `active` those that run; `total` and `failures` count items.
+    """
 
     def __init__(self, task: MapTask, origin: Origin, now: float) -> None:
         self.task = task
@@ -60,24 +63,35 @@ class MapRun:
         self.redriven: float | None = None
         self.children: list[Child] = []
         self.waiting: deque[Child] = deque()
+        self.active: set[Child] = set()
+        self.total = 0
+        self.failures = 0
         self.written = False
 
     def fill(self, inputs: list[str], items: list[int]) -> None:
         """Say what the children are to be given, and how many items each of them has."""
         self.children = [Child(text, count) for text, count in zip(inputs, items, strict=True)]
         self.waiting.extend(self.children)
+        self.total = sum(items)
+
+    def settle(self, child: Child) -> None:
+        """A child has ended, or cannot go on: its items have failed unless it has succeeded."""
+        self.active.discard(child)
+        if child.status != "SUCCEEDED":
+            self.failures += child.items
 
     def end(self, status: str, now: float) -> None:
         """The run is over."""
         self.stopped, self.status = now, status
         self.waiting.clear()
+        self.active.clear()
         for child in self.children:
             child.pending_redrive = False
 
     def reopen(self, task: MapTask, now: float) -> None:
         """Go on with the children that did not succeed."""
         self.task = task
-        self.stopped, self.status, self.written = None, "RUNNING", False
+        self.stopped, self.status, self.written, self.failures = None, "RUNNING", False, 0
         self.redrives, self.redriven = self.redrives + 1, now
         for child in self.children:
             if child.status != "SUCCEEDED":
@@ -93,17 +107,6 @@ class MapRun:
             tolerated_count=plan.tolerated_count if count is None else count,
             tolerated_percentage=plan.tolerated_percentage if percentage is None else percentage,
         )
-
-    def running(self) -> Iterator[Run]:
-        """The child executions that run."""
-        for child in self.children:
-            if child.run is not None and child.status == "RUNNING":
-                yield child.run
-
-    def failures(self) -> int:
-        """How many items have failed for good, as far as this run is concerned."""
-        bad = ("FAILED", "TIMED_OUT", "ABORTED")
-        return sum(child.items for child in self.children if child.status in bad)
 
     def describe(self) -> dict[str, Any]:
         """The document of DescribeMapRun."""
@@ -134,7 +137,7 @@ class MapRun:
         }
         return {name: value for name, value in entry.items() if value is not None}
 
-    def _counts(self, size: Any) -> dict[str, int]:
+    def _counts(self, size: Callable[[Child], int]) -> dict[str, int]:
         counts: Counter[str] = Counter()
         for child in list(self.children):
             counts[self._counted(child)] += size(child)

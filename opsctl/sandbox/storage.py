@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from moto.s3.models import FakeKey, S3Backend, s3_backends
+
+
+# moto's S3 has no locks, and closes an overwritten object's buffer under whoever reads it: one at a time, then, for
+# requests and for jobs alike.
+S3_LOCK = threading.RLock()
 
 
 class NoSuchBucketError(LookupError):
@@ -34,26 +40,33 @@ class Storage:
             if key.name.endswith("/") or not path.resolve().is_relative_to(target.resolve()):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(key.value)
+            with S3_LOCK:
+                content = key.value
+            path.write_bytes(content)
             count += 1
         return count
 
     def upload_file(self, path: Path, uri: str) -> None:
         """Store one file. Raises NoSuchBucketError."""
         bucket, name = split(uri)
-        self._require(bucket)
-        self._backend.put_object(bucket, name, path.read_bytes())
+        content = path.read_bytes()
+        with S3_LOCK:
+            self._require(bucket)
+            self._backend.put_object(bucket, name, content)
 
     def delete(self, uri: str) -> None:
         """Delete one object; one that is not there is fine."""
         bucket, name = split(uri)
-        self._backend.delete_object(bucket, name)
+        with S3_LOCK:
+            self._backend.delete_object(bucket, name)
 
     def _keys(self, bucket: str, prefix: str) -> Iterator[FakeKey]:
-        self._require(bucket)
-        # sorted() copies the names in one step: other threads put objects meanwhile, and moto has no locks.
-        for name in sorted(self._backend.buckets[bucket].keys):
-            key = self._backend.get_object(bucket, name) if name.startswith(prefix) else None
+        with S3_LOCK:
+            self._require(bucket)
+            names = [name for name in sorted(self._backend.buckets[bucket].keys) if name.startswith(prefix)]
+        for name in names:
+            with S3_LOCK:
+                key = self._backend.get_object(bucket, name)
             if isinstance(key, FakeKey):
                 yield key
 
