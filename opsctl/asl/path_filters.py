@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from opsctl.asl.failures import runtime_failure
+from opsctl.asl.regex import Pattern, RegexLimitError
+
 _OPERATOR = re.compile(r"\s*(==|!=|<=|>=|=~|<|>|\bin\b|\bnin\b|\bsize\b|\bempty\b|\bcontains\b)\s*")
 _LITERAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?|true\b|false\b|null\b|\[[^\]]*\]")
 _WORD = re.compile(r"[A-Za-z_][\w-]*(?=\s*[)\]&|]|\s*$)")
@@ -118,7 +121,10 @@ class _Parser:
         if not found:
             raise FilterSyntaxError(f"a /regular expression/ is missing in '{self.text}'")
         self.position = found.end()
-        expression = re.compile(found[1], re.IGNORECASE if "i" in found[2] else 0)
+        try:
+            expression = Pattern(found[1], ignore_case="i" in found[2])
+        except ValueError as error:
+            raise FilterSyntaxError(str(error)) from error
         return lambda _element, _document: expression
 
     def operand(self) -> Operand:
@@ -193,6 +199,13 @@ def _sized(value: Any) -> int | None:
     return len(value) if isinstance(value, list | dict | str) else None
 
 
+def _matches(left: Any, right: Any) -> bool:
+    try:
+        return isinstance(left, str) and right.fullmatch(left) is not None
+    except RegexLimitError as error:
+        raise runtime_failure(f"In a filter, {error}") from error
+
+
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": _equal,
     "!=": lambda left, right: not _equal(left, right),
@@ -200,7 +213,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": _ordered(lambda left, right: left <= right),
     ">": _ordered(lambda left, right: left > right),
     ">=": _ordered(lambda left, right: left >= right),
-    "=~": lambda left, right: isinstance(left, str) and right.fullmatch(left) is not None,
+    "=~": _matches,
     "in": lambda left, right: isinstance(right, list) and any(_equal(left, item) for item in right),
     "nin": lambda left, right: isinstance(right, list) and not any(_equal(left, item) for item in right),
     "contains": lambda left, right: (

@@ -48,6 +48,7 @@ STORE: dict[str, Any] = {
         ("$.models[?(@.epochs >= $.limit && @.name != 'image')].name", ["sequence"]),
         ("$.models[?(@.name == 'text' || (@.epochs > 50 && @.failed == true))].epochs", [6, 80]),
         ("$.models[?(@.name =~ /.*E.*/i)].name", ["text", "image", "sequence"]),
+        ("$.models[?(@.name =~ /(\\w+)+-/)].name", []),
         ("$.models[?(@.name in ['text','other'])].epochs", [6]),
         ("$.models[?('gpu' in @.tags)].name", ["image"]),
         ("$.models[?(@.tags contains 'cpu')].name", ["text"]),
