@@ -2,8 +2,8 @@
 
 An expression sees `$states` (input, result, errorOutput, context) and the variables. It is compiled once; an evaluation
 works on a copy, because the library keeps the running evaluation in the object and in a thread-local. What the clock
-and chance contribute comes from the environment, so that an execution stays deterministic; a time limit and a depth
-limit end what would not end.
+and chance contribute comes from the environment, so that an execution stays deterministic; `jsonata_bounds.py` ends
+what would not end.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from uuid import UUID
 from opsctl.asl.environment import Environment
 from opsctl.asl.failures import query_failure
 from opsctl.asl.intrinsics import FUNCTIONS, IntrinsicError
+from opsctl.asl.jsonata_bounds import Bounds, bounded_functions, regular_expression
 from opsctl.asl.payload import to_text
 
-LIMIT_MILLISECONDS = 5_000
-LIMIT_DEPTH = 200
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 _NEEDS_CONTEXT = re.compile(r"\$states(?!\s*\.\s*(?:input|result|errorOutput)\b)")
 _LARGEST_EXACT = 2**53
@@ -67,7 +66,7 @@ def _compiled(text: str) -> Any:
     from jsonata.jexception import JException  # type: ignore[import-untyped]
 
     try:
-        return Jsonata(text)
+        return Jsonata(text, regular_expression)
     except JException as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:
@@ -84,7 +83,7 @@ def _run(compiled: Any, bindings: dict[str, Any], environment: Environment, text
     for name, value in bindings.items():
         frame.bind(name, value)
     frame.bind("$", None)
-    frame.set_runtime_bounds(LIMIT_MILLISECONDS, LIMIT_DEPTH)
+    Bounds(frame)
     try:
         return expression.eval(expression.ast, None, frame)
     except JException as error:
@@ -185,7 +184,7 @@ def _functions(environment: Environment) -> dict[str, Any]:
         "range": call("States.ArrayRange"),
         "uuid": lambda: str(UUID(int=environment.random.getrandbits(128), version=4)),
     }
-    return {name: Jsonata.JLambda(function) for name, function in offered.items()}
+    return {**{name: Jsonata.JLambda(function) for name, function in offered.items()}, **bounded_functions()}
 
 
 def _no_eval(*_arguments: Any) -> Any:

@@ -37,6 +37,12 @@ def evaluated(expression: str) -> Any:
         ("$states.input.epochs[$ > 2]", 3),
         ("$states.input.one", [7]),
         ("$exists($states.input.nothing)", False),
+        ("$replace('a1b22', /[a-z](\\d+)/, '<$1>')", "<1><22>"),
+        ("$split('a, b,c', /\\s*,\\s*/)", ["a", "b", "c"]),
+        ("$match('abab', /A(b)/i).groups", ["b", "b"]),
+        ("$contains('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', /^(a+)+$/)", False),
+        ("['ab', 'c'].$pad(3, '-')", ["ab-", "c--"]),
+        ("$join(['a', 'b'], '/')", "a/b"),
         ("$states.context.Execution.Name", "nightly-7"),
         ("$states.context.State.Name", "P"),
         ("{'a': $states.input.name, 'b': [1..3]}", {"a": "text", "b": [1, 2, 3]}),
@@ -158,7 +164,26 @@ def test_an_item_that_cannot_be_made_ends_the_iterations_that_run() -> None:
         ("$parse('{')", "threw an error during evaluation. the argument of $parse is no JSON"),
         ("$range(1, 2, 0)", "threw an error during evaluation. the step must not be 0"),
         ("$eval('1')", "threw an error during evaluation. the function $eval is not supported"),
-        ("($f := function($n) {1 + $f($n)}; $f(1))", "threw an error during evaluation. "),
+        (
+            "($f := function($n) {1 + $f($n)}; $f(1))",
+            "threw an error during evaluation. the expression is evaluated more than 200 levels deep",
+        ),
+        (
+            "($f := function($n) {$n > 0 ? $f($n + 1) : 0}; $f(1))",
+            "threw an error during evaluation. the expression takes more than 500000 steps",
+        ),
+        (
+            "$length($pad('x', 2000000000))",
+            "threw an error during evaluation. the expression makes a string of more than 8388608 characters",
+        ),
+        (
+            "$length($reduce([1..60], function($a, $b) {$a & $a}, 'x'))",
+            "threw an error during evaluation. the expression makes a string of more than 8388608 characters",
+        ),
+        (
+            "$contains($pad('', 40000, 'a'), /(a?){100}b/)",
+            "threw an error during evaluation. RegexLimitError: the regular expression /(a?){100}b/ takes too many",
+        ),
     ],
 )
 def test_an_evaluation_that_fails_is_recorded_and_fails_the_state(expression: str, words: str) -> None:
