@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -77,6 +77,8 @@ class MapDriver:
         if run is None:
             run = known[effect.map_run_arn] = MapRun(task, _origin(task), time.time())
         else:
+            # Word of its end may still be on its way.
+            self._abort(run, run.task)
             run.reopen(task, time.time())
         task.on_abandon(partial(self._order, self._abort, run, task))
         task.tell(MapRunStarted())
@@ -119,10 +121,11 @@ class MapDriver:
                 run.settle(child)
                 return
         run.active.add(child)
-        child.run.ended.add_done_callback(lambda _: self._order(self._ended, run, child))
+        child.run.ended.add_done_callback(lambda ended: self._order(self._ended, run, child, ended))
 
-    def _ended(self, run: MapRun, child: Child) -> None:
-        if run.status != "RUNNING" or child not in run.active:
+    def _ended(self, run: MapRun, child: Child, ended: Future[dict[str, Any]]) -> None:
+        # Word of an end before a redrive says nothing about the child now.
+        if child not in run.active or child.run is None or child.run.ended is not ended:
             return
         run.settle(child)
         if _tolerated(run):

@@ -45,6 +45,10 @@ def test_stops_and_redrives_at_random(place: Path) -> None:
     for end, events in zip(ends, histories, strict=True):
         assert_sound(end, events)
     assert sum(end["redriveCount"] for end in ends) > PIPELINES / 4
+    map_runs = [
+        cloud.client("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] for execution in executions
+    ]
+    assert all("stopDate" in run for runs in map_runs for run in runs)
     running = cloud.client("sagemaker").list_training_jobs(StatusEquals="InProgress", MaxResults=100)
     assert running["TrainingJobSummaries"] == []
     assert sandbox.jobs(place) == []
@@ -54,7 +58,7 @@ def test_stops_and_redrives_at_random(place: Path) -> None:
 
 
 def pipeline(cloud: Cloud) -> str:
-    """A machine with a job that fails now and then, beside a call and a Map that wait; returns its ARN."""
+    """A machine with a job that fails now and then, beside a call and Maps of both kinds; returns its ARN."""
     wanted = cloud.training(PROGRAM)
     del wanted["TrainingJobName"]
     name = "States.Format('{}-d{}r{}', $$.Execution.Name, $$.Execution.RedriveCount, $$.State.RetryCount)"
@@ -62,7 +66,11 @@ def pipeline(cloud: Cloud) -> str:
     call = task("aws-sdk:sfn:listStateMachines", {"MaxResults": 1}, ResultPath=None)
     item = {"StartAt": "Item", "States": {"Item": {"Type": "Wait", "Seconds": 1, "End": True}}}
     items = {"Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 2, "ItemProcessor": item, "End": True}
+    one = {"StartAt": "One", "States": {"One": {"Type": "Wait", "Seconds": 1, "End": True}}}
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    each = {**items, "ItemProcessor": {**one, "ProcessorConfig": config}}
     branches = [
+        {"StartAt": "Each", "States": {"Each": each}},
         {"StartAt": "Train", "States": {"Train": train}},
         {"StartAt": "Call", "States": {"Call": call}},
         {"StartAt": "Items", "States": {"Items": items}},
