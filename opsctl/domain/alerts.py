@@ -131,7 +131,7 @@ def was_reported(history: RunHistory, notify_state: str) -> bool:
 
 def readable_cause(cause: str) -> str:
     """The sentence that matters in a service's cause, without credentials, at most 1,000 characters."""
-    return _shortened(redacted(_sentence(cause[:_SCANNED]).strip()))
+    return _shortened(redacted(_sentence(cause)[:_SCANNED].strip()))
 
 
 def redacted(text: str) -> str:
@@ -160,7 +160,7 @@ def _described(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
 def _sentence(cause: str) -> str:
     try:
         document = json.loads(cause)
-    except ValueError:
+    except (ValueError, RecursionError):
         return cause
     if not isinstance(document, dict):
         return cause
@@ -175,12 +175,23 @@ def _function_words(document: Mapping[str, Any]) -> str:
 
 
 def _training_words(document: Mapping[str, Any]) -> str:
-    if "FailureReason" not in document:
-        return ""
     name = document.get("TrainingJobName")
+    if not document.get("FailureReason"):
+        return _training_end(str(name), document) if name and document.get("TrainingJobStatus") else ""
     # A failure file may end with a newline, or there is none: "AlgorithmError: , exit code: 137".
     reason = re.sub(r"\s*, exit code: ", ", exit code: ", str(document["FailureReason"])).replace(":, exit", ": exit")
     return reason + (f" (training job {name})" if name else "")
+
+
+def _training_end(name: str, document: Mapping[str, Any]) -> str:
+    """How a job ended that gives no reason, as a stopped one: `training job x ended Stopped (MaxRuntimeExceeded)`."""
+    status, detail = document["TrainingJobStatus"], document.get("SecondaryStatus")
+    transitions = document.get("SecondaryStatusTransitions")
+    last = transitions[-1] if isinstance(transitions, list) and transitions else None
+    message = last.get("StatusMessage") if isinstance(last, Mapping) else None
+    words = f"training job {name} ended {status}"
+    words += f" ({detail})" if detail and detail != status else ""
+    return words + (f": {message}" if message else "")
 
 
 def _batch_words(document: Mapping[str, Any]) -> str:

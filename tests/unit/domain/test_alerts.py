@@ -99,6 +99,12 @@ def test_a_subject_is_what_sns_takes():
     assert subject.isprintable()
 
 
+def stopped(secondary, **more):
+    """The description of a training job that was stopped: it gives no reason."""
+    status = {"TrainingJobName": "x", "TrainingJobStatus": "Stopped", "SecondaryStatus": secondary}
+    return json.dumps({"AlgorithmSpecification": {"TrainingImage": "y" * 1_000}, **status, **more})
+
+
 @pytest.mark.parametrize(
     ("cause", "sentence"),
     [
@@ -110,6 +116,18 @@ def test_a_subject_is_what_sns_takes():
         ('{"FailureReason": "ClientError: no data"}', "ClientError: no data"),
         ('{"FailureReason": "AlgorithmError: boom\\n, exit code: 1"}', "AlgorithmError: boom, exit code: 1"),
         ('{"FailureReason": "AlgorithmError: , exit code: 137"}', "AlgorithmError: exit code: 137"),
+        (stopped("MaxRuntimeExceeded"), "training job x ended Stopped (MaxRuntimeExceeded)"),
+        (stopped("Stopped"), "training job x ended Stopped"),
+        (stopped("Stopped", FailureReason=""), "training job x ended Stopped"),
+        (
+            stopped("MaxRuntimeExceeded", SecondaryStatusTransitions=[
+                {"Status": "Training", "StatusMessage": "Training image download completed"},
+                {"Status": "MaxRuntimeExceeded", "StatusMessage": "Resource released due to max runtime exceeded"}]),
+            "training job x ended Stopped (MaxRuntimeExceeded): Resource released due to max runtime exceeded",
+        ),
+        (stopped("Stopped", HyperParameters={"long": "x" * 25_000}), "training job x ended Stopped"),
+        ('{"TrainingJobName": "x"}', '{"TrainingJobName": "x"}'),
+        ("[" * 900, "[" * 900),
         (
             json.dumps({"StatusReason": "Essential container in task exited", "Container": {
                 "ExitCode": 1, "LogStreamName": "fetch/default/1", "Reason": "OutOfMemoryError"}}),
@@ -151,7 +169,7 @@ def test_credentials_are_struck_out_and_other_words_are_not(text, left):
 
 
 def test_redaction_is_quick_on_text_made_to_slow_it_down():
-    for text in ("a" * 20_000, "secret" * 3_000, "://" * 6_000, "token=" * 3_000, '"' * 20_000):
+    for text in ("[" * 32_000, "a" * 20_000, "secret" * 3_000, "://" * 6_000, "token=" * 3_000, '"' * 20_000):
         readable_cause(text)
 
 
