@@ -22,6 +22,7 @@ from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, Ru
 CAUSE_LIMIT = 1000
 SUBJECT_LIMIT = 99  # SNS refuses 100
 FIRST_STEP = "Prepare Run"
+BATCH_LOG_GROUP = "/aws/batch/job"  # Batch's own, where a job definition names no other
 
 _CONTAINERS = ("Fail", "Map", "Parallel")
 _CONSOLES = {
@@ -201,8 +202,14 @@ def _batch_words(document: Mapping[str, Any]) -> str:
     if container.get("ExitCode") is not None:
         words.append(f"exit code {container['ExitCode']}")
     if container.get("LogStreamName"):
-        words.append(f"log stream {container['LogStreamName']}")
+        words.append(f"log stream {container['LogStreamName']} in {_batch_log_group(container)}")
     return "; ".join(word for word in words if word)
+
+
+def _batch_log_group(container: Mapping[str, Any]) -> str:
+    configuration = container.get("LogConfiguration")
+    options = configuration.get("Options") if isinstance(configuration, Mapping) else None
+    return str((options if isinstance(options, Mapping) else {}).get("awslogs-group") or BATCH_LOG_GROUP)
 
 
 def _indented(text: str) -> str:

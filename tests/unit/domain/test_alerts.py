@@ -131,7 +131,13 @@ def stopped(secondary, **more):
         (
             json.dumps({"StatusReason": "Essential container in task exited", "Container": {
                 "ExitCode": 1, "LogStreamName": "fetch/default/1", "Reason": "OutOfMemoryError"}}),
-            "Essential container in task exited; OutOfMemoryError; exit code 1; log stream fetch/default/1",
+            "Essential container in task exited; OutOfMemoryError; exit code 1; "
+            "log stream fetch/default/1 in /aws/batch/job",
+        ),
+        (
+            json.dumps({"Container": {"ExitCode": 1, "LogStreamName": "fetch/default/1", "LogConfiguration": {
+                "LogDriver": "awslogs", "Options": {"awslogs-group": "/team/fetch"}}}}),
+            "exit code 1; log stream fetch/default/1 in /team/fetch",
         ),
         ('{"StatusReason": "Host EC2 terminated"}', "Host EC2 terminated"),
         ('{"FailureReason": "cut off', '{"FailureReason": "cut off'),
