@@ -30,6 +30,10 @@ LAUNCHER = "opsctl-terraform"
 MIRROR_ROOTS = ("/opt", "/usr/share", "/usr/local/share", "~")
 MIRROR_DEPTH = 4
 INTERRUPT_GRACE_SECONDS = 20.0
+NO_PROVIDER_HINT = (
+    "the AWS provider comes from registry.terraform.io; without that network, put an offline mirror "
+    f"(a folder that holds {PROVIDER}) under one of: {', '.join(MIRROR_ROOTS)}"
+)
 WORKSPACE_VARIABLES = ("TF_DATA_DIR", "TF_WORKSPACE", "TF_CLI_ARGS", "TF_CLI_ARGS_output")
 
 OnLine = Callable[[str], None]
@@ -105,7 +109,7 @@ def _fits(version: str) -> bool:
 
 
 def init(workspace: Workspace, on_line: OnLine | None = None) -> None:
-    """`terraform init`. Raises TerraformError."""
+    """`terraform init`. Raises TerraformError; ConfigurationError where the provider is not to be had."""
     _run(workspace, "init", on_line, no_color=True)
 
 
@@ -165,7 +169,8 @@ def _run(
         _interrupt(process)
         raise
     if code not in allowed:
-        raise TerraformError(f"terraform {command} failed: {_first_error(err or out)}", _hint(err or out))
+        message = f"terraform {command} failed: {_first_error(err or out)}"
+        raise ConfigurationError(message, NO_PROVIDER_HINT) if _lacks_provider(err) else TerraformError(message)
     return code, out
 
 
@@ -231,10 +236,5 @@ def _detail(lines: list[str]) -> Iterator[str]:
         quoting = bool(line) and (quoting or line.startswith("on "))
 
 
-def _hint(text: str) -> str | None:
-    if "Failed to query available provider packages" in text or "Failed to install provider" in text:
-        return (
-            "the AWS provider comes from registry.terraform.io; without that network, put an offline mirror "
-            f"(a folder that holds {PROVIDER}) under one of: {', '.join(MIRROR_ROOTS)}"
-        )
-    return None
+def _lacks_provider(text: str) -> bool:
+    return "Failed to query available provider packages" in text or "Failed to install provider" in text

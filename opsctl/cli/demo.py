@@ -52,9 +52,12 @@ def demo(context: click.Context) -> None:
       opsctl demo
       opsctl sandbox down
     """
+    # Whatever the user's shell says: the demo, and every command it types, stays in the sandbox.
+    os.environ["OPSCTL_CONTEXT"] = config.SANDBOX
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     stage = Stage(_module(), config.sandbox_directory())
+    provision.require_terraform()
     try:
         start_sandbox()
         apply_module(stage)
@@ -66,8 +69,17 @@ def demo(context: click.Context) -> None:
         _talk("Interrupted: ending the sandbox and everything it started.")
         work.follow(work.opsctl("sandbox", "down"))
         raise
+    except OpsError as error:
+        raise _still_up(error) from error
     say_what_next(stage)
     context.exit(OK if wins else FAILED)
+
+
+def _still_up(error: OpsError) -> OpsError:
+    """The same error, with what becomes of the sandbox."""
+    rest = "the sandbox is still up, look around; opsctl sandbox down ends it"
+    error.hint = f"{error.hint}; {rest}" if error.hint else rest
+    return error
 
 
 def _module() -> Path:
@@ -125,7 +137,7 @@ def rerun_from_the_failed_step() -> None:
 def show_accuracy() -> bool:
     """Step 6: the table of held-out page accuracy; whether the sequence model wins."""
     _title("6. Page accuracy on stacks that no model has seen")
-    accuracy, source = work.latest_accuracy(connect(config.Options()))
+    accuracy, source = work.latest_accuracy(connect(config.Options(context=config.SANDBOX)))
     click.echo(table(["MODEL", "PAGE ACCURACY"], [[model, f"{share:.1%}"] for model, share in accuracy.rows]))
     _talk(f"{accuracy.pages} held-out pages; from metrics.json in {source}")
     if not accuracy.sequence_wins:
@@ -157,10 +169,7 @@ def _type(*command: str, code: int = OK) -> None:
 
 def _expect(code: int, expected: int) -> None:
     if code != expected:
-        raise OpsError(
-            f"that command ended with exit code {code}, not {expected}",
-            "the sandbox is still up, look around; opsctl sandbox down ends it",
-        )
+        raise OpsError(f"that command ended with exit code {code}, not {expected}")
 
 
 def _shown_program(name: str) -> str:

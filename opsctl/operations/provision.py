@@ -48,6 +48,11 @@ exec env -i {environment} \\
 """
 
 
+def require_terraform() -> None:
+    """Raises ConfigurationError where there is no Terraform."""
+    terraform.find_terraform()
+
+
 def sandbox_workspace(sandbox: Path) -> terraform.Workspace:
     """The workspace of the sandbox in the directory `sandbox`."""
     return terraform.Workspace(directory=sandbox / "terraform", program=sandbox / "bin" / "terraform")

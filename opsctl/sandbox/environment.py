@@ -59,11 +59,13 @@ def search_path() -> str:
 def exports(server: Mapping[str, Any], ambient: Mapping[str, str]) -> str:
     """Shell lines that turn the calling shell to the sandbox: `unset` what would lead elsewhere, then `export`.
 
-    `ambient` is the calling shell's environment; every AWS_ENDPOINT_URL_<SERVICE> found there is unset as well.
+    `ambient` is the calling shell's environment; every AWS variable found there goes, or is replaced.
     """
-    endpoints = sorted(name for name in ambient if name.startswith("AWS_ENDPOINT_URL_"))
     variables = aws_variables(str(server["url"]), str(server["region"]))
+    foreign = {name for name in (*FOREIGN, *ambient) if name.startswith("AWS_")} - variables.keys()
+    for name in ("NO_PROXY", "no_proxy"):
+        variables[name] = ",".join(filter(None, (ambient.get(name), LOOPBACK)))
     return "\n".join(
-        [f"unset {name}" for name in (*FOREIGN, *endpoints)]
+        [f"unset {name}" for name in sorted(foreign)]
         + [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     )

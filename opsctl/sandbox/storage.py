@@ -10,7 +10,6 @@ from pathlib import Path
 
 from moto.s3.models import FakeKey, S3Backend, s3_backends
 
-
 # moto's S3 has no locks, and closes an overwritten object's buffer under whoever reads it: one at a time, then, for
 # requests and for jobs alike.
 S3_LOCK = threading.RLock()
@@ -35,13 +34,11 @@ class Storage:
         bucket, prefix = split(uri)
         base = prefix.rpartition("/")[0]
         count = 0
-        for key in self._keys(bucket, prefix):
-            path = target / key.name[len(base) :].lstrip("/")
-            if key.name.endswith("/") or not path.resolve().is_relative_to(target.resolve()):
+        for name, content in self._objects(bucket, prefix):
+            path = target / name[len(base) :].lstrip("/")
+            if name.endswith("/") or not path.resolve().is_relative_to(target.resolve()):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            with S3_LOCK:
-                content = key.value
             path.write_bytes(content)
             count += 1
         return count
@@ -60,15 +57,16 @@ class Storage:
         with S3_LOCK:
             self._backend.delete_object(bucket, name)
 
-    def _keys(self, bucket: str, prefix: str) -> Iterator[FakeKey]:
+    def _objects(self, bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
         with S3_LOCK:
             self._require(bucket)
             names = [name for name in sorted(self._backend.buckets[bucket].keys) if name.startswith(prefix)]
         for name in names:
             with S3_LOCK:
                 key = self._backend.get_object(bucket, name)
-            if isinstance(key, FakeKey):
-                yield key
+                content = key.value if isinstance(key, FakeKey) else None
+            if content is not None:
+                yield name, content
 
     def _require(self, bucket: str) -> None:
         if bucket not in self._backend.buckets:

@@ -15,17 +15,36 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
+
+from opsctl.terraform import find_mirror
 
 ROOT = Path(__file__).parents[2]
 DEMO_SECONDS = 420
+OWN_MACHINE = {
+    "name": "production-training",
+    "arn": "arn:aws:states:eu-central-1:999999999999:stateMachine:production-training",
+    "log_group": "production",
+    "steps": ["train-sequence-model"],
+    "hyperparameters": {"sequence_model": {"max_lr": "0.01"}},
+}
+OWN_OUTPUT = {
+    "version": 1,
+    **dict.fromkeys(("name", "bucket", "default_data_source", "topic"), "production"),
+    "region": "eu-central-1",
+    "account": "999999999999",
+    "machines": {"training": OWN_MACHINE},
+}
 OWN_FILES = {
-    "terraform.tfstate": '{"version": 4, "serial": 7, "lineage": "real", "outputs": {}, "resources": []}',
+    "terraform.tfstate": json.dumps(
+        {"version": 4, "serial": 7, "lineage": "real", "outputs": {"opsctl": {"value": OWN_OUTPUT}}, "resources": []}
+    ),
     "terraform.tfvars": 'name = "production"\n',
     ".terraform.lock.hcl": "# of the real deployment\n",
     ".terraform/terraform.tfstate": '{"version": 3, "backend": {"type": "s3", "config": {"bucket": "production"}}}',
@@ -97,7 +116,7 @@ class Clone:
     def client(self, service: str) -> Any:
         server = json.loads((self.sandbox / "server.json").read_text())
         session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=server["region"])
-        return session.client(service, endpoint_url=server["url"])
+        return session.client(service, endpoint_url=server["url"], config=Config(proxies={}))
 
     def outputs(self) -> dict[str, Any]:
         state = json.loads((self.sandbox / "terraform" / "terraform.tfstate").read_text())
@@ -153,7 +172,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 @pytest.fixture(scope="module")
 def demo(clone: Clone) -> subprocess.CompletedProcess[str]:
-    return clone.run("demo", timeout=DEMO_SECONDS)
+    """The demo, typed in a shell whose own context is AWS."""
+    in_aws = replace(clone, environment={**clone.environment, "OPSCTL_CONTEXT": "aws"})
+    return in_aws.run("demo", timeout=DEMO_SECONDS)
 
 
 def _copy_tracked_files(target: Path) -> None:
@@ -191,8 +212,11 @@ def _foreign_environment(home: Path, trap: str) -> dict[str, str]:
         "CLOUDWATCH_LOGS",
         "EC2",
     )
+    # Without a mirror the provider is downloaded, perhaps through the proxy that is really there.
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), trap) if find_mirror() else {}
     return {
         **kept,
+        **proxies,
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),
         "AWS_ACCESS_KEY_ID": "REAL",

@@ -59,7 +59,7 @@ def test_an_error_is_terraforms_own_sentence(tmp_path: Path) -> None:
 
 def test_a_missing_provider_comes_with_its_remedy(tmp_path: Path) -> None:
     here = workspace(tmp_path, "sys.stderr.write('Error: Failed to query available provider packages'); sys.exit(1)")
-    with pytest.raises(terraform.TerraformError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         terraform.init(here)
     assert caught.value.hint is not None
     assert PROVIDER in caught.value.hint
