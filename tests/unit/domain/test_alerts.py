@@ -129,17 +129,16 @@ def stopped(secondary, **more):
         ('{"TrainingJobName": "x"}', '{"TrainingJobName": "x"}'),
         ("[" * 900, "[" * 900),
         (
-            json.dumps({"StatusReason": "Essential container in task exited", "Container": {
+            json.dumps({"Container": {
                 "ExitCode": 1, "LogStreamName": "fetch/default/1", "Reason": "OutOfMemoryError"}}),
-            "Essential container in task exited; OutOfMemoryError; exit code 1; "
-            "log stream fetch/default/1 in /aws/batch/job",
+            "OutOfMemoryError; exit code 1; log stream fetch/default/1 in /aws/batch/job",
         ),
         (
             json.dumps({"Container": {"ExitCode": 1, "LogStreamName": "fetch/default/1", "LogConfiguration": {
                 "LogDriver": "awslogs", "Options": {"awslogs-group": "/team/fetch"}}}}),
             "exit code 1; log stream fetch/default/1 in /team/fetch",
         ),
-        ('{"StatusReason": "Host EC2 terminated"}', "Host EC2 terminated"),
+        ('{"StatusReason": "Host EC2 terminated", "Container": {"ExitCode": 1}}', "Host EC2 terminated; exit code 1"),
         ('{"FailureReason": "cut off', '{"FailureReason": "cut off'),
     ],
 )  # fmt: skip
