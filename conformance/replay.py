@@ -43,14 +43,18 @@ class Replay:
     drawn: Drawn
 
 
-def replay(recording: Recording) -> Replay:
-    """Raises `InvalidDefinition` if our parser refuses the definition."""
-    return _Driver(recording).run()
+def replay(recording: Recording, *, real_times: bool = False) -> Replay:
+    """Raises `InvalidDefinition` if our parser refuses the definition.
+
+    With `real_times` outcomes come when the recording says; else (its timestamps may be made up) at once.
+    """
+    return _Driver(recording, real_times).run()
 
 
 @dataclass
 class _Driver:
     recording: Recording
+    real_times: bool
     tasks: dict[int, int] = field(default_factory=dict)  # recorded Scheduled event -> our task
     asked: list[ScheduleTask] = field(default_factory=list)  # not yet matched
     map_runs: dict[str, StartMapRun] = field(default_factory=dict)  # the latest by state
@@ -84,7 +88,7 @@ class _Driver:
         self._collect()
         for event in self.events:
             if event["type"] == "ExecutionRedriven":
-                self._redrive()
+                self._redrive(event)
             elif self.execution.status == "RUNNING":
                 self._follow(event)
         if self.recording.status != "RUNNING":
@@ -107,9 +111,9 @@ class _Driver:
         elif (outcome := outcome_of(event)) is not None:
             self._tell(event, outcome)
 
-    def _redrive(self) -> None:
+    def _redrive(self, event: Event) -> None:
         self._let_time_pass(lambda: False)
-        self.now += 1
+        self._advance(event)
         if self.execution.redrive_refusal(self.now) is None:
             self.execution.redrive(self.now)
             self._collect()
@@ -140,7 +144,7 @@ class _Driver:
     def _tell(self, event: Event, outcome: Outcome) -> None:
         task = self._task_of(event)
         if task is not None:
-            self.now += 0.001
+            self._advance(event)
             self.execution.resolve(task, outcome, self.now)
             self._collect()
 
@@ -149,7 +153,7 @@ class _Driver:
         effect = self.map_runs.get(name)
         if effect is None:
             return
-        self.now += 0.001
+        self._advance(event)
         if event["type"] in ("MapRunStarted", "MapRunRedriven"):
             self.execution.resolve(effect.task, MapRunStarted(details(event).get("mapRunArn")), self.now)
         else:
@@ -169,6 +173,11 @@ class _Driver:
 
     def _count(self, kind: str) -> int:
         return sum(1 for ours in self.execution.events if ours["type"] == kind)
+
+    def _advance(self, event: Event) -> None:
+        """Let the clock go on to a recorded event."""
+        at = datetime.fromisoformat(event["timestamp"]).timestamp() if self.real_times else self.now + 0.001
+        self.now = max(self.now, at)
 
     def _let_time_pass(self, there: Any) -> None:
         """Fire timers, one after the other, until `there` or nothing is left that time alone could change."""

@@ -61,6 +61,7 @@ class _Passed:
             for state in run.states
             if state.status == SUCCEEDED and state.name in states and states[state.name].ends
         }
+        self.hopeful = {name for name in states if any(self._ends(one) for one in self._reach([name], _onward))}
         self.by: set[str] = set()
         for name in left & states.keys():
             taken = self._reach(way for way in states[name].next if way in self.entered)
@@ -68,14 +69,17 @@ class _Passed:
             self.by |= other - taken - coming - handlers - self.entered
         self.by = {name for name in self.by if self._comes_back(name)}
 
+    def _ends(self, name: str) -> bool:
+        return self.states[name].ends
+
     def _fresh(self, state: Outlined) -> Iterable[str]:
         return (way for way in state.next if way not in self.entered)
 
     def _comes_back(self, name: str) -> bool:
-        """Whether the way over the state leads to one that was entered, or to the same good end."""
+        """Whether the way over the state leads to one that was entered on the way to a good end, or to that end."""
         return any(
             (state.ends and (state.scope, state.branch) in self.good_ends)
-            or any(way in self.entered for way in state.next)
+            or any(way in self.entered and way in self.hopeful for way in state.next)
             for state in map(self.states.__getitem__, self._reach([name], self._fresh))
         )
 
@@ -91,3 +95,7 @@ class _Passed:
                 following = (*state.next, *state.catches) if ways is None else ways(state)
                 waiting.extend(way for way in following if way in self.states)
         return reached
+
+
+def _onward(state: Outlined) -> Iterable[str]:
+    return state.next
