@@ -81,7 +81,7 @@ def _items_of_json(text: str, config: Config) -> list[Any] | dict[str, Any]:
 
 def _pointed(document: Any, pointer: str) -> Any:
     """What a JSON Pointer (RFC 6901) leads to."""
-    for token in pointer.split("/")[1:]:
+    for token in str(pointer).split("/")[1:]:
         name = token.replace("~1", "/").replace("~0", "~")
         try:
             document = document[int(name)] if isinstance(document, list) else document[name]
@@ -102,11 +102,14 @@ def _items_of_lines(text: str) -> Iterator[Any]:
 
 
 def _items_of_csv(text: str, config: Config) -> Iterator[dict[str, str]]:
-    delimiter = _DELIMITERS[config.get("CSVDelimiter", "COMMA")]
+    named = config.get("CSVDelimiter", "COMMA")
+    delimiter = _DELIMITERS.get(named) if isinstance(named, str) else None
+    if delimiter is None:
+        raise _failure(f"The CSVDelimiter '{named}' is none of {', '.join(_DELIMITERS)}.")
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
     try:
         given = config.get("CSVHeaderLocation", "FIRST_ROW") == "GIVEN"
-        headers = list(config.get("CSVHeaders") or ()) if given else next(rows, [])
+        headers = _headers(config) if given else next(rows, [])
         if len(set(headers)) < len(headers):
             raise _failure("CSV headers cannot contain duplicates.")
         for row in rows:
@@ -116,6 +119,13 @@ def _items_of_csv(text: str, config: Config) -> Iterator[dict[str, str]]:
                 yield dict(zip(headers, values, strict=False))
     except csv.Error as error:
         raise _failure(f"The file is no CSV: {error}") from error
+
+
+def _headers(config: Config) -> list[str]:
+    headers = config.get("CSVHeaders")
+    if not isinstance(headers, list) or not all(isinstance(header, str) for header in headers):
+        raise _failure("CSVHeaders must be a list of strings.")
+    return headers
 
 
 def _listed(entry: Mapping[str, Any]) -> dict[str, Any]:

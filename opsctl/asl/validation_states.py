@@ -121,8 +121,8 @@ def _check_parts(state: dict[str, Any], kind: str, location: str, language: str)
         yield from _check_catchers(state.get("Catch", []), f"{location}/Catch", language)
     if kind == "Task":
         yield from _check_task(state, location)
-    if kind == "Parallel":
-        yield from _check_branches(state.get("Branches"), f"{location}/Branches")
+    if kind == "Parallel" and "Branches" in state:
+        yield from _check_branches(state["Branches"], f"{location}/Branches")
     if kind == "Map":
         yield from _check_map(state, location, language)
 
@@ -182,8 +182,6 @@ def _check_task(state: dict[str, Any], location: str) -> Iterator[Diagnostic]:
 
 
 def _check_branches(branches: Any, location: str) -> Iterator[Diagnostic]:
-    if branches is None:
-        return
     if not isinstance(branches, list) or not branches:
         yield finding("Value must be a non-empty array of branches.", location)
         return
@@ -197,12 +195,23 @@ def _check_map(state: dict[str, Any], location: str, language: str) -> Iterator[
         if field in state and not isinstance(state[field], dict):
             yield finding("Value must be an object.", f"{location}/{field}")
     for field in ("ItemReader", "ItemBatcher"):
-        holder = state.get(field)
-        if isinstance(holder, dict):
-            yield from check_exclusive(holder, f"{location}/{field}")
+        if isinstance(state.get(field), dict):
+            yield from check_exclusive(state[field], f"{location}/{field}")
+    for field in ("ItemProcessor", "Iterator"):
+        if isinstance(state.get(field), dict) and "ProcessorConfig" in state[field]:
+            yield from _check_processor(state[field]["ProcessorConfig"], f"{location}/{field}/ProcessorConfig")
     for field, config in (("ItemReader", "ReaderConfig"), ("ResultWriter", "WriterConfig")):
         if isinstance(state.get(field), dict):
             yield from _check_storage(state[field], config, f"{location}/{field}", language)
+
+
+def _check_processor(config: Any, location: str) -> Iterator[Diagnostic]:
+    if not isinstance(config, dict):
+        yield finding("Value must be an object.", location)
+        return
+    for field, values in (("Mode", ("INLINE", "DISTRIBUTED")), ("ExecutionType", ("STANDARD", "EXPRESS"))):
+        if field in config and config[field] not in values:
+            yield finding(f"Value must be one of [{', '.join(values)}].", f"{location}/{field}")
 
 
 def _check_storage(holder: dict[str, Any], config: str, location: str, language: str) -> Iterator[Diagnostic]:

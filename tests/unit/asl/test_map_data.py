@@ -65,6 +65,12 @@ def test_items_out_of_a_file(text: str, config: dict[str, Any], items: Any) -> N
         ("{}", {"InputType": "JSON", "ItemsPointer": "/a"}, "The ItemsPointer '/a' leads nowhere in the file."),
         ("{}\n{", {"InputType": "JSONL"}, "Line 2 of the file is no JSON."),
         ("a,a\n1,2", {"InputType": "CSV"}, "CSV headers cannot contain duplicates."),
+        (
+            "a",
+            {"InputType": "CSV", "CSVDelimiter": "DOT"},
+            "The CSVDelimiter 'DOT' is none of COMMA, PIPE, SEMICOLON, SPACE, TAB.",
+        ),
+        ("a", {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}, "CSVHeaders must be a list of strings."),
         ("", {"InputType": "PARQUET"}, "InputType 'PARQUET' cannot be read here."),
     ],
 )

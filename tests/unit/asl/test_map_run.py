@@ -262,3 +262,16 @@ def test_a_reader_or_writer_that_makes_no_sense_is_refused(fields: dict[str, Any
     with pytest.raises(InvalidDefinition) as refusal:
         parse(machine_of(distributed(**fields)))
     assert [found.location for found in refusal.value.diagnostics] == [f"/States/All Pages{location}"]
+
+
+@pytest.mark.parametrize(
+    ("config", "location"),
+    [(5, ""), ({"Mode": "REMOTE"}, "/Mode"), ({"Mode": "DISTRIBUTED", "ExecutionType": 5}, "/ExecutionType")],
+)
+def test_a_processor_config_that_makes_no_sense_is_refused(config: Any, location: str) -> None:
+    states = distributed()
+    states["All Pages"]["ItemProcessor"]["ProcessorConfig"] = config
+    with pytest.raises(InvalidDefinition) as refusal:
+        parse(machine_of(states))
+    where = f"/States/All Pages/ItemProcessor/ProcessorConfig{location}"
+    assert [found.location for found in refusal.value.diagnostics] == [where]
