@@ -29,6 +29,7 @@ from opsctl.asl.flow import Setting
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
 from opsctl.asl.sight import new_token
+from opsctl.asl.task_parameters import check_parameters
 from opsctl.asl.walk import Walk
 
 _INTEGRATION = "arn:aws:states:::"
@@ -75,6 +76,7 @@ def run(walk: Walk, frame: Frame, state: Task) -> None:
     arguments = state.flow.arguments(frame.input, environment)
     if arguments.oversized:
         raise StateError(DATA_LIMIT_EXCEEDED, _TOO_LARGE.format(name=state.name))
+    check_parameters(dict(resource.identity), arguments, jsonata=state.jsonata)
     view = environment.with_data(frame.input.value).with_states(input=frame.input.value)
     frame.timeout = _seconds(state.timeout, view)
     frame.heartbeat = _seconds(state.heartbeat, view)

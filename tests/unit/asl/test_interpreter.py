@@ -458,3 +458,17 @@ def test_an_input_that_is_no_json_is_refused_before_anything_happens() -> None:
         begin({"P": {"Type": "Pass"}}, "{nope")
     with pytest.raises(ValueError, match="nested too deeply"):
         begin({"P": {"Type": "Pass"}}, "[" * 100_000)
+
+
+@pytest.mark.parametrize("field", ["Headers", "QueryParameters"])
+def test_headers_that_are_no_lists_are_refused_before_the_call(field: str) -> None:
+    call = {"Type": "Task", "Resource": "arn:aws:states:::apigateway:invoke"}
+    execution = begin({"Call": {**call, "Parameters": {"Path": "p", field: {"h": "v"}}}})
+    assert [event["type"] for event in execution.events[2:]] == ["ExecutionFailed"]
+    sent = f'{{"Path":"p","{field}":{{"h":"v"}}}}'
+    assert execution.error == "States.Runtime"
+    assert execution.cause == (
+        "An error occurred while executing the state 'Call' (entered at the event id #2). The Parameters "
+        f"'{sent}' could not be used to start the Task: [The value of the field '{field}' has an invalid format]"
+    )
+    assert asked(begin({"Call": {**call, "Parameters": {"Path": "p", field: {"h": ["v"]}}}}))
