@@ -7,7 +7,8 @@
      "rerun": {"of": "nightly-7", "from": ["Train Sequence Model"], "root": "nightly-7"}}
 
 Every part is optional; `{}` is a full run on the default data set. Unknown keys are refused, each with the nearest
-known one: a misspelt hyperparameter that is silently ignored costs GPU hours. A step in `reuse` must be skipped, or its
+known one: a misspelt hyperparameter that is silently ignored costs GPU hours, and so does a value that the job cannot
+read once the jobs before it are paid for. A step in `reuse` must be skipped, or its
 own result and the reused one would compete.
 
 The same check runs twice: in `opsctl` before a run is started, and in the machine's first step, because anything may
@@ -19,6 +20,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from opsctl.domain.names import skip_key
@@ -26,6 +28,8 @@ from opsctl.domain.names import skip_key
 KEYS = ("data", "hyperparameters", "reuse", "rerun", "skip")
 MAX_VALUE_LENGTH = 2500  # SageMaker's limit for one hyperparameter
 
+_BOOLEANS = ("true", "false")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f]*")
 
 
@@ -33,7 +37,7 @@ def problems(document: Any, *, steps: Collection[str], hyperparameters: Mapping[
     """What is wrong with a run input, one line each; empty if nothing is.
 
     `steps` are the slugs of the machine's steps; `hyperparameters` holds, per group (`text_model`), the defaults, whose
-    keys are the known ones.
+    keys are the known ones. Where a default is a number, or true or false, a value must be one too.
     """
     if not isinstance(document, dict):
         return [f"the run input must be an object, not {_kind(document)}"]
@@ -86,6 +90,21 @@ def _group(value: Any, known: Mapping[str, str], path: str) -> Iterator[str]:
             yield f"{path}.{key}: must be a string, a number or a boolean, not {_kind(item)}"
         elif isinstance(item, str) and len(item) > MAX_VALUE_LENGTH:
             yield f"{path}.{key}: is longer than {MAX_VALUE_LENGTH} characters"
+        elif key in known:
+            yield from _like_default(item, known[key], f"{path}.{key}")
+
+
+def _like_default(value: str | float | bool, default: str, path: str) -> Iterator[str]:
+    """A default that is a number tells that the job reads one, and the job would find the mistake only once it runs."""
+    if _is_number(default) and not _is_number(value):
+        yield f"{path}: must be a number, as its default {default}, not {as_text(value)[:60]!r}"
+    if default in _BOOLEANS and as_text(value) not in _BOOLEANS:
+        yield f"{path}: must be true or false, as its default {default}, not {as_text(value)[:60]!r}"
+
+
+def _is_number(value: str | float | bool) -> bool:
+    """Whether it is a finite number, or a text that every language reads as one."""
+    return not isinstance(value, bool) and bool(_NUMBER.fullmatch(text := as_text(value))) and isfinite(float(text))
 
 
 def _skip(value: Any, steps: Collection[str]) -> Iterator[str]:

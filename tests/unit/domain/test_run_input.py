@@ -1,5 +1,6 @@
 import copy
 import json
+import sys
 from importlib.resources import files
 
 import jsonschema
@@ -61,12 +62,55 @@ def test_each_problem_is_one_line_that_says_what_to_do(document, line):
     assert check(document) == [line]
 
 
+DEFAULTS = {"rate": "0.01", "count": "6", "mixed": "true", "scheme": "adam"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [
+        *[(key, value, "a number") for key in ("rate", "count")
+          for value in ("ten", "", "inf", "-Infinity", "nan", "1e999", "1_000", " 6", "6 ", "0x10", "٦", "1,5", True)],
+        ("rate", float("nan"), "a number"),
+        ("rate", float("inf"), "a number"),
+        ("rate", 10**400, "a number"),
+        ("mixed", "yes", "true or false"),
+        ("mixed", "True", "true or false"),
+        ("mixed", 1, "true or false"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_of_its_defaults_kind_is_refused(key, value, kind):
+    found = problems({"hyperparameters": {"g": {key: value}}}, steps=[], hyperparameters={"g": DEFAULTS})
+    shown = as_text(value)[:60]
+    assert found == [f"hyperparameters.g.{key}: must be {kind}, as its default {DEFAULTS[key]}, not {shown!r}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[(key, value) for key in ("rate", "count")
+          for value in ("1e6", "-3", "+.5", "5.", "1E-3", 7, -0.25, 1e6, "9" * 300)],
+        *[("mixed", value) for value in (True, False, "true", "false")],
+        *[("scheme", value) for value in ("sgd", 1, True, "inf", "")],
+    ],
+)  # fmt: skip
+def test_a_value_of_its_defaults_kind_is_taken(key, value):
+    assert problems({"hyperparameters": {"g": {key: value}}}, steps=[], hyperparameters={"g": DEFAULTS}) == []
+
+
 def test_all_problems_are_reported_at_once():
     assert len(check({"dada": {}, "skip": {"train_text_model": 1}, "data": 1})) == 4
 
 
 def test_values_become_what_sagemaker_takes():
     assert [as_text(value) for value in ("a", 80, 0.001, True, False)] == ["a", "80", "0.001", "true", "false"]
+
+
+# Every default of HYPERPARAMETERS is a number.
+NUMBER = {
+    "if": {"type": "string"},
+    "then": {"pattern": r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"},
+    "else": {"type": "number", "minimum": -sys.float_info.max, "maximum": sys.float_info.max},
+}
 
 
 # The published schema knows nothing of one machine's steps, so it is narrowed to them before the two are compared.
@@ -77,7 +121,8 @@ def narrowed_schema():
     parts["skip"]["propertyNames"] = {"enum": [skip_key(step) for step in STEPS]}
     parts["reuse"]["propertyNames"] = {"enum": STEPS}
     parts["hyperparameters"]["properties"] = {
-        group: parts["hyperparameters"]["additionalProperties"] | {"propertyNames": {"enum": list(known)}}
+        group: parts["hyperparameters"]["additionalProperties"]
+        | {"propertyNames": {"enum": list(known)}, "properties": dict.fromkeys(known, NUMBER)}
         for group, known in HYPERPARAMETERS.items()
     }
     parts["hyperparameters"]["additionalProperties"] = False
@@ -99,7 +144,7 @@ def reused_only_if_skipped(step):
 SCHEMA = narrowed_schema()
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False)
 JSON = st.recursive(
-    SCALARS | st.sampled_from(["", "a", "s3://ab/", "s3://abc/"]),
+    SCALARS | st.sampled_from(["", "a", "s3://ab/", "s3://abc/", "7", "1e-3", "inf"]),
     lambda inner: (
         st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "run", "uri"]), inner, max_size=2)
     ),
