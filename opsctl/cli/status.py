@@ -10,6 +10,8 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, facts, iso, moment, table
+from opsctl.domain.conditions import ABSENT
+from opsctl.domain.documents import value_at
 from opsctl.domain.results import one_line
 from opsctl.domain.runs import LATEST
 from opsctl.operations import runs
@@ -37,7 +39,7 @@ def status(context: click.Context, run: str) -> None:
 
 
 def _text(found: RunStatus, machine: str, now: float) -> str:
-    run, lineage = found.run, _lineage(found)
+    run = found.run
     header = facts([
         ("RUN", run.name),
         ("MACHINE", machine),
@@ -45,7 +47,7 @@ def _text(found: RunStatus, machine: str, now: float) -> str:
         ("STARTED", moment(run.started)),
         ("DURATION", duration((run.stopped or now) - run.started)),
         ("REDRIVES", run.redrives or None),
-        ("RERUN OF", f"{lineage['of']}, from {', '.join(lineage['from'])}" if lineage else None),
+        ("RERUN OF", _lineage(run.input)),
         ("ERROR", one_line(run.error, run.cause) or None),
     ])  # fmt: skip
     return f"{header}\n\n{table(HEADERS, [_row(step) for step in found.steps])}"
@@ -57,10 +59,12 @@ def _row(step: StepStatus) -> list[Any]:
     return [step.name, step.status, step.attempts or None, clock, duration(step.seconds), step.job, note]
 
 
-def _lineage(found: RunStatus) -> dict[str, Any]:
-    document = json.loads(found.run.input or "{}")
-    lineage = document.get("rerun") if isinstance(document, dict) else None
-    return lineage if isinstance(lineage, dict) else {}
+def _lineage(text: str | None) -> str | None:
+    """What the run is a rerun of; None too for an input that somebody made up."""
+    document = runs.input_document(text)
+    source, steps = value_at(document, ("rerun", "of")), value_at(document, ("rerun", "from"))
+    known = source is not ABSENT and isinstance(steps, list)
+    return f"{source}, from {', '.join(map(str, steps))}" if known else None
 
 
 def _document(found: RunStatus) -> dict[str, Any]:

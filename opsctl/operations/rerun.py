@@ -14,9 +14,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from opsctl.asl.history import RunHistory, read_history
+from opsctl.domain.documents import merged, with_settings
 from opsctl.domain.guards import all_states, read_pipeline
 from opsctl.domain.names import check_execution_name, rerun_name, skip_key
 from opsctl.domain.objects import Place, Stored, differences
@@ -24,7 +25,7 @@ from opsctl.domain.rerun import PlannedStep, Request, RerunPlan, Result, Source,
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
-from opsctl.operations.runs import check_input, refuse_running
+from opsctl.operations.runs import check_input, in_one_line, input_document, input_problems, refuse_running
 
 CODE = "code/"
 NOT_COPIED = "checkpoints/"  # of use only to the job that wrote them, and a consumer would download them
@@ -45,10 +46,12 @@ class Rerun:
 def plan(connection: Connection, run: Run, request: Request) -> RerunPlan:
     """The plan for a rerun of an ended run (as `resolve` returns it); reads, and changes nothing.
 
-    Raises RefusedError (still running, or a needed step has no result), UsageError (unknown step, bad input).
+    Raises RefusedError (still running, an input that no run can have, or a needed step has no result), UsageError
+    (unknown step, bad changes to the input).
     """
     refuse_running(run)
-    made = plan_rerun(_source(connection, run), request)
+    document = _sound_input(connection, run, request)
+    made = plan_rerun(_source(connection, run, document), request)
     check_input(connection, made.input_for(connection.prefix(rerun_name(made.root, 1)).uri))
     return made
 
@@ -68,13 +71,30 @@ def execute(connection: Connection, made: RerunPlan, name: str | None, on_progre
 # What a plan is made from
 
 
-def _source(connection: Connection, run: Run) -> Source:
-    document = json.loads(run.input or "{}")
+def _sound_input(connection: Connection, run: Run, request: Request) -> dict[str, Any]:
+    """The run's input: anything may start an execution, with any input, and the request may mend what was wrong.
+
+    Raises RefusedError with what is wrong even so.
+    """
+    document = input_document(run.input)
+    found = input_problems(connection, document)
+    if found and isinstance(document, dict):
+        mended = with_settings(merged(document, request.merge), request.settings)
+        found = [problem for problem in input_problems(connection, mended) if problem in found]
+    if found:
+        raise RefusedError(
+            f"the input of {run.name} cannot be run again: {in_one_line(found)}",
+            "start a new run with a sound input: opsctl start --input FILE",
+        )
+    return cast("dict[str, Any]", document)
+
+
+def _source(connection: Connection, run: Run, document: Mapping[str, Any]) -> Source:
     current = connection.states.definition(connection.machine.arn)
     walked = connection.states.definition_of_run(run.arn)
     return Source(
         run=run.name,
-        input=document if isinstance(document, dict) else {},
+        input=document,
         pipeline=read_pipeline(current),
         histories=_histories(connection, run, document),
         results=_results(connection, run, document),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory, StateRun, read_history
-from opsctl.domain.conditions import Setting
-from opsctl.domain.documents import holds, with_settings
+from opsctl.domain.conditions import ABSENT, Setting
+from opsctl.domain.documents import holds, value_at, with_settings
 from opsctl.domain.guards import Pipeline, Step, read_pipeline
 from opsctl.domain.names import check_execution_name
 from opsctl.domain.results import NOT_RUN, StepResult, job_name, one_line, step_result
@@ -96,11 +96,26 @@ def start(connection: Connection, request: StartRequest) -> Run:
 
 def check_input(connection: Connection, document: Mapping[str, Any]) -> None:
     """Raise UsageError with what is wrong with a run input."""
-    machine = connection.machine
-    found = problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters)
+    found = input_problems(connection, document)
     if found:
-        more = f"; and {len(found) - 1} more: {'; '.join(found[1:])}" if found[1:] else ""
-        raise UsageError(f"the run input is refused: {found[0]}{more}", "nothing was started")
+        raise UsageError(f"the run input is refused: {in_one_line(found)}", "nothing was started")
+
+
+def input_problems(connection: Connection, document: Any) -> list[str]:
+    """What is wrong with a run input for this machine, one line each."""
+    machine = connection.machine
+    return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters)
+
+
+def input_document(text: str | None) -> Any:
+    """A run's input as a value. Whoever started the run by hand may have given it anything."""
+    return json.loads(text or "{}")
+
+
+def in_one_line(found: Sequence[str]) -> str:
+    """One or more problems as one sentence."""
+    more = f"; and {len(found) - 1} more: {'; '.join(found[1:])}" if found[1:] else ""
+    return f"{found[0]}{more}"
 
 
 def recent(connection: Connection, limit: int, status: str | None = None) -> list[Run]:
@@ -128,7 +143,7 @@ def describe(connection: Connection, run: Run) -> RunStatus:
     """What became of each step of a run."""
     history = read_history(connection.states.history(run.arn))
     pipeline = read_pipeline(connection.states.definition_of_run(run.arn))
-    document = _document(run.input)
+    document = input_document(run.input)
     now = connection.aws.now()
     steps = [_step_status(step, step_result(history, step.name), document, now) for step in pipeline.steps]
     return RunStatus(run, history, (*steps, *_failure_steps(pipeline, history, now)))
@@ -185,15 +200,10 @@ def _plausible(name: str) -> bool:
     return len(name) <= 80 and all(letter.isalnum() or letter in "-_." for letter in name)
 
 
-def _document(text: str | None) -> dict[str, Any]:
-    value = json.loads(text or "{}")
-    return value if isinstance(value, dict) else {}
-
-
-def _step_status(step: Step, result: StepResult, document: Mapping[str, Any], now: float) -> StepStatus:
+def _step_status(step: Step, result: StepResult, document: Any, now: float) -> StepStatus:
     if result.status == NOT_RUN and step.guard and holds(document, step.guard.bypass):
-        entry = document.get("reuse", {}).get(step.slug)
-        status, note = (REUSED, f"from {entry['run']}") if entry else (SKIPPED, None)
+        made_by = value_at(document, ("reuse", step.slug, "run"))
+        status, note = (SKIPPED, None) if made_by is ABSENT else (REUSED, f"from {made_by}")
         return StepStatus(step.name, status, 0, None, None, None, None, step.branch, note)
     return _ran(step.name, result, step.branch, now)
 

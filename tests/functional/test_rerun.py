@@ -178,6 +178,45 @@ def test_a_running_run_is_refused(bench: Bench) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1]", "the run input must be an object, not a list"),
+        ('"str"', "the run input must be an object, not a string"),
+        ('{"reuse": {"train-text-model": "x"}, "skip": {"train_text_model": true}}',
+         "reuse.train-text-model: must be an object, not a string"),
+        ('{"reuse": {"train-text-model": {"run": "r"}}, "skip": {"train_text_model": true}}',
+         "reuse.train-text-model: uri is missing"),
+        ('{"reuse": [1]}', "reuse: must be an object, not a list"),
+        ('{"skip": [1]}', "skip: must be an object, not a list"),
+        ('{"rerun": "x"}', "rerun: must be an object, not a string"),
+        ('{"rerun": {"of": "x", "root": "x", "from": 7}}', "rerun.from: must be a list of one or more step names"),
+        ('{"data": [1]}', "data: must be an object, not a list"),
+        ('{"hyperparameters": 1, "skip": 2}',
+         "hyperparameters: must be an object, not a number; and 1 more: skip: must be an object, not a number"),
+    ],
+)  # fmt: skip
+def test_a_run_with_an_input_of_anyones_making(bench: Bench, text: str, problem: str) -> None:
+    bench.states.start(bench.connection.machine.arn, "by-hand", text)
+    result = bench.opsctl("rerun", "by-hand", "--from", EVALUATE, "--dry-run")
+    assert (result.exit_code, result.stderr.splitlines(), result.stdout) == (3, [
+        f"error: the input of by-hand cannot be run again: {problem}",
+        "hint: start a new run with a sound input: opsctl start --input FILE",
+    ], "")  # fmt: skip
+    assert bench.opsctl("list").stdout.splitlines()[1].split()[::6] == ["FAILED", "by-hand"]
+    status = bench.opsctl("status", "by-hand")
+    assert (status.exit_code, "RERUN OF" in status.stdout) == (0, False)
+    assert json.loads(bench.opsctl("status", "-o", "json").stdout)["input"] == json.loads(text)
+
+
+def test_a_bad_input_may_be_mended(bench: Bench) -> None:
+    bench.states.start(bench.connection.machine.arn, "by-hand", '{"data": {"source": "july"}}')
+    words = ["rerun", "by-hand", "--from", FETCH, "--yes", "--wait"]
+    result = bench.opsctl(*words)
+    assert (result.exit_code, "data.source: must be an S3 address" in result.stderr) == (3, True)
+    assert bench.opsctl(*words, "--set", "data.source=s3://documents/datasets/july/").exit_code == 0
+
+
 def test_warnings_about_code_data_and_definition(failed: Bench) -> None:
     failed.world.s3.put_object(Bucket=BUCKET, Key="code/text.py", Body=b"# better\n")
     failed.states.current = copy.deepcopy(failed.states.current)
