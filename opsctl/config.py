@@ -57,6 +57,16 @@ class Context:
         """Whether nothing of the user's own AWS configuration may be read."""
         return self.kind == SANDBOX
 
+    @property
+    def apply_command(self) -> str:
+        """What applies the module in this context, as a user would type it from here: in the sandbox its own program,
+        since a bare `terraform` in a clone's root means the real account."""
+        if not self.is_sandbox:
+            return "terraform apply"
+        program = self.outputs.parent / "bin" / "terraform"
+        here = Path.cwd()
+        return f"{program.relative_to(here) if program.is_relative_to(here) else program} apply"
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -130,22 +140,29 @@ def read_deployment(context: Context) -> Deployment:
     remedy = "run terraform apply there first, or name another folder with --terraform-dir"
     if context.is_sandbox:
         state = context.outputs / "terraform.tfstate"
-        remedy = f"apply the module to it: {context.outputs.parent / 'bin' / 'terraform'} apply (opsctl demo does it)"
-        outputs = terraform.state_outputs(state) if state.exists() else {}
+        remedy = f"apply the module to it: {context.apply_command} (opsctl demo does it)"
+        outputs = _sandbox_outputs(state, remedy)
     else:
         outputs = terraform.read_outputs(context.outputs)
     if OUTPUT not in outputs:
         raise ConfigurationError(f"no Terraform output {OUTPUT!r} in {context.outputs}", remedy)
-    return parse_deployment(outputs[OUTPUT])
+    return parse_deployment(outputs[OUTPUT], context.apply_command)
 
 
-def parse_deployment(value: Any) -> Deployment:
-    """The output object as a Deployment. Raises ConfigurationError naming what is missing."""
+def _sandbox_outputs(state: Path, remedy: str) -> dict[str, Any]:
+    try:
+        return terraform.state_outputs(state) if state.exists() else {}
+    except ConfigurationError as error:
+        raise ConfigurationError(error.message, remedy) from error
+
+
+def parse_deployment(value: Any, apply: str = "terraform apply") -> Deployment:
+    """The output object as a Deployment. Raises ConfigurationError naming what is missing; `apply` is the remedy."""
     version = value.get("version") if isinstance(value, dict) else None
     if version != VERSION:
         raise ConfigurationError(
             f"the Terraform output {OUTPUT!r} has version {version!r}, this opsctl reads {VERSION}",
-            "use the opsctl and the Terraform module of the same release, and run terraform apply",
+            f"use the opsctl and the Terraform module of the same release, and run {apply}",
         )
     try:
         fields = {
@@ -155,7 +172,7 @@ def parse_deployment(value: Any) -> Deployment:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"the Terraform output {OUTPUT!r} is not as expected: {error!r}",
-            "run terraform apply with this release's module",
+            f"run {apply} with this release's module",
         ) from error
 
 

@@ -1,8 +1,9 @@
 """What AWS's errors mean to the user: one table from error code to one of our errors.
 
-Wrap a call in `explained("states:StartExecution", arn)`: the action and the resource are what a missing permission is
-reported with. Codes that mean something to the caller (a claim that is taken, a key that is not there) are handled by
-the caller, before this.
+Wrap a call in `explained("states:StartExecution", arn, apply)`: the action and the resource are what a missing
+permission is reported with, and `apply` is the command that brings the deployment about, which in the sandbox must be
+another one than on AWS (`Context.apply_command`). Codes that mean something to the caller (a claim that is taken, a key
+that is not there) are handled by the caller, before this.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _DENIED = _Rule(
 )
 _CREDENTIALS = _Rule(ConfigurationError, "AWS does not accept these credentials: {text}", _CREDENTIALS_HINT)
 _THROTTLED = _Rule(AwsError, "AWS throttles {action} and went on doing so: {text}", "wait a minute and try again")
-_NO_MACHINE = _Rule(ConfigurationError, "the state machine {resource} does not exist", "run terraform apply")
-_NO_BUCKET = _Rule(ConfigurationError, "the bucket of {resource} does not exist", "run terraform apply")
+_NO_MACHINE = _Rule(ConfigurationError, "the state machine {resource} does not exist", "run {apply}")
+_NO_BUCKET = _Rule(ConfigurationError, "the bucket of {resource} does not exist", "run {apply}")
 
 BY_CODE = {
     "AccessDenied": _DENIED,
@@ -54,7 +55,7 @@ BY_CODE = {
     "TooManyRequestsException": _THROTTLED,
     "StateMachineDoesNotExist": _NO_MACHINE,
     "StateMachineDeleting": _Rule(
-        ConfigurationError, "the state machine {resource} is being deleted", "wait, then apply"
+        ConfigurationError, "the state machine {resource} is being deleted", "wait until it is gone, then run {apply}"
     ),
     "StateMachineTypeNotSupported": _Rule(
         RefusedError, "{resource} is an Express machine; {action} works on Standard ones"
@@ -100,17 +101,20 @@ BY_EXCEPTION = {
 
 
 @contextlib.contextmanager
-def explained(action: str, resource: str) -> Iterator[None]:
-    """Turn what botocore raises inside into an OpsError. `action` is IAM's name of it, `resource` an ARN or address."""
+def explained(action: str, resource: str, apply: str) -> Iterator[None]:
+    """Turn what botocore raises inside into an OpsError.
+
+    `action` is IAM's name of it, `resource` an ARN or address, `apply` the command that applies the module there.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        raise from_client_error(error, action, resource) from error
+        raise from_client_error(error, action, resource, apply) from error
     except BotoCoreError as error:
         rule = BY_EXCEPTION.get(type(error).__name__, _Rule(AwsError, "{action}: {text}"))
-        raise _error(rule, action, resource, str(error)) from error
+        raise _error(rule, action, resource, str(error), apply) from error
 
 
 def code_of(error: Any) -> str:
@@ -119,13 +123,14 @@ def code_of(error: Any) -> str:
     return code.rpartition("#")[2].partition(":")[0]
 
 
-def from_client_error(error: Any, action: str, resource: str) -> OpsError:
+def from_client_error(error: Any, action: str, resource: str, apply: str) -> OpsError:
     """The OpsError for a ClientError."""
     text = str(error.response.get("Error", {}).get("Message") or code_of(error))
     rule = BY_CODE.get(code_of(error), _Rule(AwsError, f"{{action}} failed ({code_of(error)}): {{text}}"))
-    return _error(rule, action, resource, text)
+    return _error(rule, action, resource, text, apply)
 
 
-def _error(rule: _Rule, action: str, resource: str, text: str) -> OpsError:
+def _error(rule: _Rule, action: str, resource: str, text: str, apply: str) -> OpsError:
     one_line = " ".join(text.split())
-    return rule.kind(rule.message.format(action=action, resource=resource, text=one_line), rule.hint)
+    hint = rule.hint and rule.hint.format(apply=apply)
+    return rule.kind(rule.message.format(action=action, resource=resource, text=one_line), hint)

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -37,9 +38,13 @@ class Aws:
         """The client of a service. Raises ConfigurationError for a profile or endpoint that cannot be used."""
         with self._lock:
             if service not in self._clients:
-                with explained(f"{service}: client", service):
+                with self.explained(f"{service}: client", service):
                     self._clients[service] = self._make_client(service)
             return self._clients[service]
+
+    def explained(self, action: str, resource: str) -> AbstractContextManager[None]:
+        """Turn what botocore raises inside into an OpsError, with remedies for this context."""
+        return explained(action, resource, self.context.apply_command)
 
     @property
     def poll_seconds(self) -> float:

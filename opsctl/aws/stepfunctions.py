@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from opsctl.aws.errors import code_of, explained
+from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
 from opsctl.domain.runs import Run, seconds
 
@@ -31,20 +31,20 @@ class StepFunctions:
 
     def start(self, machine_arn: str, name: str, text: str) -> str:
         """Start a run and return its ARN. The same name and input again, while it runs, is the same run."""
-        with explained("states:StartExecution", name):
+        with self._aws.explained("states:StartExecution", name):
             arn: str = self._client.start_execution(stateMachineArn=machine_arn, name=name, input=text)["executionArn"]
         return arn
 
     def runs(self, machine_arn: str) -> Iterator[Run]:
         """The machine's runs, newest first, without input and output; fetched page by page as they are read."""
-        with explained("states:ListExecutions", machine_arn):
+        with self._aws.explained("states:ListExecutions", machine_arn):
             pages = self._client.get_paginator("list_executions").paginate(stateMachineArn=machine_arn)
             for page in pages:
                 yield from map(_run, page["executions"])
 
     def describe(self, arn: str) -> Run:
         """One run with its input and, if it ended, its output or error."""
-        with explained("states:DescribeExecution", arn):
+        with self._aws.explained("states:DescribeExecution", arn):
             return _run(self._client.describe_execution(executionArn=arn))
 
     def find(self, machine_arn: str, name: str) -> Run | None:
@@ -52,7 +52,7 @@ class StepFunctions:
         from botocore.exceptions import ClientError
 
         arn = execution_arn(machine_arn, name)
-        with explained("states:DescribeExecution", arn):
+        with self._aws.explained("states:DescribeExecution", arn):
             try:
                 return _run(self._client.describe_execution(executionArn=arn))
             except ClientError as error:
@@ -62,7 +62,7 @@ class StepFunctions:
 
     def history(self, arn: str) -> Iterator[dict[str, Any]]:
         """All events of a run, oldest first."""
-        with explained("states:GetExecutionHistory", arn):
+        with self._aws.explained("states:GetExecutionHistory", arn):
             paginator = self._client.get_paginator("get_execution_history")
             for page in paginator.paginate(executionArn=arn, PaginationConfig={"PageSize": PAGE}):
                 yield from page["events"]
@@ -75,7 +75,7 @@ class StepFunctions:
         from botocore.exceptions import ClientError
 
         found: list[dict[str, Any]] = []
-        with explained("states:GetExecutionHistory", arn):
+        with self._aws.explained("states:GetExecutionHistory", arn):
             paginator = self._client.get_paginator("get_execution_history")
             settings = {"PageSize": NEWS_PAGE if last else PAGE}
             try:
@@ -91,12 +91,12 @@ class StepFunctions:
 
     def definition(self, machine_arn: str) -> dict[str, Any]:
         """The definition that a run started now would walk."""
-        with explained("states:DescribeStateMachine", machine_arn):
+        with self._aws.explained("states:DescribeStateMachine", machine_arn):
             return _definition(self._client.describe_state_machine(stateMachineArn=machine_arn))
 
     def definition_of_run(self, arn: str) -> dict[str, Any]:
         """The definition that this run walks or walked."""
-        with explained("states:DescribeStateMachineForExecution", arn):
+        with self._aws.explained("states:DescribeStateMachineForExecution", arn):
             return _definition(self._client.describe_state_machine_for_execution(executionArn=arn))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from opsctl.aws.errors import code_of, explained
+from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 from opsctl.errors import RefusedError
@@ -30,7 +30,7 @@ class Storage:
 
     def list(self, prefix: Place) -> Iterator[Stored]:
         """The objects below a prefix, keys relative to it, in S3's order."""
-        with explained("s3:ListBucket", prefix.uri):
+        with self._aws.explained("s3:ListBucket", prefix.uri):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=prefix.bucket, Prefix=prefix.key)
             for page in pages:
                 for item in page.get("Contents", ()):
@@ -40,7 +40,7 @@ class Storage:
         """An object's content, or None where there is no such object."""
         from botocore.exceptions import ClientError
 
-        with explained("s3:GetObject", place.uri):
+        with self._aws.explained("s3:GetObject", place.uri):
             try:
                 content: bytes = self._client.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
             except ClientError as error:
@@ -53,7 +53,7 @@ class Storage:
         """Write an object unless there is one; False if there is. Of several writers at once, one gets True."""
         from botocore.exceptions import ClientError
 
-        with explained("s3:PutObject", place.uri):
+        with self._aws.explained("s3:PutObject", place.uri):
             try:
                 self._client.put_object(Bucket=place.bucket, Key=place.key, Body=content, IfNoneMatch="*")
             except ClientError as error:
@@ -64,7 +64,7 @@ class Storage:
 
     def delete(self, place: Place) -> None:
         """Delete one object; one that is not there is no error."""
-        with explained("s3:DeleteObject", place.uri):
+        with self._aws.explained("s3:DeleteObject", place.uri):
             self._client.delete_object(Bucket=place.bucket, Key=place.key)
 
     def copy(self, source: Place, target: Place, items: Sequence[Stored]) -> None:
@@ -81,7 +81,7 @@ class Storage:
 
         origin = {"Bucket": source.bucket, "Key": source.key + item.key}
         destination = {"Bucket": target.bucket, "Key": target.key + item.key}
-        with explained("s3:GetObject and s3:PutObject", f"{source.uri}{item.key}"):
+        with self._aws.explained("s3:GetObject and s3:PutObject", f"{source.uri}{item.key}"):
             try:
                 if item.size <= self._largest_single_copy:
                     self._client.copy_object(CopySource=origin, CopySourceIfMatch=item.etag, **destination)

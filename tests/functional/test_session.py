@@ -13,7 +13,9 @@ from botocore.stub import Stubber
 from opsctl.aws.errors import BY_CODE, explained, from_client_error
 from opsctl.aws.session import Aws
 from opsctl.aws.stepfunctions import StepFunctions, execution_arn
+from opsctl.aws.storage import Storage
 from opsctl.config import AWS, SANDBOX, Context
+from opsctl.domain.objects import Place
 from opsctl.errors import AwsError, ConfigurationError, OpsError, RefusedError, UsageError
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:documents-training"
@@ -107,17 +109,35 @@ def test_a_missing_permission_is_named_with_its_resource(moto_url: str) -> None:
 )
 def test_each_code_has_a_meaning(code: str, kind: type[OpsError], message: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "it\u2019s\n over"}}, "X")  # type: ignore[arg-type]
-    found = from_client_error(error, "states:X", "arn:x")
+    found = from_client_error(error, "states:X", "arn:x", "terraform apply")
     assert (type(found), found.message) == (kind, message)
+
+
+def test_in_the_sandbox_the_remedy_is_the_sandboxes_own_terraform(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parent)
+    inside, outside = Path.cwd() / ".opsctl/sandbox/terraform", Path("/somewhere/sandbox/terraform")
+    for outputs, kind, command in (
+        (inside, SANDBOX, ".opsctl/sandbox/bin/terraform apply"),
+        (outside, SANDBOX, "/somewhere/sandbox/bin/terraform apply"),
+        (inside, AWS, "terraform apply"),
+    ):
+        connected = Aws(Context(kind, moto, "us-east-1", None, outputs), "us-east-1")
+        with pytest.raises(ConfigurationError) as no_machine:
+            StepFunctions(connected).definition(MACHINE)
+        assert no_machine.value.message == f"the state machine {MACHINE} does not exist"
+        with pytest.raises(ConfigurationError) as no_bucket:
+            list(Storage(connected).list(Place("missing", "runs/")))
+        assert no_bucket.value.message == "the bucket of s3://missing/runs/ does not exist"
+        assert no_machine.value.hint == no_bucket.value.hint == f"run {command}"
 
 
 def test_the_table_formats() -> None:
     for code in BY_CODE:
-        assert from_client_error(ClientError({"Error": {"Code": code}}, "X"), "states:X", "arn:x").message
+        assert from_client_error(ClientError({"Error": {"Code": code}}, "X"), "states:X", "arn:x", "apply").message
 
 
 def test_what_is_no_error_of_aws_passes() -> None:
-    with pytest.raises(ZeroDivisionError), explained("x", "y"):
+    with pytest.raises(ZeroDivisionError), explained("x", "y", "z"):
         _ = 1 / 0
 
 

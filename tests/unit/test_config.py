@@ -128,6 +128,20 @@ def test_bad_configuration(module: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         choose_context(Options())
 
 
+@pytest.mark.parametrize(
+    "outputs", ["", {}, {"opsctl": {"value": {"version": 2}}}, {"opsctl": {"value": {"version": 1}}}]
+)
+def test_no_remedy_in_the_sandbox_leads_to_the_real_account(module: Path, outputs: Any) -> None:
+    place = module / ".opsctl" / "sandbox" / "terraform"
+    place.mkdir(parents=True)
+    (place / "terraform.tfstate").write_text(json.dumps({"version": 4, "outputs": outputs}))
+    context = Context(SANDBOX, "http://127.0.0.1:4000", "us-east-1", None, place)
+    with pytest.raises(ConfigurationError) as caught:
+        read_deployment(context)
+    assert f"{place.parent}/bin/terraform apply" in (caught.value.hint or "")
+    assert "run terraform" not in (caught.value.hint or "")
+
+
 def test_the_outputs_of_both_contexts(module: Path) -> None:
     def context(kind: str, folder: Path) -> Context:
         return Context(kind, None, None, None, folder)
