@@ -8,6 +8,7 @@ has come as far. Which of our tasks a recorded outcome belongs to is found by th
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from opsctl.asl.effects import (
     StartMapRun,
 )
 
+_TAKE_TIME = frozenset({"WaitStateExited", "ParallelStateStarted", "MapStateStarted"})
 _MOST_TIMERS = 100_000
 _NAME, _MACHINE = "DrawnExecutionName", "DrawnMachineName"
 
@@ -91,8 +93,8 @@ class _Driver:
                 self._redrive(event)
             elif self.execution.status == "RUNNING":
                 self._follow(event)
-        if self.recording.status != "RUNNING":
-            self._let_time_pass(lambda: False)
+        seen = len(self.events) if self.recording.status == "RUNNING" else math.inf
+        self._let_time_pass(lambda: len(self.execution.events) >= seen)
         self.drawn.until = self.now
         return Replay(self.execution.events, self.execution.status, self.drawn)
 
@@ -100,7 +102,7 @@ class _Driver:
         what = work(event["type"])
         if event["type"] == "ExecutionAborted":
             self.execution.stop(self.now, details(event).get("error"), details(event).get("cause"))
-        elif event["type"] == "WaitStateExited":
+        elif event["type"] in _TAKE_TIME:
             self._await_step(event)
         elif what == "Scheduled":
             self._find(event)
@@ -119,7 +121,7 @@ class _Driver:
             self._collect()
 
     def _await_step(self, event: Event) -> None:
-        """Let time pass until our execution has left as many Waits of that name as the recorded one."""
+        """Let time pass until our execution has come as far: left a Wait of that name, started a scope (again)."""
         name = details(event).get("name")
         self.expected_steps[event["type"], str(name)] += 1
         wanted = self.expected_steps[event["type"], str(name)]
