@@ -19,7 +19,7 @@ from uuid import UUID
 from opsctl.asl.environment import Environment
 from opsctl.asl.failures import query_failure
 from opsctl.asl.intrinsics import FUNCTIONS, IntrinsicError
-from opsctl.asl.jsonata_bounds import Bounds, bounded_functions, regular_expression
+from opsctl.asl.jsonata_bounds import Bounds, bounded_functions, library, regular_expression, room_to_recurse
 from opsctl.asl.payload import to_text
 
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
@@ -61,12 +61,11 @@ def check_expression(text: str) -> None:
 
 @lru_cache(maxsize=512)
 def _compiled(text: str) -> Any:
-    # Only definitions that use JSONata pay for the import.
-    from jsonata import Jsonata  # type: ignore[import-untyped]
+    parse = library()
     from jsonata.jexception import JException  # type: ignore[import-untyped]
 
     try:
-        return Jsonata(text, regular_expression)
+        return parse(text, regular_expression)
     except JException as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:
@@ -85,7 +84,8 @@ def _run(compiled: Any, bindings: dict[str, Any], environment: Environment, text
     frame.bind("$", None)
     Bounds(frame)
     try:
-        return expression.eval(expression.ast, None, frame)
+        with room_to_recurse():
+            return expression.eval(expression.ast, None, frame)
     except JException as error:
         reason = f"{error.error}: {error}"
     except IntrinsicError as error:
@@ -158,7 +158,6 @@ def _from_jsonata(value: Any) -> Any:
 
 def _functions(environment: Environment) -> dict[str, Any]:
     """AWS's additions, and what must not come from the world: `$random`, `$uuid`; `$eval` is not offered."""
-    from jsonata import Jsonata
 
     def call(name: str) -> Callable[..., Any]:
         function = FUNCTIONS[name]
@@ -184,7 +183,7 @@ def _functions(environment: Environment) -> dict[str, Any]:
         "range": call("States.ArrayRange"),
         "uuid": lambda: str(UUID(int=environment.random.getrandbits(128), version=4)),
     }
-    return {**{name: Jsonata.JLambda(function) for name, function in offered.items()}, **bounded_functions()}
+    return {**{name: library().JLambda(function) for name, function in offered.items()}, **bounded_functions()}
 
 
 def _no_eval(*_arguments: Any) -> Any:

@@ -5,7 +5,10 @@ All three are counted, none is a clock: an expression that is refused is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from opsctl.asl.intrinsics import IntrinsicError
@@ -15,6 +18,35 @@ MOST_STEPS = 500_000
 DEEPEST = 200
 LONGEST_TEXT = 8 * 1_048_576
 """Characters; no state's output may be as long, but what is thrown away on the way to it may."""
+
+
+_FRAMES = 10_000
+"""Python frames that an evaluation within `DEEPEST` may need, a good deal more than Python lets by itself."""
+
+
+@cache
+def library() -> Any:
+    """The library's `Jsonata`; only definitions that use JSONata pay for the import.
+
+    It raises Python's recursion limit for the whole process when imported, with which deeply nested JSON would exhaust
+    the stack elsewhere instead of being refused; so the limit is put back, and raised in `room_to_recurse` alone.
+    """
+    before = sys.getrecursionlimit()
+    from jsonata import Jsonata  # type: ignore[import-untyped]
+
+    sys.setrecursionlimit(before)
+    return Jsonata
+
+
+@contextmanager
+def room_to_recurse() -> Iterator[None]:
+    """Let an evaluation go as deep as `Bounds` lets it, from whatever depth it is called."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _FRAMES))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 class Bounds:
@@ -48,7 +80,6 @@ def regular_expression(pattern: str, flags: Any) -> Pattern:
 
 def bounded_functions() -> dict[str, Any]:
     """The library's functions that make much of little in a single step, with a look at how much before it is made."""
-    from jsonata import Jsonata  # type: ignore[import-untyped]
     from jsonata.functions import Functions  # type: ignore[import-untyped]
 
     def pad(text: Any, width: Any = None, filling: Any = None) -> Any:
@@ -64,7 +95,7 @@ def bounded_functions() -> dict[str, Any]:
         return Functions.join(parts, separator)
 
     def native(function: Callable[..., Any], signature: str) -> Any:
-        return Jsonata.JFunction(Jsonata.JLambda(function), signature)
+        return library().JFunction(library().JLambda(function), signature)
 
     return {"pad": native(pad, "<s-ns?:s>"), "join": native(join, "<a<s>s?:s>")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -259,3 +260,9 @@ def test_the_validator_reads_expressions() -> None:
     found = {one.location: one.message for one in validate(machine_of(states, QueryLanguage="JSONata"))}
     assert set(found) == {"/States/P/Output[0]", "/States/P/Assign/x"}
     assert parse(machine_of({"P": {"Type": "Pass", "Output": "{% 1 %}"}}, QueryLanguage="JSONata")).timeout is None
+
+
+def test_pythons_recursion_limit_stays_as_it_was() -> None:
+    before = sys.getrecursionlimit()
+    assert evaluated("($f := function($n) {$n = 0 ? 0 : 1 + $f($n - 1)}; $f(35))") == 35
+    assert sys.getrecursionlimit() == before
