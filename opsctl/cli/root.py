@@ -125,6 +125,9 @@ def _guarded(run: Callable[[], Any]) -> int:
         result = run()
     except OpsError as error:
         return _report(error.message, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:  # a group's name alone asks for its commands
+        click.echo(error.format_message())
+        return USAGE
     except click.UsageError as error:
         message = (
             f"no such option {error.option_name}" if isinstance(error, click.NoSuchOption) else error.format_message()
