@@ -87,7 +87,7 @@ def measure_reader(histories: list[Recording], bar: float) -> Measure:
             found.count(recording.name, "not read at all")
             continue
         expected = expected_states(recording)
-        run = read_history(recording.as_recorded)
+        run = read_history(recording.as_recorded, recording.definition)
         read = {state.entered_id: (state.name, state.status) for state in run.states if state.entered_id}
         wrong = {identity for identity in expected.keys() | read.keys() if expected.get(identity) != read.get(identity)}
         states, right = states + len(expected), right + len(expected.keys() - wrong)
