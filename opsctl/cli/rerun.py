@@ -59,7 +59,7 @@ def rerun(
     connection = invocation.connect()
     source = runs.resolve(connection, run)
     plan = reruns.plan(connection, source, Request(steps, settings, document or {}))
-    shown_name = name or reruns.likely_name(connection, plan)
+    shown_name = reruns.likely_name(connection, plan, name)
     if dry_run:
         emit(invocation, plan_document(plan, shown_name), plan_text(plan, shown_name))
         return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
@@ -156,29 +156,37 @@ def _current_code(connection: Connection) -> str | None:
 # The claim
 
 
-def likely_name(connection: Connection, made: RerunPlan) -> str:
-    """The name that the rerun would get now."""
-    for name in _candidates(made):
+def likely_name(connection: Connection, made: RerunPlan, wanted: str | None = None) -> str:
+    """The name that the rerun would get now.
+
+    Raises UsageError for a wanted name that no run can have, RefusedError for one that is taken.
+    """
+    for name in _candidates(made, wanted):
         run = connection.states.find(connection.machine.arn, name)
         content = connection.storage.read(_claim_place(connection, name))
         if (content is None and run is None) or (content is not None and _ours(made, content, run)):
             return name
-    raise AssertionError("names never run out")
+    raise _taken(wanted)
 
 
-def _candidates(made: RerunPlan) -> Iterator[str]:
-    return (rerun_name(made.root, number) for number in itertools.count(1))
+def _candidates(made: RerunPlan, wanted: str | None) -> Iterable[str]:
+    if wanted is None:
+        return (rerun_name(made.root, number) for number in itertools.count(1))
+    check_execution_name(wanted)
+    return [wanted]
+
+
+def _taken(name: str | None) -> RefusedError:
+    return RefusedError(f"the name {name} is taken by another run", "choose another --name, or leave it out")
 
 
 def _claimed(connection: Connection, made: RerunPlan, name: str | None) -> tuple[str, Run | None]:
-    """A name that is ours, and the run if it was started before. Raises RefusedError for a given name that is taken."""
-    if name is not None:
-        check_execution_name(name)
-    for candidate in [name] if name is not None else _candidates(made):
+    """A name that is ours, and the run if it was started before. Raises as `likely_name`: another may be quicker."""
+    for candidate in _candidates(made, name):
         ours, run = _claim(connection, made, candidate)
         if ours:
             return candidate, run
-    raise RefusedError(f"the name {name} is taken by another run", "choose another --name, or leave it out")
+    raise _taken(name)
 
 
 def _claim(connection: Connection, made: RerunPlan, name: str) -> tuple[bool, Run | None]:

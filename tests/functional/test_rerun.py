@@ -158,13 +158,16 @@ def test_it_asks_and_takes_no_for_an_answer(failed: Bench) -> None:
         (("--from", SEQUENCE, "--set", "skip.evaluate=true"), 2, "skip.evaluate is decided by the plan"),
         (("--from", SEQUENCE, "--set", "hyperparameters.sequence_model.lr=1"), 2, REFUSED),
         (("--from", SEQUENCE, "--name", "nightly_8"), 2, "'nightly_8' cannot be a run's name"),
+        (("--from", SEQUENCE, "--name", ""), 2, "'' cannot be a run's name"),
         (("--from", SEQUENCE, "--name", "nightly-7"), 3, "the name nightly-7 is taken by another run"),
     ],
 )  # fmt: skip
 def test_bad_requests_start_and_copy_nothing(failed: Bench, words: tuple[str, ...], code: int, message: str) -> None:
     before = failed.world.keys("")
-    result = failed.opsctl("rerun", *words, "--yes")
-    assert (result.exit_code, result.stderr.splitlines()[0]) == (code, f"error: {message}")
+    for last in ("--yes", "--dry-run"):
+        result = failed.opsctl("rerun", *words, last)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert result.stderr.splitlines()[0] == f"error: {message}"
     assert failed.world.keys("") == before
     assert len(failed.states.executions) == 1
 
