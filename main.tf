@@ -76,13 +76,14 @@ module "training_role" {
 module "functions" {
   source = "./modules/functions"
 
-  name          = var.name
-  bucket        = module.storage.bucket
-  log_retention = var.logs.retention_days
-  machine       = local.machine
-  notify_state  = "Notify Failure"
-  packages      = "${path.module}/functions/dist"
-  topic_arn     = module.notifications.topic_arn
+  name           = var.name
+  bucket         = module.storage.bucket
+  log_retention  = var.logs.retention_days
+  machine        = local.machine
+  notify_state   = "Notify Failure"
+  packages       = "${path.module}/functions/dist"
+  source_buckets = var.batch.source_buckets
+  topic_arn      = module.notifications.topic_arn
 }
 
 module "training" {

@@ -1,11 +1,12 @@
 """The machine's first step: from the run's input to everything that later states read, under `$.run`.
 
-It checks the input (anything may start an execution, not only opsctl), copies the training code below the run's own
-prefix, and says for each step where its result is read from. It may be called again for the same run, by a retry or a
-redrive, with newer code in the bucket by then: a run keeps the code that it began with. `code.json`, written when the
-copy is whole, tells a whole copy from one that was cut off, which is made anew.
+It checks the input (anything may start an execution, not only opsctl) and that the data set is there, copies the
+training code below the run's own prefix, and says for each step where its result is read from. It may be called again
+for the same run, by a retry or a redrive, with newer code in the bucket by then: a run keeps the code that it began
+with. `code.json`, written when the copy is whole, tells a whole copy from one that was cut off, which is made anew.
 """
 
+import difflib
 import hashlib
 import json
 
@@ -14,6 +15,9 @@ from botocore.exceptions import ClientError
 
 from opsctl.domain.names import job_prefix
 from opsctl.domain.run_input import as_text, problems
+
+DATA_SETS = "datasets/"
+SKIP_FETCH = "fetch_preprocessed_data"
 
 
 class InvalidRunInput(Exception):  # noqa: N818 - Step Functions shows the name as the state's error
@@ -25,6 +29,9 @@ def handler(event, _context):
     found = problems(run_input, steps=pipeline["steps"], hyperparameters=pipeline["hyperparameters"])
     if found:
         raise InvalidRunInput("\n".join(found))
+    s3, source = boto3.client("s3"), _folder(run_input.get("data", {}).get("source", pipeline["default_data_source"]))
+    if not run_input.get("skip", {}).get(SKIP_FETCH):
+        _refuse_missing_data(s3, source, pipeline["bucket"])
     name = event["execution"]
     prefix = f"runs/{name}/"
     uri = f"s3://{pipeline['bucket']}/{prefix}"
@@ -32,8 +39,8 @@ def handler(event, _context):
         "name": name,
         "prefix": uri,
         "job_prefix": job_prefix(name),
-        "code": {"uri": f"{uri}code/", "sha256": _keep_code(pipeline, prefix)},
-        "data": {"source": _folder(run_input.get("data", {}).get("source", pipeline["default_data_source"]))},
+        "code": {"uri": f"{uri}code/", "sha256": _keep_code(s3, pipeline, prefix)},
+        "data": {"source": source},
         "hyperparameters": _hyperparameters(run_input, pipeline),
         "steps": {step: {"uri": _result(step, uri, run_input)} for step in pipeline["steps"]},
     }
@@ -57,9 +64,37 @@ def _folder(uri):
     return uri if uri.endswith("/") else f"{uri}/"
 
 
-def _keep_code(pipeline, prefix):
+def _refuse_missing_data(s3, source, bucket):
+    """Raise InvalidRunInput, with the nearest data set in `bucket`, where nothing lies below the source."""
+    try:
+        if _holds_something(s3, source):
+            return
+        found = f"nothing lies below {source}"
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            return  # what this function may not list, the fetch job may, or it says why not
+        found = f"there is no bucket of that name: {source}"
+    known = [f"s3://{bucket}/{prefix}" for prefix in _folders(s3, bucket, DATA_SETS)]
+    nearest = difflib.get_close_matches(source, set(known) - {source}, n=1, cutoff=0.0)
+    hint = f"the nearest data set is {nearest[0]}" if nearest else f"upload one below s3://{bucket}/{DATA_SETS}"
+    raise InvalidRunInput(f"data.source: {found}; {hint}")
+
+
+def _holds_something(s3, uri):
+    """Whether objects lie below it, besides the empty one by which the console marks a folder."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2)
+    return any(item["Key"] != prefix for item in page.get("Contents", []))
+
+
+def _folders(s3, bucket, prefix):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+
+
+def _keep_code(s3, pipeline, prefix):
     """The SHA-256 of the run's code, copied below the run's prefix unless it is there already."""
-    s3, bucket, record = boto3.client("s3"), pipeline["bucket"], f"{prefix}code.json"
+    bucket, record = pipeline["bucket"], f"{prefix}code.json"
     kept = _read(s3, bucket, record)
     if kept is not None:
         return json.loads(kept)["sha256"]

@@ -28,9 +28,9 @@ resource "aws_iam_role" "this" {
 
 data "aws_iam_policy_document" "prepare_run" {
   statement {
-    sid       = "FindCode"
+    sid       = "FindCodeAndData"
     actions   = ["s3:ListBucket"]
-    resources = [local._bucket_arn]
+    resources = concat([local._bucket_arn], [for bucket in var.source_buckets : "arn:${data.aws_partition.current.partition}:s3:::${bucket}"])
   }
   statement {
     sid       = "ReadCode"

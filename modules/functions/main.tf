@@ -8,7 +8,7 @@ locals {
       policy      = data.aws_iam_policy_document.describe_failure.json
     }
     prepare_run = {
-      description = "Checks a run's input and gives the run its own copy of the code"
+      description = "Checks a run's input and data, and gives the run its own copy of the code"
       environment = {}
       policy      = data.aws_iam_policy_document.prepare_run.json
     }

@@ -34,6 +34,12 @@ variable "packages" {
   nullable    = false
 }
 
+variable "source_buckets" {
+  description = "Buckets besides the module's own that data may be fetched from."
+  type        = list(string)
+  nullable    = false
+}
+
 variable "topic_arn" {
   description = "Topic that alerts go to when the machine could not report its failure itself."
   type        = string

@@ -75,6 +75,9 @@ class World:
     def __post_init__(self) -> None:
         self.prepare_run = _load_prepare_run()
         self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.create_bucket(Bucket="documents")
+        for source in (PAYLOAD["default_data_source"], "s3://documents/datasets/july/"):
+            self.put(f"{source}stack-0/pages.jsonl", "x" * 100)
         for name in ("fetch.py", "text.py"):
             self.s3.put_object(Bucket=BUCKET, Key=f"code/{name}", Body=f"# {name}\n".encode())
 

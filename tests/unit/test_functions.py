@@ -16,8 +16,9 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core import DEFAULT_ACCOUNT_ID, set_initial_no_auth_action_count
 from moto.sns import sns_backends
 
 from opsctl.domain.names import job_prefix
@@ -69,6 +70,7 @@ def bucket():
     s3 = boto3.resource("s3")
     bucket = s3.create_bucket(Bucket=BUCKET)
     upload(bucket, CODE)
+    upload(bucket, {"stack-1/pages.jsonl": b"{}"}, prefix="datasets/sample/")
     return bucket
 
 
@@ -104,6 +106,7 @@ def test_an_empty_input_is_a_full_run_with_the_defaults(bucket):
 
 
 def test_what_the_input_says_takes_the_place_of_the_defaults(bucket):
+    upload(boto3.resource("s3").create_bucket(Bucket="elsewhere"), {"mortgages/stack-1/pages.jsonl": b"{}"}, prefix="")
     run = prepare({
         "data": {"source": "s3://elsewhere/mortgages"},
         "hyperparameters": {"text_model": {"epochs": 80}},
@@ -157,6 +160,57 @@ def test_bad_input_is_refused_with_every_problem_before_anything_is_written(buck
 def test_an_input_that_is_no_object_is_refused(bucket, run_input):
     with pytest.raises(prepare_run.InvalidRunInput, match="the run input must be an object"):
         prepare(run_input)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (f"s3://{BUCKET}/datasets/mortgage", f"nothing lies below s3://{BUCKET}/datasets/mortgage/"),
+        (f"s3://{BUCKET}/datasets/mortgages-2/", f"nothing lies below s3://{BUCKET}/datasets/mortgages-2/"),
+        ("s3://elsewhere/datasets/mortgages/", "there is no bucket of that name: s3://elsewhere/datasets/mortgages/"),
+    ],
+)
+def test_a_data_set_that_is_not_there_is_refused_with_the_nearest(bucket, source, problem):
+    upload(bucket, {"stack-1/pages.jsonl": b"{}"}, prefix="datasets/mortgages/")
+    upload(bucket, {"": b""}, prefix="datasets/mortgages-2/")  # the console's mark of a folder
+    with pytest.raises(prepare_run.InvalidRunInput) as caught:
+        prepare({"data": {"source": source}})
+    assert str(caught.value) == f"data.source: {problem}; the nearest data set is s3://{BUCKET}/datasets/mortgages/"
+    assert below(bucket, "runs/") == {}
+
+
+def test_without_any_data_set_the_refusal_says_where_one_belongs(bucket):
+    bucket.objects.filter(Prefix="datasets/").delete()
+    with pytest.raises(prepare_run.InvalidRunInput, match=f"; upload one below s3://{BUCKET}/datasets/$"):
+        prepare({})
+
+
+def test_data_that_is_not_fetched_need_not_be_there(bucket):
+    bucket.objects.filter(Prefix="datasets/").delete()
+    reuse = {"fetch-preprocessed-data": {"run": "a", "uri": f"s3://{BUCKET}/runs/a/fetch-preprocessed-data/"}}
+    run = prepare({"skip": {"fetch_preprocessed_data": True}, "reuse": reuse})
+    assert run["data"] == {"source": f"s3://{BUCKET}/datasets/sample/"}
+
+
+def test_a_bucket_that_the_function_may_not_list_is_left_to_the_fetch_job(bucket, monkeypatch):
+    boto3.client("s3").create_bucket(Bucket="foreign")
+    own = {"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]}
+    iam = boto3.client("iam")
+    iam.create_user(UserName="function")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    iam.put_user_policy(UserName="function", PolicyName="own", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="function")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    boto3.setup_default_session()
+
+    @set_initial_no_auth_action_count(0)
+    def asked():
+        with pytest.raises(ClientError, match="AccessDenied"):
+            boto3.client("s3").list_objects_v2(Bucket="foreign")
+        return prepare({"data": {"source": "s3://foreign/data/"}})
+
+    assert asked()["data"] == {"source": "s3://foreign/data/"}
 
 
 def test_without_code_the_run_fails_with_the_remedy(bucket):
