@@ -140,8 +140,18 @@ def test_a_run_takes_every_step_and_says_so():
     execution = world.run()
     assert execution.status == "SUCCEEDED"
     assert world.states == ["Prepare Run", *STEPS, "Notify Success"]
-    assert [message["Subject"] for message in world.published] == ["documents-training: a run succeeded"]
+    assert [message["Subject"] for message in world.published] == ["documents-training: nightly-7 succeeded"]
     assert "runs/nightly-7/" in world.published[0]["Message"]
+
+
+def test_the_subject_of_a_success_names_the_run_and_is_what_sns_takes():
+    world = World()
+    world.run(name="nächtlich_" * 8)
+    subject = world.published[0]["Subject"]
+    assert subject == f"documents-training: {job_prefix('nächtlich_' * 8)} succeeded"
+    assert subject.isascii()
+    # A pipeline's name has at most 32 characters.
+    assert len(subject) + 32 - len("documents") < 100
 
 
 def test_the_base_models_train_at_the_same_time():
