@@ -79,6 +79,11 @@ def setup_of(history: RunHistory) -> Setup | None:
     return None
 
 
+def ended_as(attempt: Attempt) -> str:
+    """How an attempt ended: its job's own status where the task succeeded and its job did not, else the task's."""
+    return (attempt.status == SUCCEEDED and _unfinished(attempt)) or attempt.status
+
+
 def job_name(attempt: Attempt) -> str | None:
     """The name that the attempt's job or function has in its service."""
     parameters = _object(attempt.parameters)
@@ -101,10 +106,16 @@ def _missing(run: StateRun) -> str | None:
         return {CAUGHT: "it failed"}.get(run.status, f"it ended {run.status}" if run.exited else "it is running")
     if not run.attempts:
         return None
-    action = run.attempts[-1].resource.partition(":")[2].partition(".")[0]
+    status = _unfinished(run.attempts[-1])
+    return f"its job ended {status}" if status else None
+
+
+def _unfinished(attempt: Attempt) -> str | None:
+    """The job's own status, unless it is done, or the task has no job."""
+    action = attempt.resource.partition(":")[2].partition(".")[0]
     key, done = JOB_STATUS.get(action, ("", ""))
-    status = _object(run.attempts[-1].output).get(key, done)
-    return None if status == done else f"its job ended {status}"
+    status = _object(attempt.output).get(key, done)
+    return None if status == done else str(status)
 
 
 def _seconds(run: StateRun) -> float:

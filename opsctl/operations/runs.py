@@ -15,7 +15,7 @@ from opsctl.domain.conditions import ABSENT, Setting
 from opsctl.domain.documents import holds, value_at, with_settings
 from opsctl.domain.guards import Pipeline, Step, read_pipeline
 from opsctl.domain.names import check_execution_name
-from opsctl.domain.results import NOT_RUN, StepResult, job_name, one_line, step_result
+from opsctl.domain.results import NOT_RUN, StepResult, ended_as, job_name, one_line, step_result
 from opsctl.domain.run_input import problems
 from opsctl.domain.runs import LATEST, Run, choose_run
 from opsctl.errors import RefusedError, UsageError, WaitTimedOutError
@@ -252,7 +252,7 @@ def _news(history: RunHistory, seen: dict[tuple[int, int], str]) -> list[Progres
 
 def _end(attempt: Attempt, ended: float) -> str:
     error = one_line(attempt.error, attempt.cause)
-    return f"{attempt.status.lower()} after {ended - attempt.scheduled:.0f} s" + (f": {error}" if error else "")
+    return f"{ended_as(attempt).lower()} after {ended - attempt.scheduled:.0f} s" + (f": {error}" if error else "")
 
 
 def refuse_running(run: Run) -> None:

@@ -98,6 +98,12 @@ def test_a_stopped_job_is_a_failed_step(bench: Bench) -> None:
         1,
         f"nightly-9 FAILED after 1 min 55 s at {SEQUENCE}: its job ended Stopped\n",
     )
+    told = [line for line in result.stderr.splitlines() if SEQUENCE in line]
+    assert told == [
+        f"08:01:13  {SEQUENCE}  started",
+        f"08:01:53  {SEQUENCE}  stopped after 40 s",
+        f'next: opsctl rerun nightly-9 --from "{SEQUENCE}"',
+    ]
 
 
 def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from opsctl.asl.history import Attempt, RunHistory, StateRun
-from opsctl.domain.results import NOT_RUN, StepResult, job_name, one_line, setup_of, step_result
+from opsctl.domain.results import NOT_RUN, StepResult, ended_as, job_name, one_line, setup_of, step_result
 
 
 def attempt(
@@ -51,6 +52,19 @@ def read(*states: StateRun) -> RunHistory:
 def test_a_result_is_missing_for_a_reason(entry: StateRun, missing: str | None, seconds: float) -> None:
     found = step_result(read(entry), "Work")
     assert (found.status, found.missing, found.seconds) == (entry.status, missing, seconds)
+
+
+@pytest.mark.parametrize(
+    ("tried", "expected"),
+    [
+        (attempt(), "SUCCEEDED"),
+        (attempt("sagemaker:createTrainingJob.sync", {"TrainingJobStatus": "Completed"}), "SUCCEEDED"),
+        (attempt("sagemaker:createTrainingJob.sync", {"TrainingJobStatus": "Stopped"}), "Stopped"),
+        (replace(attempt("sagemaker:createTrainingJob.sync"), status="FAILED"), "FAILED"),
+    ],
+)
+def test_how_an_attempt_ended(tried: Attempt, expected: str) -> None:
+    assert ended_as(tried) == expected
 
 
 def test_a_step_that_did_not_run() -> None:
