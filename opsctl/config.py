@@ -123,7 +123,11 @@ def sandbox_directory(directory: Path | None = None) -> Path:
 
 
 def choose_context(options: Options, sandbox: Path | None = None) -> Context:
-    """Which AWS the command talks to. Raises ConfigurationError where a sandbox is wanted and none is up."""
+    """Which AWS the command talks to.
+
+    Raises ConfigurationError where a sandbox is wanted and none is up, UsageError for options that a sandbox, which has
+    a region, credentials and Terraform outputs of its own, could only ignore.
+    """
     wanted = options.context or (AWS if options.profile or options.endpoint_url else os.environ.get("OPSCTL_CONTEXT"))
     if wanted not in (None, "", SANDBOX, AWS):
         raise ConfigurationError(f"OPSCTL_CONTEXT is {wanted!r}", "set it to sandbox or aws, or unset it")
@@ -132,7 +136,23 @@ def choose_context(options: Options, sandbox: Path | None = None) -> Context:
     if server is None:
         outputs = options.terraform_dir or module_directory() or Path.cwd()
         return Context(AWS, options.endpoint_url, options.region, options.profile, outputs)
+    _refuse_options_of_aws(options)
     return Context(SANDBOX, server["url"], server["region"], None, directory / "terraform")
+
+
+def _refuse_options_of_aws(options: Options) -> None:
+    given = {
+        "--profile": options.profile,
+        "--region": options.region,
+        "--endpoint-url": options.endpoint_url,
+        "--terraform-dir": options.terraform_dir,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"{name} is for AWS, and the context is the sandbox",
+                f"leave {name} out to work in the sandbox, or add --context aws to work on AWS",
+            )
 
 
 def read_deployment(context: Context) -> Deployment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 import sys
@@ -70,10 +71,17 @@ def document_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[.
 
 
 def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--wait` and `--timeout`."""
+    """`--wait` and `--timeout`, the one only with the other."""
+
+    @functools.wraps(command)
+    def checked(*words: Any, wait: bool, timeout: float | None, **more: Any) -> Any:
+        if timeout is not None and not wait:
+            raise UsageError("--timeout says how long to wait, and there is no --wait", "add --wait")
+        return command(*words, wait=wait, timeout=timeout, **more)
+
     timeout = click.option("--timeout", type=duration, metavar="DURATION", help="Wait no longer (90s, 15m, 2h).")
     return click.option("--wait", is_flag=True, help="Follow the run to its end and exit with its outcome.")(
-        timeout(command)
+        timeout(checked)
     )
 
 

@@ -40,6 +40,8 @@ GLOBALS_NOTE = (
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     invocation = context.find_root().ensure_object(Invocation)
+    if value == "":  # "$PROFILE" with nothing in it: to go on without it may mean another account
+        raise click.BadParameter("it is empty; leave the option out, or give it a value", context, parameter)
     if value is not None and parameter.name:
         setattr(invocation, parameter.name, value)
 
@@ -52,13 +54,14 @@ def _global_options() -> list[click.Option]:
         option("-o", "--output", type=click.Choice(["table", "json"]), help="How to print results. [default: table]"),
         option("--query", metavar="JMESPATH", help="Print only this part of the result, as JSON."),
         option("--profile", metavar="NAME", help="AWS profile; chooses AWS over a sandbox."),
-        option("--region", metavar="NAME", help="AWS region; by default the deployment's own."),
+        option("--region", metavar="NAME", help="AWS region; by default the deployment's own. Not for a sandbox."),
         option("--endpoint-url", metavar="URL", type=url, help="Another endpoint; chooses AWS over a sandbox."),
         option("--context", type=click.Choice(["sandbox", "aws"]), help="[default: the sandbox if one is up]"),
         option("--machine", metavar="NAME", help="Which state machine. [default: training]"),
         option(
             "--terraform-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True),
-            help="Terraform configuration to read the outputs of. [default: the module above this directory]",
+            help="Terraform configuration to read the outputs of; not for a sandbox. [default: the module above this "
+            "directory]",
         ),
     ]  # fmt: skip
 

@@ -88,7 +88,7 @@ def start(connection: Connection, request: StartRequest) -> Run:
     """Check the run input and start a run. Raises UsageError before anything starts, RefusedError for a name in use."""
     document = with_settings(request.document, request.settings)
     check_input(connection, document)
-    name = request.name or _new_name(connection.aws.now())
+    name = _new_name(connection.aws.now()) if request.name is None else request.name
     check_execution_name(name)
     arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
     return Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now())
@@ -127,6 +127,8 @@ def recent(connection: Connection, limit: int, status: str | None = None) -> lis
 def resolve(connection: Connection, wanted: str = LATEST) -> Run:
     """The run that a RUN argument means, with its input. Raises UsageError with the nearest names."""
     machine, states = connection.machine, connection.states
+    if not wanted:
+        raise UsageError("RUN is empty", "name a run, or leave it out; opsctl list shows the runs there are")
     if wanted.startswith("arn:"):
         run = states.describe(wanted)
         if run.machine_arn != machine.arn:

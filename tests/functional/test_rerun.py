@@ -153,6 +153,8 @@ def test_it_asks_and_takes_no_for_an_answer(failed: Bench) -> None:
         (("--from", "Notify Failure"), 2, "'Notify Failure' is there for failures only, not a step to rerun from"),
         (("--from", "Base Model Training"), 2, "'Base Model Training' is a Parallel state, not a step to rerun from"),
         ((), 2, "Missing option '--from'."),
+        (("", "--from", EVALUATE), 2, "RUN is empty"),
+        (("--from", SEQUENCE, "--timeout", "5m"), 2, "--timeout says how long to wait, and there is no --wait"),
         (("nightly-8", "--from", EVALUATE), 2, "no run 'nightly-8'"),
         (("--from", EVALUATE), 3, "Evaluate needs steps that have no result: Train Sequence Model (it failed)"),
         (("--from", SEQUENCE, "--set", "skip.evaluate=true"), 2, "skip.evaluate is decided by the plan"),

@@ -144,6 +144,11 @@ def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_
          None),
         (["--name", "a_b"], "", "'a_b' cannot be a run's name",
          "use 1 to 40 letters, digits and hyphens, with a letter or digit at both ends"),
+        (["--name", ""], "", "'' cannot be a run's name",
+         "use 1 to 40 letters, digits and hyphens, with a letter or digit at both ends"),
+        (["--timeout", "5m"], "", "--timeout says how long to wait, and there is no --wait", "add --wait"),
+        (["--profile", ""], "",
+         "Invalid value for '--profile': it is empty; leave the option out, or give it a value", HELP),
         (["--timeout", "1d"], "", f"Invalid value for '--timeout': '1d' is not {DURATION}", HELP),
     ],
 )  # fmt: skip
@@ -237,6 +242,7 @@ def test_status_as_json_holds_everything(bench: Bench) -> None:
     ("words", "error", "hint"),
     [
         (["status", "nightly-6"], "no run 'nightly-6'", "the nearest names are: nightly-7, nightly-71, try"),
+        (["status", ""], "RUN is empty", "name a run, or leave it out; opsctl list shows the runs there are"),
         (["status", "night"], "2 runs begin with 'night'", "say which one: nightly-71, nightly-7"),
         (["status", "@failed"], "no run has failed", "name the run to work on: opsctl list shows them"),
         (["status", "no such; run"], "no run 'no such; run'", "the nearest names are: nightly-7, nightly-71, try"),

@@ -86,14 +86,31 @@ def test_while_a_sandbox_is_up_commands_talk_to_it(module: Path, monkeypatch: py
     assert sandbox_directory() == directory
     up = Context(SANDBOX, SERVER["url"], "us-east-1", None, directory / "terraform")
     with server_up(directory):
-        assert choose_context(Options(region="eu-west-1")) == up
-        assert choose_context(Options(context="sandbox", profile="work")) == up
+        assert choose_context(Options(machine="training")) == choose_context(Options(context="sandbox")) == up
         for options in (Options(context="aws"), Options(profile="work"), Options(endpoint_url="http://x")):
             assert not choose_context(options).is_sandbox
         monkeypatch.setenv("OPSCTL_CONTEXT", "aws")
         assert not choose_context(Options()).is_sandbox
         monkeypatch.setenv("OPSCTL_CONTEXT", "sandbox")
         assert choose_context(Options()) == up
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("--region", Options(region="eu-west-1")),
+        ("--terraform-dir", Options(terraform_dir=Path())),
+        ("--profile", Options(context="sandbox", profile="work")),
+        ("--endpoint-url", Options(context="sandbox", endpoint_url="http://x")),
+    ],
+)
+def test_a_sandbox_ignores_no_option_in_silence(module: Path, name: str, options: Options) -> None:
+    with (
+        server_up(module / ".opsctl" / "sandbox"),
+        pytest.raises(UsageError, match=f"{name} is for AWS, and the context is the sandbox") as caught,
+    ):
+        choose_context(options)
+    assert caught.value.hint == f"leave {name} out to work in the sandbox, or add --context aws to work on AWS"
 
 
 def test_a_sandbox_elsewhere(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
