@@ -16,7 +16,7 @@ def plan_text(plan: RerunPlan, name: str) -> str:
     """The plan as it is shown before anything happens; `name` is the new run's."""
     headline = f"Rerun of {plan.source} from {', '.join(plan.input['rerun']['from'])}, as {name}"
     rows = [[step.action, step.name, duration(step.seconds), _why(step)] for step in plan.steps]
-    parts = [headline, table(["ACTION", "STEP", "TOOK", "WHY"], rows)]
+    parts = [headline, table(["ACTION", "STEP", "TOOK", "WHY"], rows, fold=True)]
     if plan.changes:
         parts.append("\n".join(f"change: {change.path}: {_shown(change)}" for change in plan.changes))
     if plan.warnings:

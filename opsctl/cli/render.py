@@ -1,6 +1,7 @@
 """Results on stdout, as tables or JSON: the only place that knows tabulate.
 
-On a terminal the last column of a table is cut to the terminal's width; anywhere else nothing is ever cut.
+On a terminal the last column of a table is cut to the terminal's width, or folded where all of it counts; anywhere else
+nothing is ever cut or folded.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -36,21 +38,23 @@ def emit(invocation: Invocation, document: Any, text: str) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns under their headers; statuses coloured on a terminal; None is an empty cell."""
-    from tabulate import tabulate
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: bool = False) -> str:
+    """Columns under their headers; statuses coloured on a terminal; None is an empty cell.
 
-    cells = [["" if value is None else str(value) for value in row] for row in ([headers, *rows] if headers else rows)]
+    With `fold`, a last column that is too wide for the terminal goes on in the next line, instead of being cut.
+    """
+    cells = [list(headers), *([_cell(value) for value in row] for row in rows)]
     if sys.stdout.isatty():
-        cells = _cut(cells)
-    coloured = [[click.style(cell, fg=COLORS[cell]) if cell in COLORS else cell for cell in row] for row in cells]
-    return tabulate(coloured, tablefmt="plain", disable_numparse=True)  # as headers, tabulate would pad them
+        cells = _fitted(cells, fold)
+    return _grid([cells[0], *([_coloured(cell) for cell in row] for row in cells[1:])])
 
 
 def facts(pairs: Sequence[tuple[str, Any]]) -> str:
     """One line for each name and value that is not None."""
-    shown = [[name, value] for name, value in pairs if value is not None]
-    return table((), shown)
+    cells = [[name, _cell(value)] for name, value in pairs if value is not None]
+    if sys.stdout.isatty():
+        cells = _fitted(cells, fold=False)
+    return _grid([[name, _coloured(value)] for name, value in cells])
 
 
 def moment(seconds: float | None) -> str | None:
@@ -88,10 +92,34 @@ def _color() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def _cut(cells: list[list[str]]) -> list[list[str]]:
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _coloured(cell: str) -> str:
+    return click.style(cell, fg=COLORS[cell]) if cell in COLORS else cell
+
+
+def _grid(cells: list[list[str]]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(cells, tablefmt="plain", disable_numparse=True)  # given headers as such, tabulate would pad them
+
+
+def _fitted(cells: list[list[str]], fold: bool) -> list[list[str]]:
     used = sum(max(map(len, column)) + GAP for column in list(zip(*cells, strict=True))[:-1])
     room = max(shutil.get_terminal_size().columns - used, NARROWEST)
-    return [[*row[:-1], row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…"] for row in cells]
+    fit = _folded if fold else _cut
+    return [line for row in cells for line in (fit(row, room) if len(row[-1]) > room else [row])]
+
+
+def _cut(row: list[str], room: int) -> list[list[str]]:
+    return [[*row[:-1], row[-1][: room - 1] + "…"]]
+
+
+def _folded(row: list[str], room: int) -> list[list[str]]:
+    first, *more = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
+    return [[*row[:-1], first], *([*[""] * (len(row) - 1), line] for line in more)]
 
 
 def _queried(document: Any, query: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from opsctl import __version__
-from opsctl.cli.render import duration, size, table
+from opsctl.cli.render import duration, facts, size, table
 from opsctl.cli.root import COMMANDS, root
 from tests.functional.pipeline_world import Bench
 
@@ -104,6 +104,31 @@ def test_words_for_numbers() -> None:
         "3.2 MB",
         "5000.0 GB",
     ]
+
+
+def test_headers_and_names_of_facts_have_no_colour() -> None:
+    yellow, green = "\x1b[33mRUN\x1b[0m", "\x1b[32mSUCCEEDED\x1b[0m"
+    assert table(["STATUS", "RUN"], [["RUN", "a"]]) == f"STATUS  RUN\n{yellow}     a"
+    assert facts([("RUN", "a"), ("STATUS", "SUCCEEDED")]) == f"RUN     a\nSTATUS  {green}"
+
+
+def test_a_table_is_folded_where_all_of_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "made by nightly-7 (branch 1 of Base Model Training)"
+    rows = [["REUSED?", "Train Image Model", reason], ["?", "Evaluate", "named by --from"]]
+    whole = table(["ACTION", "STEP", "WHY"], rows, fold=True)
+    assert reason in whole
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert table(["ACTION", "STEP", "WHY"], rows, fold=True) == whole
+    monkeypatch.setenv("COLUMNS", "60")
+    assert (
+        table(["ACTION", "STEP", "WHY"], rows, fold=True)
+        == """\
+ACTION   STEP               WHY
+REUSED?  Train Image Model  made by nightly-7 (branch 1 of
+                            Base Model Training)
+?        Evaluate           named by --from"""
+    )
 
 
 def test_a_table_is_cut_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
