@@ -3,20 +3,10 @@
 locals {
   machine = "${var.name}-training"
 
-  # Map key `text` gives the state `Train Text Model`, the slug `train-text-model`, the skip key `train_text_model`, the
-  # hyperparameter group `text_model` and the channel `text` (opsctl/domain/names.py derives the same from the state).
-  _base_models = { for key, model in var.base_models : key => merge(model, {
-    title               = title(replace(key, "_", " "))
-    slug                = "train-${replace(key, "_", "-")}-model"
-    skip_key            = "train_${key}_model"
-    hyperparameters_key = "${key}_model"
-    script              = coalesce(model.script, "${key}.py")
-  }) }
-
-  _jobs = merge(local._base_models, {
-    sequence_model = merge(var.sequence_model, { script = coalesce(var.sequence_model.script, "sequence.py") })
+  _jobs = merge(local.base_models, {
+    sequence_model = local.sequence_model
     evaluate = merge(var.evaluate, {
-      metrics = coalesce(var.evaluate.metrics, toset([for model in concat(keys(var.base_models), ["average", "sequence"]) : "${model}_page_accuracy"]))
+      metrics = coalesce(var.evaluate.metrics, toset([for model in concat(keys(local.base_models), ["average", "sequence"]) : "${model}_page_accuracy"]))
       script  = coalesce(var.evaluate.script, "evaluate.py")
     })
   })
@@ -30,11 +20,11 @@ locals {
     state_timeout = job.max_runtime + 3600
   }) }
 
-  steps = concat(["fetch-preprocessed-data"], values(local._base_models)[*].slug, ["train-sequence-model", "evaluate"])
+  steps = concat(["fetch-preprocessed-data"], values(local.base_models)[*].slug, ["train-sequence-model", "evaluate"])
 
   hyperparameters = merge(
-    { for key, model in local._base_models : model.hyperparameters_key => model.hyperparameters },
-    { sequence_model = var.sequence_model.hyperparameters, evaluate = var.evaluate.hyperparameters },
+    { for key, model in local.base_models : model.hyperparameters_key => model.hyperparameters },
+    { sequence_model = local.sequence_model.hyperparameters, evaluate = var.evaluate.hyperparameters },
   )
 
   default_data_source = "s3://${module.storage.bucket}/${var.dataset}"
@@ -91,11 +81,11 @@ module "training" {
 
   name = local.machine
   definition = templatefile("${path.module}/definitions/training.asl.json.tftpl", {
-    base_models     = { for key in keys(local._base_models) : key => local.jobs[key] }
+    base_models     = { for key in keys(local.base_models) : key => local.jobs[key] }
     batch           = module.batch
     evaluate        = local.jobs["evaluate"]
     functions       = module.functions.arns
-    last_base_model = reverse(keys(local._base_models))[0]
+    last_base_model = reverse(keys(local.base_models))[0]
     machine         = local.machine
     partition       = module.storage.partition
     pipeline = {

@@ -4,12 +4,8 @@ mock_provider "aws" {
 }
 
 variables {
-  code = "./tests/terraform/code"
-  base_models = {
-    image          = {}
-    layout_boxes_2 = { hyperparameters = { epochs = "3" } }
-    text           = { instance = { type = "ml.m5.large" } }
-  }
+  code        = "./tests/terraform/code"
+  base_models = { layout_boxes_2 = { hyperparameters = { epochs = "3" } } }
 }
 
 # One entry more in the map is all that a fourth model takes.
@@ -48,13 +44,70 @@ run "a_fourth_model_is_one_map_entry" {
     condition     = output.opsctl.machines.training.hyperparameters.layout_boxes_2_model.epochs == "3"
     error_message = "the new model's hyperparameters must be known to opsctl"
   }
+  assert {
+    condition     = output.opsctl.machines.training.hyperparameters.text_model == local.shipped_base_models.text.hyperparameters && output.opsctl.machines.training.hyperparameters.image_model == local.shipped_base_models.image.hyperparameters
+    error_message = "the models that ship with the module must keep their hyperparameters"
+  }
+  assert {
+    condition     = local.jobs.layout_boxes_2.resources == { InstanceCount = 1, InstanceType = "ml.g5.xlarge", VolumeSizeInGB = 30 } && local.jobs.layout_boxes_2.max_runtime == 14400
+    error_message = "what an entry leaves out must have its default"
+  }
 }
 
-run "one_model_is_enough" {
+run "an_entry_changes_only_what_it_names" {
   command = plan
 
   variables {
-    base_models = { text = {} }
+    base_models = {
+      image = {}
+      text = {
+        hyperparameters = { epochs = "9", ngrams = null, words = "5" }
+        instance        = { count = 2 }
+        max_runtime     = 600
+      }
+    }
+    sequence_model = { hyperparameters = { epochs = "40" } }
+  }
+
+  assert {
+    condition     = output.opsctl.machines.training.steps == ["fetch-preprocessed-data", "train-image-model", "train-text-model", "train-sequence-model", "evaluate"]
+    error_message = "entries for models that ship with the module must not add any"
+  }
+  assert {
+    condition     = output.opsctl.machines.training.hyperparameters.image_model == local.shipped_base_models.image.hyperparameters
+    error_message = "an empty entry must change nothing"
+  }
+  assert {
+    condition = output.opsctl.machines.training.hyperparameters.text_model == {
+      batch_size     = "64"
+      buckets        = "16384"
+      cycle_length   = "6"
+      dropout        = "0.3"
+      embedding_size = "32"
+      epochs         = "9"
+      folds          = "3"
+      max_lr         = "0.1"
+      min_lr         = "0.005"
+      seed           = "1"
+      words          = "5"
+    }
+    error_message = "hyperparameters must be changed, added and removed one by one"
+  }
+  assert {
+    condition     = local.jobs.text.resources == { InstanceCount = 2, InstanceType = "ml.m5.xlarge", VolumeSizeInGB = 30 } && local.jobs.text.max_runtime == 600
+    error_message = "the instance must be changed field by field"
+  }
+  assert {
+    condition     = output.opsctl.machines.training.hyperparameters.sequence_model == merge(local.shipped_sequence_hyperparameters, { epochs = "40" })
+    error_message = "the sequence model's hyperparameters must be changed one by one as well"
+  }
+}
+
+run "null_removes_a_model_and_one_is_enough" {
+  command = plan
+
+  variables {
+    base_models = { image = null }
   }
 
   assert {
@@ -67,7 +120,7 @@ run "sixteen_models_with_the_longest_names" {
   command = plan
 
   variables {
-    base_models = { for number in range(10, 26) : "a_model_number_o${number}" => { script = "text.py" } }
+    base_models = merge({ image = null, text = null }, { for number in range(10, 26) : "a_model_number_o${number}" => { script = "text.py" } })
   }
 
   assert {
@@ -81,6 +134,7 @@ run "values_cannot_break_the_definition" {
 
   variables {
     base_models = {
+      image = null
       text = {
         environment     = { QUOTE = "\"}],\n\\ $${x} %%{y}" }
         hyperparameters = { "odd \"key\"" = "odd \\ value" }

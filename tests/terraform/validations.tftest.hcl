@@ -9,7 +9,7 @@ run "refused_1" {
   command = plan
 
   variables {
-    base_models    = {}
+    base_models    = { image = null, text = null }
     batch          = { timeout = 59 }
     dataset        = "runs/sample/"
     evaluate       = { instance = { type = "m5.large" } }
@@ -26,7 +26,7 @@ run "refused_2" {
   command = plan
 
   variables {
-    base_models    = { for number in range(17) : "m${number}" => { script = "text.py" } }
+    base_models    = { for number in range(15) : "m${number}" => { script = "text.py" } }
     batch          = { attempts = 11 }
     dataset        = "datasets/sample"
     evaluate       = { max_runtime = 1 }
@@ -91,11 +91,21 @@ run "refused_7" {
   expect_failures = [var.base_models]
 }
 
+run "refused_8" {
+  command = plan
+
+  variables {
+    base_models = { txt = null }
+  }
+
+  expect_failures = [var.base_models]
+}
+
 run "refused_a_script_that_is_not_there" {
   command = plan
 
   variables {
-    base_models = { text = {}, layout = {} }
+    base_models = { layout = {} }
   }
 
   expect_failures = [var.code]
