@@ -182,6 +182,21 @@ def test_prepare_run_refuses_what_opsctl_did_not_start(clone: Clone, demo: subpr
     assert "Fetch Preprocessed Data" not in states(clone, "by-hand")
 
 
+def test_destroy_leaves_nothing(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
+    """With every run's objects in the bucket; what AWS itself leaves of a service that was used does not count."""
+    program = [clone.sandbox / "bin" / "terraform", "destroy", "-auto-approve", "-no-color"]
+    destroyed = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=180)
+    assert destroyed.returncode == 0, destroyed.stderr
+    roles = [role["RoleName"] for role in clone.client("iam").list_roles()["Roles"]]
+    assert [role for role in roles if not role.startswith("AWSServiceRole")] == []
+    assert clone.client("s3").list_buckets()["Buckets"] == []
+    assert clone.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    assert clone.client("lambda").list_functions()["Functions"] == []
+    assert clone.client("sns").list_topics()["Topics"] == []
+    assert clone.client("batch").describe_job_queues()["jobQueues"] == []
+    assert clone.client("events").list_rules(NamePrefix="documents")["Rules"] == []
+
+
 def test_a_second_demo_interrupted_leaves_no_process(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
     process = clone.start("demo")
     deadline = time.monotonic() + 120
