@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from opsctl.cli.render import duration, size, table
@@ -35,7 +36,7 @@ def plan_document(plan: RerunPlan, name: str) -> dict[str, Any]:
         "steps": [_step(step) for step in plan.steps],
         "input": dict(plan.input),
         "changes": [
-            {"path": change.path, "before": _value(change.before), "after": _value(change.after)}
+            {"path": change.path} | {name: _value(getattr(change, name)) for name in ("before", "default", "after")}
             for change in plan.changes
         ],
         "warnings": list(plan.warnings),
@@ -60,8 +61,17 @@ def _why(step: PlannedStep) -> str:
 
 
 def _shown(change: Change) -> str:
-    before, after = ("nothing" if value is ABSENT else repr(value) for value in (change.before, change.after))
-    return f"{before} -> {after}"
+    before, default, after = map(_text, (change.before, change.default, change.after))
+    return f"{before if change.default is ABSENT else f'{default} (default)'} -> {after}"
+
+
+def _text(value: Any) -> str:
+    """A value of the input in as few letters as are plain: 1e6, which JSON makes 1000000.0, is 1000000."""
+    if value is ABSENT:
+        return "nothing"
+    if isinstance(value, str) and value.isprintable() and value:
+        return value
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else json.dumps(value, ensure_ascii=False)
 
 
 def _step(step: PlannedStep) -> dict[str, Any]:

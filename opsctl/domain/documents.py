@@ -13,11 +13,13 @@ from opsctl.errors import UsageError
 
 @dataclass(frozen=True)
 class Change:
-    """A leaf that differs between two documents; ABSENT where one has none."""
+    """A leaf that differs between two documents; ABSENT where one has none. `default` is what counted in place of
+    an absent `before`, where that is known."""
 
     path: str
     before: Any
     after: Any
+    default: Any = ABSENT
 
 
 def value_at(document: Any, path: Iterable[str]) -> Any:

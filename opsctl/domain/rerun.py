@@ -15,12 +15,12 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsctl.asl.history import RunHistory
-from opsctl.domain.conditions import Setting
-from opsctl.domain.documents import Change, changes, holds, merged, with_settings
+from opsctl.domain.conditions import ABSENT, Setting
+from opsctl.domain.documents import Change, changes, holds, merged, value_at, with_settings
 from opsctl.domain.guards import Pipeline, Step
 from opsctl.domain.names import skip_key, slug
 from opsctl.domain.results import StepResult, setup_of, step_result
@@ -148,7 +148,7 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
     document = with_settings(after, _guard_settings(source.pipeline, steps))
     document["rerun"] = {"from": [step.name for step in named], "of": source.run, "root": root}
     warnings = tuple(_warnings(source, steps, after))
-    return RerunPlan(source.run, root, steps, document, tuple(changes(before, after)), warnings)
+    return RerunPlan(source.run, root, steps, document, tuple(_changes(source, before, after)), warnings)
 
 
 def choose_steps(pipeline: Pipeline, wanted: Sequence[str]) -> tuple[Step, ...]:
@@ -280,6 +280,19 @@ def _changed_input(before: Mapping[str, Any], pipeline: Pipeline, request: Reque
         if path[0] in OWN_KEYS or path in guarded:
             raise UsageError(f"{'.'.join(path)} is decided by the plan", "say with --from which steps run")
     return with_settings(merged(before, request.merge), request.settings)
+
+
+def _changes(source: Source, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """What differs between the inputs. Where the source's was silent, its setup step, or a default, decided."""
+    setup = setup_of(source.histories[source.run])
+    data = setup.data_source if setup else source.default_data_source
+    decided = {
+        "hyperparameters": setup.hyperparameters if setup else source.defaults,
+        "data": {"source": ABSENT if data is None else data},
+    }
+    for change in changes(before, after):
+        silent = change.before is ABSENT
+        yield replace(change, default=value_at(decided, change.path.split("."))) if silent else change
 
 
 def _guard_settings(pipeline: Pipeline, steps: Sequence[PlannedStep]) -> list[Setting]:

@@ -35,7 +35,7 @@ RUN     Train Sequence Model                named by --from
 RUN     Evaluate                            comes after Train Sequence Model
 ALWAYS  Notify Success                      has no guard in the definition
 
-change: hyperparameters.sequence_model.max_lr: 1000000.0 -> 0.01
+change: hyperparameters.sequence_model.max_lr: 1000000 -> 0.01
 
 saves 1 min 42 s of work, copies 5 objects (381 B); plan """
 MODELS = {
@@ -172,6 +172,29 @@ def test_bad_requests_start_and_copy_nothing(failed: Bench, words: tuple[str, ..
         assert result.stderr.splitlines()[0] == f"error: {message}"
     assert failed.world.keys("") == before
     assert len(failed.states.executions) == 1
+
+
+def test_a_change_is_shown_beside_what_it_changes(failed: Bench) -> None:
+    words = ["rerun", "--from", FETCH, "--dry-run", "--set", "data.source=s3://documents/datasets/july/"]
+    for setting in ("image_model.epochs=4", "image_model.max_lr=1e-05", "sequence_model.max_lr=0.5",
+                    "text_model.max_lr=1e2"):  # fmt: skip
+        words += ["--set", f"hyperparameters.{setting}"]
+    result = failed.opsctl(*words)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [line for line in result.stdout.splitlines() if line.startswith("change: ")]
+    defaults = failed.connection.machine.hyperparameters
+    image, text = defaults["image_model"], defaults["text_model"]
+    assert lines == [
+        f"change: data.source: s3://{BUCKET}/datasets/sample/ (default) -> s3://documents/datasets/july/",
+        f"change: hyperparameters.image_model.epochs: {image['epochs']} (default) -> 4",
+        f"change: hyperparameters.image_model.max_lr: {image['max_lr']} (default) -> 1e-05",
+        "change: hyperparameters.sequence_model.max_lr: 1000000 -> 0.5",
+        f"change: hyperparameters.text_model.max_lr: {text['max_lr']} (default) -> 100",
+    ]
+    document = json.loads(failed.opsctl(*words, "-o", "json", "--query", "changes[1]").stdout)
+    assert document == {
+        "path": "hyperparameters.image_model.epochs", "before": None, "default": image["epochs"], "after": 4,
+    }  # fmt: skip
 
 
 def test_a_running_run_is_refused(bench: Bench) -> None:
