@@ -22,6 +22,12 @@ locals {
 
   steps = concat(["fetch-preprocessed-data"], values(local.base_models)[*].slug, ["train-sequence-model", "evaluate"])
 
+  # Whose results each step reads: what it is given as channels in the definition.
+  needs = merge({ for model in local.base_models : model.slug => ["fetch-preprocessed-data"] }, {
+    train-sequence-model = concat(["fetch-preprocessed-data"], values(local.base_models)[*].slug)
+    evaluate             = concat(["fetch-preprocessed-data"], values(local.base_models)[*].slug, ["train-sequence-model"])
+  })
+
   hyperparameters = merge(
     { for key, model in local.base_models : model.hyperparameters_key => model.hyperparameters },
     { sequence_model = local.sequence_model.hyperparameters, evaluate = var.evaluate.hyperparameters },
@@ -93,6 +99,7 @@ module "training" {
       code_prefix         = module.storage.code_prefix
       default_data_source = local.default_data_source
       hyperparameters     = local.hyperparameters
+      needs               = local.needs
       steps               = local.steps
     }
     sequence_model = local.jobs["sequence_model"]

@@ -26,7 +26,8 @@ class InvalidRunInput(Exception):  # noqa: N818 - Step Functions shows the name 
 
 def handler(event, _context):
     run_input, pipeline = event["input"], event["pipeline"]
-    found = problems(run_input, steps=pipeline["steps"], hyperparameters=pipeline["hyperparameters"])
+    needs = pipeline.get("needs")  # a redriven run may walk a definition from before there were any
+    found = problems(run_input, steps=pipeline["steps"], hyperparameters=pipeline["hyperparameters"], needs=needs)
     if found:
         raise InvalidRunInput("\n".join(found))
     s3, source = boto3.client("s3"), _folder(run_input.get("data", {}).get("source", pipeline["default_data_source"]))

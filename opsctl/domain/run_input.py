@@ -9,7 +9,7 @@
 Every part is optional; `{}` is a full run on the default data set. Unknown keys are refused, each with the nearest
 known one: a misspelt hyperparameter that is silently ignored costs GPU hours, and so does a value that the job cannot
 read once the jobs before it are paid for. A step in `reuse` must be skipped, or its
-own result and the reused one would compete.
+own result and the reused one would compete; and a skipped step whose result a step that runs needs must be in `reuse`.
 
 The same check runs twice: in `opsctl` before a run is started, and in the machine's first step, because anything may
 start an execution. `run-input.schema.json` says the same to other tools.
@@ -33,11 +33,18 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f]*")
 
 
-def problems(document: Any, *, steps: Collection[str], hyperparameters: Mapping[str, Mapping[str, str]]) -> list[str]:
+def problems(
+    document: Any,
+    *,
+    steps: Collection[str],
+    hyperparameters: Mapping[str, Mapping[str, str]],
+    needs: Mapping[str, Collection[str]] | None = None,
+) -> list[str]:
     """What is wrong with a run input, one line each; empty if nothing is.
 
     `steps` are the slugs of the machine's steps; `hyperparameters` holds, per group (`text_model`), the defaults, whose
     keys are the known ones. Where a default is a number, or true or false, a value must be one too.
+    `needs` says, for each step, whose results it reads; without it nothing is said of skipped steps that are needed.
     """
     if not isinstance(document, dict):
         return [f"the run input must be an object, not {_kind(document)}"]
@@ -52,6 +59,8 @@ def problems(document: Any, *, steps: Collection[str], hyperparameters: Mapping[
         found += _reuse(document["reuse"], steps, document.get("skip"))
     if "rerun" in document:
         found += _rerun(document["rerun"])
+    if not found and needs:
+        found += _lacking(document.get("skip", {}), document.get("reuse", {}), steps, needs)
     return found
 
 
@@ -126,6 +135,18 @@ def _reuse(value: Any, steps: Collection[str], skip: Any) -> Iterator[str]:
         yield from _reuse_entry(entry, f"reuse.{step}")
         if not (isinstance(skip, dict) and skip.get(skip_key(step)) is True):
             yield f"reuse.{step}: the step is not skipped; set skip.{skip_key(step)} to true, or drop the entry"
+
+
+def _lacking(
+    skip: Mapping[str, bool], reuse: Collection[str], steps: Collection[str], needs: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    """Steps that make no result in this run though another one reads it: the run would fail there, hours later."""
+    running = [step for step in steps if not skip.get(skip_key(step))]
+    for step in steps:
+        readers = [reader for reader in running if step in needs.get(reader, ())]
+        if step not in running and step not in reuse and readers:
+            remedy = f"say in reuse.{step} where it lies, or skip what reads it as well"
+            yield f"skip.{skip_key(step)}: {', '.join(readers)} would lack its result; {remedy}"
 
 
 def _reuse_entry(value: Any, path: str) -> Iterator[str]:

@@ -32,6 +32,10 @@ PIPELINE = {
     "code_prefix": "code/",
     "default_data_source": f"s3://{BUCKET}/datasets/sample/",
     "hyperparameters": {"evaluate": {}, "text_model": {"epochs": "6", "max_lr": "0.02"}},
+    "needs": {
+        "train-text-model": ["fetch-preprocessed-data"],
+        "evaluate": ["fetch-preprocessed-data", "train-text-model"],
+    },
     "steps": ["fetch-preprocessed-data", "train-text-model", "evaluate"],
 }
 
@@ -154,6 +158,13 @@ def test_bad_input_is_refused_with_every_problem_before_anything_is_written(buck
         "skip.train_txt_model: unknown key; the nearest known key is train_text_model",
     ]
     assert below(bucket, "runs/") == {}
+
+
+def test_a_skipped_step_whose_result_is_needed_is_refused_before_anything_is_paid_for(bucket):
+    with pytest.raises(prepare_run.InvalidRunInput, match=r"^skip.train_text_model: evaluate would lack its result; "):
+        prepare({"skip": {"train_text_model": True}})
+    assert below(bucket, "runs/") == {}
+    assert prepare({"skip": {"train_text_model": True, "evaluate": True}})["name"] == "nightly-7"
 
 
 @pytest.mark.parametrize("run_input", [[], "x", None, 1])

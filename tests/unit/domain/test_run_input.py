@@ -97,6 +97,37 @@ def test_a_value_of_its_defaults_kind_is_taken(key, value):
     assert problems({"hyperparameters": {"g": {key: value}}}, steps=[], hyperparameters={"g": DEFAULTS}) == []
 
 
+FETCH, IMAGE, SEQUENCE = STEPS
+NEEDS = {IMAGE: [FETCH], SEQUENCE: [FETCH, IMAGE]}
+
+
+def lacking(skipped, reused=()):
+    uri = "s3://bucket/runs/a/x/"
+    document = {
+        "skip": {skip_key(step): step in skipped for step in STEPS},
+        "reuse": {step: {"run": "a", "uri": uri} for step in reused},
+    }
+    return problems(document, steps=STEPS, hyperparameters=HYPERPARAMETERS, needs=NEEDS)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "readers"),
+    [(IMAGE, "train-sequence-model"), (FETCH, "train-image-model, train-sequence-model")],
+)
+def test_a_skipped_step_whose_result_is_needed_must_be_reused(skipped, readers):
+    remedy = f"say in reuse.{skipped} where it lies, or skip what reads it as well"
+    assert lacking([skipped]) == [f"skip.{skip_key(skipped)}: {readers} would lack its result; {remedy}"]
+    assert lacking([skipped], reused=[skipped]) == []
+
+
+@pytest.mark.parametrize(
+    ("skipped", "reused"),
+    [([], []), ([SEQUENCE], []), ([IMAGE, SEQUENCE], []), (STEPS, []), ([FETCH, IMAGE], [FETCH, IMAGE])],
+)
+def test_a_skipped_step_that_nothing_reads_needs_no_result(skipped, reused):
+    assert lacking(skipped, reused) == []
+
+
 def test_all_problems_are_reported_at_once():
     assert len(check({"dada": {}, "skip": {"train_text_model": 1}, "data": 1})) == 4
 
