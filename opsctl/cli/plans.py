@@ -26,15 +26,18 @@ def plan_text(plan: RerunPlan, name: str) -> str:
     return "\n\n".join(parts)
 
 
-def plan_document(plan: RerunPlan, name: str) -> dict[str, Any]:
-    """The plan as JSON; `hash` is the same for the same request on the same world, whatever the name."""
+def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
+    """The plan as JSON, for a new run of that name and prefix in S3, with the very input that it is started with.
+
+    `hash` is the same for the same request on the same world, whatever the name.
+    """
     return {
         "run": name,
         "of": plan.source,
         "root": plan.root,
         "hash": plan.hash,
         "steps": [_step(step) for step in plan.steps],
-        "input": dict(plan.input),
+        "input": plan.input_for(prefix),
         "changes": [
             {"path": change.path} | {name: _value(getattr(change, name)) for name in ("before", "default", "after")}
             for change in plan.changes

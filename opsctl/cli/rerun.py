@@ -61,11 +61,12 @@ def rerun(
     plan = reruns.plan(connection, source, Request(steps, settings, document or {}))
     shown_name = reruns.likely_name(connection, plan, name)
     if dry_run:
-        emit(invocation, plan_document(plan, shown_name), plan_text(plan, shown_name))
+        document = plan_document(plan, shown_name, connection.prefix(shown_name).uri)
+        emit(invocation, document, plan_text(plan, shown_name))
         return
     _agree(invocation, plan_text(plan, shown_name), yes)
     made = _carry_out(connection, plan, name)
-    more = {"plan": plan_document(plan, made.run.name)}
+    more = {"plan": plan_document(plan, made.run.name, connection.prefix(made.run.name).uri)}
     if wait:
         context.exit(follow(invocation, connection, made.run, timeout, more))
     context.exit(announce(invocation, made.run, more))

@@ -73,6 +73,9 @@ def test_the_plan_is_shown_and_nothing_happens(failed: Bench) -> None:
         102,
     )
     assert plan["copies"] == {"objects": 5, "bytes": 381}
+    assert failed.opsctl("rerun", "--from", SEQUENCE, *BETTER, "--yes").exit_code == 0
+    assert plan["input"] == failed.input_of("nightly-7-r1")
+    assert sorted(plan["input"]["reuse"]) == ["fetch-preprocessed-data", "train-image-model", "train-text-model"]
     assert plan["steps"][2] == {
         "step": IMAGE, "slug": "train-image-model", "action": "REUSE", "reason": "made by nightly-7",
         "branch": [{"state": "Base Model Training", "branch": 0}], "seconds": 60, "made_by": "nightly-7",
