@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -84,6 +85,10 @@ def main() -> int:
     parser.add_argument("--states", type=int, default=1000, help="length of the chain (default 1000)")
     parser.add_argument("--rounds", type=int, default=5, help="walks of ours; the best counts (default 5)")
     options = parser.parse_args()
+    # Nothing of the user's own configuration: an endpoint in it would be called instead of moto.
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    for name in [name for name in os.environ if name == "AWS_PROFILE" or name.startswith("AWS_ENDPOINT_URL")]:
+        del os.environ[name]
     text = definition(options.states)
     theirs = moto(text, options.states)
     walk, whole = ours(text, options.states, options.rounds)

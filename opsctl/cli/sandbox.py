@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import click
 
 from opsctl import config
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.render import emit, table
 from opsctl.errors import FAILED, ConfigurationError
 
 
@@ -38,15 +39,20 @@ def sandbox() -> None:
 @click.option(
     "--stopped-jobs",
     type=click.Choice(["succeed", "fail"]),
+    envvar="OPSCTL_SANDBOX_STOPPED",
     help="What a waiting state makes of a training job that ended Stopped. Default: OPSCTL_SANDBOX_STOPPED or succeed.",
 )
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
+    envvar="OPSCTL_SANDBOX_GRACE",
     help="Time from SIGTERM to SIGKILL for a stopped training job. Default: OPSCTL_SANDBOX_GRACE or 120, as on AWS.",
 )
-def up(directory: Path | None, port: int | None, stopped_jobs: str | None, grace: float | None) -> None:
+@click.pass_context
+def up(
+    context: click.Context, directory: Path | None, port: int | None, stopped_jobs: str | None, grace: float | None
+) -> None:
     """Start the sandbox, unless it is up already, and print its URL.
 
     \b
@@ -65,7 +71,7 @@ def up(directory: Path | None, port: int | None, stopped_jobs: str | None, grace
     else:
         _talk(f"The sandbox is up, in {_shown(place)} ({time.monotonic() - began:.1f} s).")
     _prepare_terraform(place, server)
-    click.echo(server["url"])
+    emit(context.ensure_object(Invocation), server, server["url"])
 
 
 @sandbox.command()
@@ -83,9 +89,8 @@ def down(directory: Path | None) -> None:
 
 @sandbox.command()
 @_directory_option
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", help="Format. Default: table.")
 @click.pass_context
-def status(context: click.Context, directory: Path | None, output: str) -> None:
+def status(context: click.Context, directory: Path | None) -> None:
     """Say whether the sandbox is up, where, and what runs in it. Exit code 1 if it is down."""
     from opsctl import sandbox as service
 
@@ -93,10 +98,11 @@ def status(context: click.Context, directory: Path | None, output: str) -> None:
     server = service.status(place)
     jobs = service.jobs(place) if server else []
     report = {"status": "up" if server else "down", "directory": str(place), **(server or {}), "jobs": jobs}
-    if output == "json":
-        click.echo(json.dumps(report, indent=2))
+    invocation = context.ensure_object(Invocation)
+    if server or invocation.wants_json:
+        emit(invocation, report, _report_text(report, place) if server else "")
     else:
-        _print_report(report, place)
+        _talk(f"No sandbox is up in {_shown(place)}. Start one: opsctl sandbox up")
     context.exit(0 if server else FAILED)
 
 
@@ -129,17 +135,12 @@ def _prepare_terraform(place: Path, server: dict[str, Any]) -> None:
     try:
         workspace = provision.prepare_workspace(place, module, service.environment(server))
     except ConfigurationError as error:
-        _talk(f"No Terraform here: {error.message}. {error.hint or ''}")
+        _talk(f"The sandbox has no Terraform: {error.message}; {error.hint}")
         return
     _talk(f"Terraform of the sandbox: {_shown(workspace.program)} init, then apply.")
 
 
-def _print_report(report: dict[str, Any], place: Path) -> None:
-    from opsctl.cli.render import table
-
-    if report["status"] == "down":
-        _talk(f"No sandbox is up in {_shown(place)}. Start one: opsctl sandbox up")
-        return
+def _report_text(report: dict[str, Any], place: Path) -> str:
     messages = sorted((place / "mailbox").glob("*.txt"))
     rows = [
         ["url", report["url"]],
@@ -151,7 +152,7 @@ def _print_report(report: dict[str, Any], place: Path) -> None:
         ["mailbox", f"{len(messages)} message{'' if len(messages) == 1 else 's'} in {_shown(place / 'mailbox')}"],
         *[["job", f"{job['kind']} {job['name']} (process {job['pid']})"] for job in report["jobs"]],
     ]
-    click.echo(table(["SANDBOX", "UP"], rows))
+    return table(["SANDBOX", "UP"], rows)
 
 
 def _shown(path: Path) -> str:

@@ -41,16 +41,15 @@ def up(
 ) -> dict[str, Any]:
     """Start the server unless one is up, and return its server.json once it answers.
 
-    `port` None takes a free one. `stopped_jobs` ("succeed" or "fail") is what a `.sync` task answers for a training
-    job that ended Stopped; None reads OPSCTL_SANDBOX_STOPPED, default "succeed". `grace` is the time in seconds from
-    SIGTERM to SIGKILL for a stopped training job; None reads OPSCTL_SANDBOX_GRACE, default 120 as on AWS.
-    Raises ConfigurationError (port in use, moto not installed), RefusedError (another server is up on another port,
-    foreign directory), OpsError (the server died; its log says why).
+    `port` None takes a free one. `stopped_jobs` ("succeed", the default, or "fail") is what a `.sync` task answers for
+    a training job that ended Stopped. `grace` is the time in seconds from SIGTERM to SIGKILL for a stopped training
+    job, by default 120 as on AWS. Raises ConfigurationError (port in use, moto not installed), RefusedError (the server
+    that is up was started otherwise, foreign directory), OpsError (the server died; its log says why).
     """
     place = SandboxDirectory(directory.absolute())
     running = status(place.root)
     if running is not None:
-        return _same_port(running, port)
+        return _as_asked(running, {"port": port, "stopped_jobs": stopped_jobs, "grace": grace})
     fresh = not place.root.exists()
     place.create()
     # What a killed server left: its announcement and its jobs' directories are worth nothing.
@@ -59,8 +58,8 @@ def up(
     answer = _launch(
         place,
         *("--port", str(port or 0)),
-        *("--stopped-jobs", stopped_jobs or os.environ.get("OPSCTL_SANDBOX_STOPPED") or "succeed"),
-        *("--grace", str(grace if grace is not None else os.environ.get("OPSCTL_SANDBOX_GRACE") or 120)),
+        *("--stopped-jobs", stopped_jobs or "succeed"),
+        *("--grace", str(120 if grace is None else grace)),
     )
     if "error" not in answer:
         return answer
@@ -88,11 +87,14 @@ def down(directory: Path) -> bool:
     return True
 
 
-def _same_port(running: dict[str, Any], port: int | None) -> dict[str, Any]:
-    if port is not None and port != running["port"]:
-        raise RefusedError(
-            f"the sandbox is up on port {running['port']}, not {port}", "end it first: opsctl sandbox down"
-        )
+def _as_asked(running: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """The server that is up, if it is the one that was asked for."""
+    for name, value in asked.items():
+        if value is not None and value != running.get(name):
+            raise RefusedError(
+                f"the sandbox is up with {name.replace('_', ' ')} {running.get(name)}, not {value}",
+                "end it first: opsctl sandbox down",
+            )
     return running
 
 

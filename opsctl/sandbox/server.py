@@ -101,6 +101,8 @@ def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
         "region": world.region,
         "account": world.account,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "stopped_jobs": options.stopped_jobs,
+        "grace": options.grace,
     }
     place.write_server(document)
     _report(options.ready_fd, document)

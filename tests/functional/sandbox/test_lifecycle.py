@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from opsctl import sandbox
-from opsctl.cli.sandbox import sandbox as command
+from opsctl.cli.root import root
 from opsctl.errors import ConfigurationError, RefusedError
 from tests.functional.sandbox.cloud import Cloud, alive, task, wait_for
 
@@ -45,8 +45,10 @@ def test_up_is_quick_and_up_twice_is_up_once(place: Path) -> None:
     assert time.monotonic() - began < 5
     assert json.loads((place / "server.json").read_text()) == server == sandbox.status(place) == sandbox.up(place)
     assert server["url"] == f"http://127.0.0.1:{server['port']}"
-    with pytest.raises(RefusedError, match="the sandbox is up on port"):
+    with pytest.raises(RefusedError, match="the sandbox is up with port"):
         sandbox.up(place, server["port"] + 1)
+    with pytest.raises(RefusedError, match="the sandbox is up with stopped jobs succeed, not fail"):
+        sandbox.up(place, stopped_jobs="fail")
 
 
 def test_down_twice_is_down_once(place: Path) -> None:
@@ -162,7 +164,7 @@ def test_browsers_are_turned_away(cloud: Cloud, header: tuple[str, str]) -> None
 
 def test_the_commands(place: Path) -> None:
     def run(*words: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(command, [words[0], "--dir", str(place), *words[1:]])
+        result = CliRunner().invoke(root, ["sandbox", words[0], "--dir", str(place), *words[1:]])
         return result.exit_code, result.stdout, result.stderr
 
     assert run("status") == (1, "", f"No sandbox is up in {place}. Start one: opsctl sandbox up\n")
@@ -178,7 +180,7 @@ def test_the_commands(place: Path) -> None:
 
 def test_env_turns_a_shell_to_the_sandbox(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "https://sts.example.com")
-    result = CliRunner().invoke(command, ["env", "--dir", str(cloud.directory)])
+    result = CliRunner().invoke(root, ["sandbox", "env", "--dir", str(cloud.directory)])
     lines = result.stdout.splitlines()
     assert "unset AWS_PROFILE" in lines
     assert "unset AWS_ENDPOINT_URL_STS" in lines
