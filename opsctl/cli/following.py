@@ -11,27 +11,29 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, moment
 from opsctl.errors import FAILED, OK
-from opsctl.operations.runs import Outcome, Progress, wait
+from opsctl.operations.runs import Outcome, Progress, Started, wait
 
 if TYPE_CHECKING:
-    from opsctl.domain.runs import Run
     from opsctl.operations.connection import Connection
 
 PLAIN = re.compile(r"[\w .,:()?-]+")  # safe between double quotes
 
 
-def announce(invocation: Invocation, run: Run, more: dict[str, Any]) -> int:
+def announce(invocation: Invocation, started: Started, more: dict[str, Any]) -> int:
     """Name the run and say how to look at it; the exit code."""
-    click.echo(f"started {run.name}; look at it: opsctl status {run.name}", err=True)
+    run = started.run
+    said = f"{run.name} is already running, with this very input" if started.resumed else f"started {run.name}"
+    click.echo(f"{said}; look at it: opsctl status {run.name}", err=True)
     emit(invocation, {"run": run.name, "arn": run.arn, "status": run.status, **more}, run.name)
     return OK
 
 
 def follow(
-    invocation: Invocation, connection: Connection, run: Run, timeout: float | None, more: dict[str, Any]
+    invocation: Invocation, connection: Connection, started: Started, timeout: float | None, more: dict[str, Any]
 ) -> int:
     """Wait for the run with a line for each thing that happens; the exit code is the run's outcome."""
-    click.echo(f"following {run.name}", err=True)
+    run = started.run
+    click.echo(f"following {run.name}" + (", which is already running" if started.resumed else ""), err=True)
     try:
         outcome = wait(connection, run, _tell, timeout)
     except KeyboardInterrupt:

@@ -68,19 +68,16 @@ def rerun(
     made = _carry_out(connection, plan, name)
     more = {"plan": plan_document(plan, made.run.name, connection.prefix(made.run.name).uri)}
     if wait:
-        context.exit(follow(invocation, connection, made.run, timeout, more))
-    context.exit(announce(invocation, made.run, more))
+        context.exit(follow(invocation, connection, made, timeout, more))
+    context.exit(announce(invocation, made, more))
 
 
-def _carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> reruns.Rerun:
+def _carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> runs.Started:
     try:
-        made = reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
+        return reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
     except KeyboardInterrupt:
         click.echo("\ninterrupted; the same command again goes on from here", err=True)
         raise
-    if made.resumed:
-        click.echo(f"{made.run.name} is the run of this very plan, and already under way", err=True)
-    return made
 
 
 def _agree(invocation: Invocation, shown: str, yes: bool) -> None:

@@ -37,7 +37,7 @@ def start(
     """
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
-    run = runs.start(connection, runs.StartRequest(document or {}, settings, name))
+    started = runs.start(connection, runs.StartRequest(document or {}, settings, name))
     if wait:
-        context.exit(follow(invocation, connection, run, timeout, {}))
-    context.exit(announce(invocation, run, {}))
+        context.exit(follow(invocation, connection, started, timeout, {}))
+    context.exit(announce(invocation, started, {}))

@@ -13,7 +13,6 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, cast
 
 from opsctl.asl.history import RunHistory, read_history
@@ -25,7 +24,7 @@ from opsctl.domain.rerun import PlannedStep, Request, RerunPlan, Result, Source,
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
-from opsctl.operations.runs import check_input, in_one_line, input_document, input_problems, refuse_running
+from opsctl.operations.runs import Started, check_input, in_one_line, input_document, input_problems, refuse_running
 
 CODE = "code/"
 NOT_COPIED = "checkpoints/"  # of use only to the job that wrote them, and a consumer would download them
@@ -33,14 +32,6 @@ ARTIFACT = "/output/model.tar.gz"
 THREADS = 8
 
 OnProgress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """The run that a plan became; `resumed` if an earlier execution of the same plan had begun it."""
-
-    run: Run
-    resumed: bool
 
 
 def plan(connection: Connection, run: Run, request: Request) -> RerunPlan:
@@ -56,16 +47,16 @@ def plan(connection: Connection, run: Run, request: Request) -> RerunPlan:
     return made
 
 
-def execute(connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress) -> Rerun:
+def execute(connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress) -> Started:
     """Claim a name, copy, verify, start. Raises RefusedError: the name is taken, or a reused result has changed."""
     name, running = _claimed(connection, made, name)
     if running is not None:
-        return Rerun(running, resumed=True)
+        return Started(running, resumed=True)
     for step in made.reused:
         _copy(connection, step, connection.prefix(name, step.slug), on_progress)
     document = made.input_for(connection.prefix(name).uri)
     arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
-    return Rerun(Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now()), resumed=False)
+    return Started(Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now()), resumed=False)
 
 
 # What a plan is made from

@@ -35,6 +35,14 @@ class StartRequest:
 
 
 @dataclass(frozen=True)
+class Started:
+    """The run that a request became; `resumed` if the same request had started it before, and it goes on."""
+
+    run: Run
+    resumed: bool
+
+
+@dataclass(frozen=True)
 class StepStatus:
     """One step of a run. Times are seconds since the epoch, `seconds` how long it took, or has been going, in all its
     attempts; `note` says where a reused result comes from."""
@@ -84,14 +92,19 @@ class Outcome:
         return self.status == SUCCEEDED
 
 
-def start(connection: Connection, request: StartRequest) -> Run:
-    """Check the run input and start a run. Raises UsageError before anything starts, RefusedError for a name in use."""
+def start(connection: Connection, request: StartRequest) -> Started:
+    """Check the run input and start a run. The same name and input again, while that run goes on, is the same run.
+
+    Raises UsageError before anything starts, RefusedError for a name in use.
+    """
     document = with_settings(request.document, request.settings)
     check_input(connection, document)
     name = _new_name(connection.aws.now()) if request.name is None else request.name
     check_execution_name(name)
+    earlier = None if request.name is None else connection.states.find(connection.machine.arn, name)
     arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
-    return Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now())
+    run = earlier or Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now())
+    return Started(run, resumed=earlier is not None)
 
 
 def check_input(connection: Connection, document: Mapping[str, Any]) -> None:

@@ -293,7 +293,7 @@ class Crashing:
         return changing
 
 
-def rerun(bench: Bench, name: str | None = None, rate: float = 0.01) -> reruns.Rerun:
+def rerun(bench: Bench, name: str | None = None, rate: float = 0.01) -> runs.Started:
     connection = bench.connection
     setting = Setting(("hyperparameters", "sequence_model", "max_lr"), rate)
     made = reruns.plan(connection, runs.resolve(connection, "nightly-7"), Request((SEQUENCE,), (setting,)))
@@ -328,6 +328,15 @@ def test_other_settings_get_the_next_name_and_an_ended_run_is_not_resumed(failed
     assert (ended.run.name, ended.resumed) == ("nightly-7-r3", False)
     assert rerun(failed, rate=0.03).run.name == "nightly-7-r4"
     assert rerun(failed, name="mine", rate=0.04).run.name == "mine"
+
+
+def test_the_same_rerun_again_says_that_it_is_running(failed: Bench) -> None:
+    failed.world.open_steps = {SEQUENCE}
+    words = ("rerun", "nightly-7", "--from", SEQUENCE, *BETTER, "--yes")
+    look = "; look at it: opsctl status nightly-7-r1"
+    assert failed.opsctl(*words).stderr.splitlines()[-1] == f"started nightly-7-r1{look}"
+    again = failed.opsctl(*words)
+    assert (again.exit_code, again.stderr) == (0, f"nightly-7-r1 is already running, with this very input{look}\n")
 
 
 def test_a_name_that_something_else_started_is_left_alone(failed: Bench) -> None:

@@ -178,6 +178,21 @@ def test_a_name_in_use_is_refused(bench: Bench) -> None:
     )  # fmt: skip
 
 
+def test_the_same_start_again_is_the_same_run(bench: Bench) -> None:
+    bench.world.open_steps = {SEQUENCE}
+    words, look = ("start", "--name", "nightly-7"), "look at it: opsctl status nightly-7"
+    assert bench.opsctl(*words).stderr == f"started nightly-7; {look}\n"
+    again = bench.opsctl(*words)
+    assert (again.exit_code, again.stdout, again.stderr) == (
+        0, "nightly-7\n", f"nightly-7 is already running, with this very input; {look}\n",
+    )  # fmt: skip
+    waiting = bench.opsctl(*words, "--wait", "--timeout", "1s")
+    assert (waiting.exit_code, waiting.stderr.splitlines()[0]) == (124, "following nightly-7, which is already running")
+    other = bench.opsctl(*words, "--set", "skip.evaluate=true")
+    assert (other.exit_code, other.stderr.splitlines()[0]) == (3, "error: a run nightly-7 exists already")
+    assert len(bench.states.executions) == 1
+
+
 def test_waiting_no_longer_than_asked(bench: Bench) -> None:
     bench.world.open_steps = {SEQUENCE}
     result = bench.opsctl("start", "--name", "nightly-7", "--wait", "--timeout", "2m")
