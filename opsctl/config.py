@@ -157,7 +157,10 @@ def _refuse_options_of_aws(options: Options) -> None:
 
 def read_deployment(context: Context) -> Deployment:
     """The deployment in the context's Terraform outputs. Raises ConfigurationError before the first apply."""
-    remedy = "run terraform apply there first, or name another folder with --terraform-dir"
+    remedy = (
+        "run terraform apply there first, or name another folder with --terraform-dir; "
+        "to try it here, without an AWS account: opsctl demo, or opsctl sandbox up"
+    )
     if context.is_sandbox:
         state = context.outputs / "terraform.tfstate"
         remedy = f"apply the module to it: {context.apply_command} (opsctl demo does it)"

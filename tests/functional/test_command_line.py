@@ -88,6 +88,19 @@ def test_without_a_deployment_one_line_says_what_to_do(tmp_path: Path, monkeypat
     )
 
 
+def test_a_fresh_clone_is_told_both_ways_to_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "main.tf").write_text("")
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "terraform.tfstate").write_text('{"version": 4, "outputs": {}}')
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(root, ["list"])
+    assert (result.exit_code, result.stderr.splitlines()) == (4, [
+        f"error: no Terraform output 'opsctl' in {tmp_path}",
+        "hint: run terraform apply there first, or name another folder with --terraform-dir; to try it here, without "
+        "an AWS account: opsctl demo, or opsctl sandbox up",
+    ])  # fmt: skip
+
+
 def test_what_is_no_error_of_the_users_keeps_its_traceback(bench: Bench) -> None:
     bench.states.executions[""] = ()  # type: ignore[assignment]
     assert isinstance(bench.opsctl("list").exception, ValueError)
