@@ -94,11 +94,11 @@ def test_a_fresh_clone_is_told_both_ways_to_begin(tmp_path: Path, monkeypatch: p
     (tmp_path / "terraform.tfstate").write_text('{"version": 4, "outputs": {}}')
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(root, ["list"])
-    assert (result.exit_code, result.stderr.splitlines()) == (4, [
-        f"error: no Terraform output 'opsctl' in {tmp_path}",
-        "hint: run terraform apply there first, or name another folder with --terraform-dir; to try it here, without "
-        "an AWS account: opsctl demo, or opsctl sandbox up",
-    ])  # fmt: skip
+    aws = "run terraform apply there first, or name another folder with --terraform-dir"
+    here = "to try it here, without an AWS account: opsctl demo, or opsctl sandbox up"
+    assert (result.exit_code, result.stderr) == (
+        4, f"error: no Terraform output 'opsctl' in {tmp_path}\nhint: {aws}; {here}\n",
+    )  # fmt: skip
 
 
 def test_what_is_no_error_of_the_users_keeps_its_traceback(bench: Bench) -> None:
