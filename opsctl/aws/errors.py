@@ -63,7 +63,6 @@ BY_CODE = {
     "ExecutionDoesNotExist": _Rule(
         UsageError, "the run {resource} does not exist, or its history is gone", "opsctl list shows the runs there are"
     ),
-    "ExecutionAlreadyExists": _Rule(RefusedError, "a run {resource} exists already", "choose another --name"),
     "ExecutionLimitExceeded": _Rule(AwsError, "too many open executions in this account", "wait until some have ended"),
     "InvalidExecutionInput": _Rule(UsageError, "AWS refuses the run input: {text}"),
     "InvalidName": _Rule(UsageError, "AWS refuses the name: {text}"),

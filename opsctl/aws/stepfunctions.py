@@ -9,6 +9,7 @@ from typing import Any
 from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
 from opsctl.domain.runs import Run, seconds
+from opsctl.errors import RefusedError
 
 PAGE = 1000
 NEWS_PAGE = 100
@@ -31,8 +32,16 @@ class StepFunctions:
 
     def start(self, machine_arn: str, name: str, text: str) -> str:
         """Start a run and return its ARN. The same name and input again, while it runs, is the same run."""
-        with self._aws.explained("states:StartExecution", name):
-            arn: str = self._client.start_execution(stateMachineArn=machine_arn, name=name, input=text)["executionArn"]
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained("states:StartExecution", machine_arn):
+            try:
+                answer = self._client.start_execution(stateMachineArn=machine_arn, name=name, input=text)
+            except ClientError as error:
+                if code_of(error) == "ExecutionAlreadyExists":
+                    raise RefusedError(f"a run {name} exists already", "choose another --name") from error
+                raise
+        arn: str = answer["executionArn"]
         return arn
 
     def runs(self, machine_arn: str) -> Iterator[Run]:

@@ -102,7 +102,7 @@ def test_a_missing_permission_is_named_with_its_resource(moto_url: str) -> None:
         ("ThrottlingException", AwsError, "AWS throttles states:X and went on doing so: it\u2019s over"),
         ("com.amazon#StateMachineDoesNotExist", ConfigurationError, "the state machine arn:x does not exist"),
         ("ExecutionDoesNotExist", UsageError, "the run arn:x does not exist, or its history is gone"),
-        ("ExecutionAlreadyExists", RefusedError, "a run arn:x exists already"),
+        ("StateMachineTypeNotSupported", RefusedError, "arn:x is an Express machine; states:X works on Standard ones"),
         ("NoSuchBucket", ConfigurationError, "the bucket of arn:x does not exist"),
         ("SomethingNew", AwsError, "states:X failed (SomethingNew): it\u2019s over"),
     ],
@@ -111,6 +111,20 @@ def test_each_code_has_a_meaning(code: str, kind: type[OpsError], message: str) 
     error = ClientError({"Error": {"Code": code, "Message": "it\u2019s\n over"}}, "X")  # type: ignore[arg-type]
     found = from_client_error(error, "states:X", "arn:x", "terraform apply")
     assert (type(found), found.message) == (kind, message)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        ("ExecutionAlreadyExists", RefusedError, "a run nightly-7 exists already"),
+        ("StateMachineDoesNotExist", ConfigurationError, f"the state machine {MACHINE} does not exist"),
+        ("AccessDeniedException", ConfigurationError, f"not allowed: states:StartExecution on {MACHINE}"),
+    ],
+)
+def test_what_cannot_be_started_is_named(moto_url: str, code: str, kind: type[OpsError], message: str) -> None:
+    with pytest.raises(kind) as caught:
+        answer(sandbox(moto_url), "start_execution", code, "x").start(MACHINE, "nightly-7", "{}")
+    assert caught.value.message == message
 
 
 def test_in_the_sandbox_the_remedy_is_the_sandboxes_own_terraform(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
