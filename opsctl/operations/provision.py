@@ -28,7 +28,7 @@ PASSED_ON = (
 
 CONFIGURATION = """\
 # The root module of this clone, unchanged, applied to the sandbox. Written once by `opsctl sandbox up`: edit it to try
-# other variables (`base_models`, say), then run bin/terraform apply again.
+# other variables (`base_models`, say), then run bin/terraform init and apply.
 module "pipeline" {{
   source = {source}
 
