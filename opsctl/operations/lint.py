@@ -13,9 +13,9 @@ from opsctl.domain.lint import Finding, check
 from opsctl.domain.lint.catalogue import UNREADABLE
 from opsctl.domain.lint.sources import LONGEST, Lines, Position, Source, UnreadableError, read_json
 from opsctl.errors import UsageError
-from opsctl.operations.lint_templates import NO_VARIABLES, Rendering, Variables, render
+from opsctl.operations.lint_templates import Rendering, render_marked
+from opsctl.operations.rendering import NO_VARIABLES, TEMPLATE, Variables
 
-TEMPLATE = ".tftpl"
 MOST_BYTES = 8 * LONGEST
 """What is read of a file: what is longer is refused anyway."""
 _LONGEST_LINE = 600
@@ -83,7 +83,7 @@ def lint_text(
         lines = Lines(text)
         return _lint(name, name, text, lambda offset: (lines.position(offset), False))
     try:
-        rendering = render(path or Path(name), text, variables)
+        rendering = render_marked(path or Path(name), text, variables)
     except UnreadableError as error:
         return [_diagnostic(name, error.finding, Lines(text).position(error.offset))]
     return _lint(name, name.removesuffix(TEMPLATE), rendering.text, _led_back(rendering))

@@ -1,62 +1,26 @@
-"""Terraform templates (`.tftpl`), rendered by Terraform itself in a scratch workspace: offline, without any provider.
+"""Templates of definitions, rendered so that a place in the result is led back to the template.
 
 The variables come from the sample file beside the template (`training.asl.json.tftpl`: `training.variables.yaml`),
 and over it from variable files and single values. A second rendering carries a marker at the start of each template
-line, which is how a place in the result is led back to the template.
+line, which is how a place in the result is led back.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from opsctl import terraform
 from opsctl.domain.lint.catalogue import NOT_RENDERED
 from opsctl.domain.lint.sources import Position, UnreadableError
-from opsctl.errors import OpsError, UsageError
-from opsctl.operations.documents_yaml import load
+from opsctl.errors import UsageError
+from opsctl.operations.rendering import NotRenderedError, Variables, render
 
 OPEN, CLOSE = "\ue000", "\ue001"  # private characters, which no definition holds
 _MARKER = re.compile(f"{OPEN}(\\d+){CLOSE}")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_PLACE = re.compile(r"template\.tftpl(?::| line )(\d+)(?:,(\d+))?")
-
-_PROGRAM = """\
-#!/bin/sh
-exec env -i PATH={path} HOME={home} CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_CLI_CONFIG_FILE=/dev/null \\
-  {terraform} "$@"
-"""
-_CONFIGURATION = """\
-locals {{
-  values = merge(
-    {sources}
-  )
-}}
-output "rendered" {{
-  value = templatefile("${{path.module}}/template.tftpl", local.values)
-}}
-output "marked" {{
-  value = try(templatefile("${{path.module}}/marked.tftpl", local.values), null)
-}}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Variables:
-    """What templates are rendered with: files (.tfvars, .json, .yaml), then values given one by one."""
-
-    files: tuple[Path, ...] = ()
-    values: Mapping[str, Any] | None = None
-
-
-NO_VARIABLES = Variables()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,72 +66,27 @@ def samples_of(template: Path) -> Path:
     return template.with_name(f"{template.name.split('.')[0]}.variables.yaml")
 
 
-def render(path: Path, template: str, variables: Variables) -> Rendering:
+def render_marked(path: Path, template: str, variables: Variables) -> Rendering:
     """Render a template. Raises UnreadableError where Terraform cannot, ConfigurationError where there is none."""
     samples = samples_of(path)
-    files = [*([samples] if samples.exists() else []), *variables.files]
-    with tempfile.TemporaryDirectory(prefix="opsctl-lint-") as scratch:
-        workspace = _workspace(Path(scratch), template, files, variables.values or {})
-        try:
-            terraform.apply(workspace)
-        except terraform.TerraformError as error:
-            raise _not_rendered(error, template, samples) from error
-        outputs = terraform.state_outputs(workspace.directory / "terraform.tfstate")
-    marked = outputs.get("marked")
-    if marked is None:
-        return Rendering(outputs["rendered"], template, ())
-    return _unmarked(marked, template)
-
-
-def _workspace(scratch: Path, template: str, files: Sequence[Path], values: Mapping[str, Any]) -> terraform.Workspace:
-    sources = []
-    for number, file in enumerate(files):
-        sources.append(_values_from(file, scratch / f"values-{number}.json"))
-    (scratch / "values.json").write_text(json.dumps(values))
-    sources.append('jsondecode(file("${path.module}/values.json"))')
-    (scratch / "template.tftpl").write_text(template)
-    (scratch / "marked.tftpl").write_text(_marked(template))
-    (scratch / "main.tf").write_text(_CONFIGURATION.format(sources=",\n    ".join(sources)))
-    program = scratch / "terraform"
-    words = {"path": os.environ.get("PATH", os.defpath), "home": scratch, "terraform": terraform.find_terraform()}
-    program.write_text(_PROGRAM.format(**{name: shlex.quote(str(word)) for name, word in words.items()}))
-    program.chmod(0o700)
-    return terraform.Workspace(scratch, program)
-
-
-def _values_from(file: Path, copy: Path) -> str:
-    """The Terraform expression for a variable file: JSON and YAML are read here, and HCL's `name = value` lines are an
-    object's too."""
+    files = (*([samples] if samples.exists() else []), *variables.files)
     try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
-    if file.suffix not in (".json", ".yaml", ".yml"):
-        return f"{{\n{text}\n    }}"
-    document = load(text, str(file)).value
-    if not isinstance(document, dict):
-        raise UsageError(f"{file} holds no variables", "write a mapping of names to values into it")
-    copy.write_text(json.dumps(document))
-    return f'jsondecode(file("${{path.module}}/{copy.name}"))'
+        text, marked = render(template, Variables(files, variables.values), _marked(template))
+    except NotRenderedError as error:
+        raise _not_rendered(error, template, samples) from error
+    return Rendering(text, template, ()) if marked is None else _unmarked(marked, template)
 
 
-def _not_rendered(error: OpsError, template: str, samples: Path) -> UnreadableError:
-    place = _PLACE.search(error.message)
-    lines = _LINE.findall(template)
-    offset = sum(map(len, lines[: int(place[1]) - 1])) + int(place[2] or 1) - 1 if place else 0
-    missing = re.search(r'vars map does not contain key "([^"]+)"', error.message)
-    message = f"The template needs the variable '{missing[1]}'." if missing else _plain(error.message)
-    name = missing[1] if missing else "name"
-    remedy = f"Give it with --var {name}=… or --var-file, or keep a sample value in {samples.name} beside the template."
-    return UnreadableError(NOT_RENDERED, message, remedy if missing else "Correct the template or the values.", offset)
-
-
-def _plain(message: str) -> str:
-    """Terraform's words without the place in our own scratch configuration."""
-    said = re.sub(r'^.*? on main\.tf line \d+, in output "\w+":', "", message.removeprefix("terraform apply failed: "))
-    said = re.sub(r'^ *(Call to function "templatefile" failed|Invalid value for "vars" parameter):', "", said)
-    said = re.sub(r"(\./)?template\.tftpl:\d+,\d+-(\d+,)?\d+(: )?", "", said).strip(" .")
-    return f"Terraform cannot render it: {said}."
+def _not_rendered(error: NotRenderedError, template: str, samples: Path) -> UnreadableError:
+    offset = sum(map(len, _LINE.findall(template)[: error.line - 1])) + error.column - 1
+    missing = re.search(r'vars map does not contain key "([^"]+)"', str(error))
+    if missing is None:
+        message = f"Terraform cannot render it: {error.words()}."
+        return UnreadableError(NOT_RENDERED, message, "Correct the template or the values.", offset)
+    message = f"The template needs the variable '{missing[1]}'."
+    given = f"--var {missing[1]}=… or --var-file"
+    remedy = f"Give it with {given}, or keep a sample value in {samples.name} beside the template."
+    return UnreadableError(NOT_RENDERED, message, remedy, offset)
 
 
 def _marked(template: str) -> str:

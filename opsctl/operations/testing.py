@@ -14,10 +14,9 @@ from opsctl.asl import InvalidDefinition
 from opsctl.domain.cases import Case, CaseError, Suite, Verdict, definition_of
 from opsctl.errors import OpsError, UsageError
 from opsctl.operations.documents_yaml import Source, load
-from opsctl.operations.rendering import render_template
+from opsctl.operations.rendering import TEMPLATE, render_template
 
 SUFFIX = ".test.yaml"
-TEMPLATE = ".tftpl"
 
 
 @dataclass(frozen=True)

@@ -425,6 +425,7 @@ def test_variables_come_from_the_sample_then_files_then_single_values() -> None:
         ('{\n  "StartAt": "${a.b}"}', 2, 18,
          f"Terraform cannot render it: Unsupported attribute; {PRIMITIVE}"),
         ("%{ for x in [1] }\n", 2, 1, None),
+        ("${[a]}", 1, 1, "Terraform cannot render it: cannot convert tuple to string."),
     ],
 )  # fmt: skip
 def test_a_template_that_cannot_be_rendered(text: str, line: int, column: int, message: str | None) -> None:

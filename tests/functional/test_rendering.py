@@ -44,6 +44,7 @@ UNBALANCED = "The control directives within this template are unbalanced"
     [
         ("${b}", 'vars map does not contain key "b", referenced at a.tftpl:1,3-4'),
         ("${a.b}", "a.tftpl:1,4-6: Unsupported attribute; Can't access attributes on a primitive-typed value (number)"),
+        ("${[a]}", "cannot convert tuple to string"),
         ("%{ else }", f"a.tftpl:1,1-10: Unexpected else directive; {UNBALANCED}"),
     ],
 )  # fmt: skip
