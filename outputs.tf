@@ -14,6 +14,7 @@ output "opsctl" {
         arn             = module.training.arn
         log_group       = module.training.log_group
         steps           = local.steps
+        needs           = local.needs
         hyperparameters = local.hyperparameters
       }
     }

@@ -70,7 +70,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Machine:
-    """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs."""
+    """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs, `needs` for a
+    step those whose results it reads."""
 
     key: str
     name: str
@@ -78,6 +79,7 @@ class Machine:
     log_group: str
     steps: tuple[str, ...]
     hyperparameters: Mapping[str, Mapping[str, str]]
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -204,9 +206,9 @@ def _machine(key: str, entry: Mapping[str, Any]) -> Machine:
         str(group): {str(name): str(default) for name, default in defaults.items()}
         for group, defaults in entry["hyperparameters"].items()
     }
-    return Machine(
-        key, str(entry["name"]), str(entry["arn"]), str(entry["log_group"]), tuple(entry["steps"]), hyperparameters
-    )
+    needs = {str(step): tuple(map(str, others)) for step, others in entry.get("needs", {}).items()}
+    steps = tuple(map(str, entry["steps"]))
+    return Machine(key, str(entry["name"]), str(entry["arn"]), str(entry["log_group"]), steps, hyperparameters, needs)
 
 
 def _server(directory: Path, *, required: bool) -> dict[str, str] | None:

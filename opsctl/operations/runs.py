@@ -117,7 +117,7 @@ def check_input(connection: Connection, document: Mapping[str, Any]) -> None:
 def input_problems(connection: Connection, document: Any) -> list[str]:
     """What is wrong with a run input for this machine, one line each."""
     machine = connection.machine
-    return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters)
+    return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters, needs=machine.needs)
 
 
 def input_document(text: str | None) -> Any:
