@@ -15,6 +15,10 @@ EXECUTION = MACHINE.replace("stateMachine", "execution")
 REFUSED = "the run input is refused"
 DURATION = "a duration such as 90, 90s, 15m or 2h"
 UNKNOWN = "unknown key; the nearest known key is"
+NEEDED = (
+    f"{REFUSED}: skip.train_image_model: train-sequence-model, evaluate would lack its result; "
+    "say in reuse.train-image-model where it lies, or skip what reads it as well"
+)
 HELP = "opsctl start --help shows how it is used"
 SETTING = "hyperparameters.image_model.epochs=80"
 JSON_ERROR = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
@@ -137,6 +141,7 @@ def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_
         (["--set", "hyperparameters.text_model.epoch=3", "--set", "dat.source=x"], "",
          f"{REFUSED}: dat: {UNKNOWN} data; and 1 more: hyperparameters.text_model.epoch: {UNKNOWN} epochs",
          "nothing was started"),
+        (["--set", "skip.train_image_model=true"], "", NEEDED, "nothing was started"),
         (["--input", "-"], "[]", "standard input holds no JSON object", 'write it as {"hyperparameters": {…}}'),
         (["--input", "-"], "{", f"standard input is not JSON: {JSON_ERROR}", None),
         (["--set", "epochs"], "", f"Invalid value for '--set': 'epochs' is not path=value, such as {SETTING}", HELP),
