@@ -14,6 +14,7 @@ from opsctl.domain.lint.catalogue import UNREADABLE
 from opsctl.domain.lint.sources import LONGEST, Lines, Position, Source, UnreadableError, read_json
 from opsctl.errors import UsageError
 from opsctl.operations.lint_templates import Rendering, render_marked
+from opsctl.operations.lint_yaml import read_yaml
 from opsctl.operations.rendering import NO_VARIABLES, TEMPLATE, Variables
 
 MOST_BYTES = 8 * LONGEST
@@ -103,8 +104,6 @@ def _read(name: str, text: str) -> Source:
     is_yaml = name.endswith((".yaml", ".yml"))
     if not is_yaml and (name.endswith(".json") or text.lstrip()[:1] in ("", "{", "[")):
         return read_json(text)
-    from opsctl.operations.lint_yaml import read_yaml
-
     return read_yaml(text)
 
 
