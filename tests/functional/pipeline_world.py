@@ -35,14 +35,7 @@ DEFINITION = json.loads((ROOT / "tests/golden/training.asl.json").read_text())
 PAYLOAD = DEFINITION["States"]["Prepare Run"]["Parameters"]["Payload"]["pipeline"]
 BUCKET = PAYLOAD["bucket"]
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"
-DEPLOYMENT: Deployment = parse_deployment({
-    "version": 1, "name": "documents", "region": "us-east-1", "account": "123456789012", "bucket": BUCKET,
-    "default_data_source": PAYLOAD["default_data_source"], "topic": "arn:aws:sns:us-east-1:123456789012:documents-runs",
-    "machines": {"training": {
-        "name": "documents-training", "arn": MACHINE, "log_group": "/aws/vendedlogs/states/documents-training",
-        "steps": PAYLOAD["steps"], "hyperparameters": PAYLOAD["hyperparameters"],
-    }},
-})  # fmt: skip
+DEPLOYMENT: Deployment = parse_deployment(json.loads((ROOT / "tests/golden/opsctl-output.json").read_text()))
 EPOCH = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 SECONDS = {"Fetch Preprocessed Data": 12, "Train Image Model": 60, "Train Text Model": 30, "Train Sequence Model": 40}
 DIVERGED = "AlgorithmError: the loss is not finite (max_lr=1000000.0), exit code: 1"
