@@ -70,8 +70,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Machine:
-    """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs, `needs` for a
-    step those whose results it reads."""
+    """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs, `needs` for
+    a step those whose results it reads."""
 
     key: str
     name: str
