@@ -7,7 +7,7 @@ from typing import Any
 
 from opsctl.asl.choice import COMPARISONS, OPERATORS
 from opsctl.asl.timestamps import parse_timestamp
-from opsctl.asl.validation_values import a_path, is_jsonata
+from opsctl.asl.validation_values import a_path, assignments, is_jsonata
 
 Problem = tuple[str, str]
 """What is wrong, and where below the state."""
@@ -32,6 +32,8 @@ def check_choices(choices: Any, language: str) -> Iterator[Problem]:
             yield "Value must be an object.", where
         elif not isinstance(rule.get("Next"), str):
             yield "These fields are required: [Next]", where
+        elif wrong := assignments(rule.get("Assign", {})):
+            yield wrong, f"{where}/Assign"
         elif language == "JSONata":
             yield from _check_condition(rule, where)
         else:

@@ -17,6 +17,7 @@ from opsctl.asl.validation_values import (
     a_timestamp,
     an_expression,
     anything,
+    assignments,
     integer_from,
     number_from,
     one_of,
@@ -31,7 +32,7 @@ _FILTERS: Fields = {"InputPath": a_path_or_null, "OutputPath": a_path_or_null}
 _GUARDS: Fields = {"Catch": anything, "Retry": anything}
 _RESULT: Fields = {"Parameters": anything, "ResultPath": a_result_path}
 _SELECT: Fields = {"ResultSelector": anything}
-_ASSIGN: Fields = {"Assign": anything}
+_ASSIGN: Fields = {"Assign": assignments}
 _OUTPUT: Fields = {"Output": anything}
 _MAP: Fields = {
     "ItemBatcher": anything,

@@ -18,6 +18,7 @@ from opsctl.asl.validation_values import (
     a_result_path,
     a_string,
     anything,
+    assignments,
     error_names,
     is_jsonata,
 )
@@ -254,7 +255,12 @@ def _check_catchers(catchers: Any, location: str, language: str) -> Iterator[Dia
     if not isinstance(catchers, list):
         yield finding("Value must be an array.", location)
         return
-    checks: dict[str, Check] = {"Assign": anything, "Comment": a_string, "ErrorEquals": error_names, "Next": a_string}
+    checks: dict[str, Check] = {
+        "Assign": assignments,
+        "Comment": a_string,
+        "ErrorEquals": error_names,
+        "Next": a_string,
+    }
     checks |= {"ResultPath": a_result_path} if language == "JSONPath" else {"Output": anything}
     for index, catcher in enumerate(catchers):
         where = f"{location}[{index}]"

@@ -19,6 +19,7 @@ _MAX_RETRY_DELAY = 31_622_400
 _JSONATA = re.compile(r"\{%.*%\}", re.DOTALL)
 NOT_A_PATH = "Value must be a valid JSONPath."
 NOT_A_REFERENCE = "Value must be a valid JSONPath that identifies a single node in the input."
+MOST_NAME_CHARACTERS = 80
 
 
 def is_jsonata(value: Any) -> bool:
@@ -44,6 +45,17 @@ def a_string(value: Any) -> str | None:
 def a_boolean(value: Any) -> str | None:
     """true or false."""
     return None if isinstance(value, bool) else "Value must be a boolean."
+
+
+def assignments(value: Any) -> str | None:
+    """An object of variables: names have at most 80 characters, and $states is AWS's own (Developer Guide, "Passing
+    data between states with variables"). Published definitions have hyphens in names, so letters are left alone."""
+    if not isinstance(value, dict):
+        return "Value must be an object."
+    names = [field.removesuffix(".$") for field in value]
+    if any(not 0 < len(name) <= MOST_NAME_CHARACTERS for name in names):
+        return f"A variable name must have 1 to {MOST_NAME_CHARACTERS} characters"
+    return "The variable name 'states' is reserved" if "states" in names else None
 
 
 def anything(value: Any) -> str | None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from opsctl.asl.regex import Pattern, RegexLimitError
 from opsctl.domain.cases.model import Difference
 
 SHOWN = 300
@@ -91,7 +92,10 @@ def _operators(expected: dict[str, Any], actual: Any, where: str) -> Iterator[Di
 
 
 def _matches(argument: str, actual: Any) -> bool:
-    return isinstance(actual, str) and re.search(argument, actual) is not None
+    try:
+        return isinstance(actual, str) and Pattern(argument).search(actual) is not None
+    except RegexLimitError:  # nothing that was found in a sensible time is a match
+        return False
 
 
 def _contains(argument: Any, actual: Any) -> bool:
@@ -115,8 +119,8 @@ def _pattern_problem(argument: Any) -> str | None:
     if not isinstance(argument, str):
         return "takes a regular expression"
     try:
-        re.compile(argument)
-    except re.error as error:
+        Pattern(argument)
+    except ValueError as error:
         return f"takes a regular expression: {error}"
     return None
 

@@ -312,3 +312,25 @@ def test_no_damage_to_a_definition_upsets_the_validator(data: st.DataObject) -> 
 def test_no_text_upsets_the_validator(text: str) -> None:
     for one in validate(text):
         assert one.message
+
+
+@pytest.mark.parametrize("assign", [5, "x", [1], {"": 1}, {"states": 1}, {"v" * 81: 1}])
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+def test_assign_is_an_object_of_variables(assign: object, language: str) -> None:
+    condition = {"Condition": True} if language == "JSONata" else {"Variable": "$.x", "IsNull": True}
+    states = {
+        "A": {"Type": "Choice", "Choices": [{**condition, "Next": "B", "Assign": assign}], "Default": "B"},
+        "B": {
+            "Type": "Task",
+            "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f",
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "C", "Assign": assign}],
+            "Next": "C",
+        },
+        "C": {"Type": "Pass", "End": True, "Assign": assign},
+    }
+    found = validate({"QueryLanguage": language, "StartAt": "A", "States": states})
+    assert [diagnostic.location for diagnostic in found if diagnostic.severity == "ERROR"] == [
+        "/States/A/Choices[0]/Assign",
+        "/States/B/Catch[0]/Assign",
+        "/States/C/Assign",
+    ]

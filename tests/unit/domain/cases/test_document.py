@@ -80,7 +80,8 @@ IN_CASE = ("cases", 0)
         ({"expect": {"output": {"a": {"$match": "x"}}}}, ("expect", "output", "a", "$match"),
          "unknown operator '$match'; the nearest known is '$matches'"),
         ({"expect": {"output": [{"$matches": "("}]}}, ("expect", "output", 0, "$matches"),
-         "$matches takes a regular expression: missing ), unterminated subpattern at position 0"),
+         ("$matches takes a regular expression: the regular expression /(/ cannot be used: missing ), "
+          "unterminated subpattern at position 0")),
         ({"expect": {"cause": {"$matches": 3}}}, ("expect", "cause", "$matches"),
          "$matches takes a regular expression"),
         ({"expect": {"output": {"$at_least": "3"}}}, ("expect", "output", "$at_least"), "$at_least takes a number"),

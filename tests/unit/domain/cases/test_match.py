@@ -135,3 +135,8 @@ def test_paths_in_words_and_as_json() -> None:
     assert taken_words(TAKEN) == "A > P [B > C | D] > E"
     assert expected_words((Step("A"), None, Step("P", {0: (Step("B"),), 1: ()}))) == "A > ... > P [B | (no state)]"
     assert as_document(TAKEN) == ["A", {"P": {"0": ["B", "C"], "1": ["D"]}}, "E"]
+
+
+def test_a_pattern_that_could_be_tried_for_ever_is_soon_answered() -> None:
+    text = "a" * 40 + "b"
+    assert told({"$matches": "^(a+)+$"}, text) == ("output", 'something that matches "^(a+)+$"', json.dumps(text))
