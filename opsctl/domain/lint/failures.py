@@ -70,7 +70,11 @@ def _aborts(machine: Machine) -> Iterator[Remark]:
 
 
 def _failing_nodes(machine: Machine) -> Iterator[Node]:
-    return (node for node in machine.nodes.values() if node.can_fail and not node.notifies)
+    """A notification that fails has nobody left to tell. A question that nobody answers has, before all is lost."""
+    for node in machine.nodes.values():
+        asks = node.waits and node.name in machine.succeeding
+        if node.can_fail and (asks or not node.notifies):
+            yield node
 
 
 def _uncaught(node: Node) -> str:

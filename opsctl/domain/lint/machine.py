@@ -79,6 +79,11 @@ class Node:
         """Whether it runs a job to its end, which is what costs time and money."""
         return self.resource.endswith((".sync", ".sync:2"))
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for an answer to a task token: an approval, say, that may never come."""
+        return self.resource.endswith(".waitForTaskToken")
+
     @cached_property
     def notifies(self) -> bool:
         """Whether it tells somebody: by its service, or else by what it and its function are called."""

@@ -14,6 +14,12 @@ def test_whatever_can_fail_must_be_caught(state):
     assert findings({"A": {**state, "Catch": TO_NOTIFY}, **TELLS}, SILENT) == []
 
 
+def test_an_approval_that_times_out_is_a_failure_like_others():
+    gate = task(Resource="arn:aws:states:::sns:publish.waitForTaskToken", TimeoutSeconds=60)
+    assert findings({"A": gate}, SILENT) == ["/States/A"]
+    assert findings({"A": {**gate, "Catch": TO_NOTIFY}, **TELLS}, SILENT) == []
+
+
 def test_a_catch_that_notifies_nobody_is_named():
     states = {"A": task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Fail"}]), "Fail": {"Type": "Fail"}}
     assert findings(states, SILENT) == ["/States/A/Catch[0]"]
