@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, KeyError) as error:
         print(f"error: cannot measure {folder}: {error}", file=sys.stderr)
         return 2
+    if not any(one.total for one in measures):
+        print(f"error: nothing to measure in {folder}: both of its indexes are empty", file=sys.stderr)
+        return 2
     for one in measures:
         print("\n".join(lines(one)))
     return 0 if all(one.passed for one in measures) else 1

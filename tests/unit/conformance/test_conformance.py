@@ -239,3 +239,11 @@ def test_a_bar_that_is_no_number_and_a_folder_that_is_no_corpus(
     monkeypatch.setenv(name, "most")
     assert main([str(corpus(tmp_path))]) == 2
     assert f"{name} must be a number of percent, not 'most'" in capsys.readouterr().err
+
+
+def test_an_empty_corpus_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("histories", "definitions"):
+        (tmp_path / f"{kind}.jsonl").touch()
+        (tmp_path / kind).mkdir()
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: nothing to measure in {tmp_path}: both of its indexes are empty\n"
