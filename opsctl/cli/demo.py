@@ -70,7 +70,9 @@ def demo(context: click.Context) -> None:
         work.follow(work.opsctl("sandbox", "down"))
         raise
     except OpsError as error:
-        raise _still_up(error) from error
+        if (stage.sandbox / "server.json").exists():
+            raise _still_up(error) from error
+        raise
     say_what_next(stage)
     context.exit(OK if wins else FAILED)
 
