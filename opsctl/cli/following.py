@@ -11,7 +11,8 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, moment
 from opsctl.errors import FAILED, OK
-from opsctl.operations.runs import Outcome, Progress, Started, wait
+from opsctl.operations.start import Started
+from opsctl.operations.waiting import Outcome, Progress, wait
 
 if TYPE_CHECKING:
     from opsctl.operations.connection import Connection

@@ -19,6 +19,7 @@ from opsctl.errors import RefusedError
 from opsctl.operations import rerun as reruns
 from opsctl.operations import runs
 from opsctl.operations.connection import Connection
+from opsctl.operations.start import Started
 
 
 @click.command()
@@ -72,7 +73,7 @@ def rerun(
     context.exit(announce(invocation, made, more))
 
 
-def _carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> runs.Started:
+def _carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Started:
     try:
         return reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
     except KeyboardInterrupt:

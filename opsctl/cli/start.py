@@ -10,7 +10,8 @@ from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document_option, setting_option, wait_options
 from opsctl.domain.conditions import Setting
-from opsctl.operations import runs
+from opsctl.operations.start import StartRequest
+from opsctl.operations.start import start as start_run
 
 
 @click.command()
@@ -37,7 +38,7 @@ def start(
     """
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
-    started = runs.start(connection, runs.StartRequest(document or {}, settings, name))
+    started = start_run(connection, StartRequest(document or {}, settings, name))
     if wait:
         context.exit(follow(invocation, connection, started, timeout, {}))
     context.exit(announce(invocation, started, {}))

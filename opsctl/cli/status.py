@@ -15,7 +15,7 @@ from opsctl.domain.documents import value_at
 from opsctl.domain.results import one_line
 from opsctl.domain.runs import LATEST
 from opsctl.operations import runs
-from opsctl.operations.runs import RunStatus, StepStatus
+from opsctl.operations.status import RunStatus, StepStatus, describe
 
 HEADERS = ["STEP", "STATUS", "ATTEMPTS", "STARTED", "DURATION", "JOB", "ERROR"]
 
@@ -34,7 +34,7 @@ def status(context: click.Context, run: str) -> None:
     """
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
-    found = runs.describe(connection, runs.resolve(connection, run))
+    found = describe(connection, runs.resolve(connection, run))
     emit(invocation, _document(found), _text(found, connection.machine.name, connection.aws.now()))
 
 

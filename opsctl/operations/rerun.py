@@ -24,7 +24,8 @@ from opsctl.domain.rerun import PlannedStep, Request, RerunPlan, Result, Source,
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
-from opsctl.operations.runs import Started, check_input, in_one_line, input_document, input_problems, refuse_running
+from opsctl.operations.runs import input_document, refuse_running
+from opsctl.operations.start import Started, check_input, in_one_line, input_problems
 
 CODE = "code/"
 NOT_COPIED = "checkpoints/"  # of use only to the job that wrote them, and a consumer would download them

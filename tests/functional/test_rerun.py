@@ -16,6 +16,7 @@ from opsctl.domain.rerun import Request
 from opsctl.domain.runs import Run
 from opsctl.operations import rerun as reruns
 from opsctl.operations import runs
+from opsctl.operations.start import Started
 from tests.functional.pipeline_world import BUCKET, DIVERGED, Bench, training_failure
 
 FETCH, IMAGE, TEXT = "Fetch Preprocessed Data", "Train Image Model", "Train Text Model"
@@ -293,7 +294,7 @@ class Crashing:
         return changing
 
 
-def rerun(bench: Bench, name: str | None = None, rate: float = 0.01) -> runs.Started:
+def rerun(bench: Bench, name: str | None = None, rate: float = 0.01) -> Started:
     connection = bench.connection
     setting = Setting(("hyperparameters", "sequence_model", "max_lr"), rate)
     made = reruns.plan(connection, runs.resolve(connection, "nightly-7"), Request((SEQUENCE,), (setting,)))
