@@ -32,6 +32,8 @@ REUSE = "REUSE"
 SKIP = "SKIP"
 ALWAYS = "ALWAYS"
 RUNS = (RUN, ALWAYS)
+FAILED_STEPS = "failed"
+UNSUCCESSFUL = ("FAILED", "CAUGHT", "TIMED_OUT", "ABORTED", "SUCCEEDED")  # the last with a job that did not complete
 OWN_KEYS = ("skip", "reuse", "rerun")  # of the run input: what a plan decides
 NEAREST = 3
 
@@ -68,11 +70,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for: steps by state name or slug, and the changes to the run input."""
+    """What was asked for: steps by state name or slug, and the changes to the run input.
 
-    steps: tuple[str, ...]
+    `steps` (--from) run, with what comes after them; the word `failed` among them means every step that failed. `only`:
+    exactly these run. `skip`: bypassed, its result reused if there is one. `until`: what comes after is skipped.
+    `strict` makes refusals of the warnings about reuse.
+    """
+
+    steps: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     merge: Mapping[str, Any] = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,8 +148,8 @@ class RerunPlan:
 
 def plan_rerun(source: Source, request: Request) -> RerunPlan:
     """Raises UsageError (unknown step, change to what the plan decides), RefusedError (a needed step has no result)."""
-    named = choose_steps(source.pipeline, request.steps)
     found = {step.name: _finding(source, step) for step in source.pipeline.steps}
+    named = choose_steps(source.pipeline, _expanded(source, request.steps, found))
     running = _running(source.pipeline, named, found)
     _demand_ancestors(source.pipeline, named, running, found)
     steps = tuple(_planned(step, source, running, found[step.name]) for step in source.pipeline.steps)
@@ -192,6 +203,16 @@ def _step_names(pipeline: Pipeline, wanted: str) -> str:
     near = [by_slug[found] for found in difflib.get_close_matches(slug(wanted), by_slug, n=NEAREST, cutoff=0.5)]
     shown = [step.name + (f" ({place_of(step.branch)})" if step.branch else "") for step in near or pipeline.steps]
     return ("did you mean " if near else "the steps are: ") + ", ".join(shown)
+
+
+def _expanded(source: Source, wanted: Sequence[str], found: Mapping[str, _Finding]) -> list[str]:
+    """The names with FAILED_STEPS replaced by those that it means. Raises RefusedError where no step failed."""
+    if FAILED_STEPS not in wanted or source.pipeline.step(FAILED_STEPS):
+        return list(wanted)
+    failed = [name for name, finding in found.items() if finding.missing and finding.result.status in UNSUCCESSFUL]
+    if not failed:
+        raise RefusedError(f"no step of {source.run} failed", "name the steps to run with --from")
+    return [name for name in wanted if name != FAILED_STEPS] + failed
 
 
 def _finding(source: Source, step: Step) -> _Finding:

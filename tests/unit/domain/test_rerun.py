@@ -288,3 +288,11 @@ def test_of_several_entries_the_latest_of_each_place_counts() -> None:
 def test_words() -> None:
     assert place_of((("Outer", 0), ("Inner", 2))) == "branch 1 of Outer, branch 3 of Inner"
     assert [group_of(slug) for slug in ("train-text-model", "evaluate")] == ["text_model", "evaluate"]
+
+
+def test_the_word_failed_means_every_step_that_failed() -> None:
+    read = history(ran("Prepare Run", 1), ran(FETCH, 12), ran(IMAGE, 5, "ABORTED"), ran(TEXT, 30, job="Stopped"))
+    plan = plan_rerun(source(read), Request(("failed",)))
+    assert plan.input["rerun"]["from"] == [IMAGE, TEXT]
+    with pytest.raises(RefusedError, match="no step of nightly-7 failed"):
+        plan_rerun(source(completed(*ALL)), Request(("failed",)))
