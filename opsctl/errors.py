@@ -51,6 +51,10 @@ class AwsError(OpsError):
     exit_code = AWS
 
 
+class ThrottledError(AwsError):
+    """AWS wants fewer requests, and still did after all retries. Whoever has time waits and asks again."""
+
+
 class WaitTimedOutError(OpsError):
     """`--wait` reached its limit; the run itself goes on."""
 

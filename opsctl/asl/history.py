@@ -57,17 +57,32 @@ from opsctl.asl.run_history import (
 
 __all__ = [
     "ABORTED", "CAUGHT", "FAILED", "RUNNING", "SUCCEEDED", "TIMED_OUT",
-    "Attempt", "InvalidHistory", "RunHistory", "Scope", "StateRun", "read_history", "seconds",
+    "Attempt", "GrowingHistory", "InvalidHistory", "RunHistory", "Scope", "StateRun", "read_history", "seconds",
 ]  # fmt: skip
 
 
 def read_history(events: Iterable[Mapping[str, Any]], definition: Mapping[str, Any] | None = None) -> RunHistory:
     """Events in GetExecutionHistory's shape, in any order, some missing or twice; timestamps as seconds, datetime or
     ISO 8601 text. Raises `InvalidHistory` if they are no events."""
-    reader = _Reader(outline(definition) if definition else {})
-    for number, event in _in_order(events):
-        reader.read(number, event)
-    return reader.result()
+    growing = GrowingHistory(definition)
+    growing.add(events)
+    return growing.result()
+
+
+class GrowingHistory:
+    """A history that is read while it is still being written: each event once, whenever it comes."""
+
+    def __init__(self, definition: Mapping[str, Any] | None = None) -> None:
+        self._reader = _Reader(outline(definition) if definition else {})
+
+    def add(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Events that all come after those that were added before, as `read_history` takes them."""
+        for number, event in _in_order(events):
+            self._reader.read(number, event)
+
+    def result(self) -> RunHistory:
+        """What the events so far say."""
+        return self._reader.result()
 
 
 def seconds(moment: Any) -> float:

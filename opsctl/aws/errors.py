@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opsctl.errors import AwsError, ConfigurationError, OpsError, RefusedError, UsageError
+from opsctl.errors import AwsError, ConfigurationError, OpsError, RefusedError, ThrottledError, UsageError
 
 _CREDENTIALS_HINT = "log in again (aws sso login), or choose other credentials with --profile"
 _ENDPOINT_HINT = "check the network and --endpoint-url; for the sandbox: opsctl sandbox status"
@@ -32,7 +32,7 @@ _DENIED = _Rule(
     "ask for a policy that allows it, or use another --profile",
 )
 _CREDENTIALS = _Rule(ConfigurationError, "AWS does not accept these credentials: {text}", _CREDENTIALS_HINT)
-_THROTTLED = _Rule(AwsError, "AWS throttles {action} and went on doing so: {text}", "wait a minute and try again")
+_THROTTLED = _Rule(ThrottledError, "AWS throttles {action} and went on doing so: {text}", "wait a minute and try again")
 _NO_MACHINE = _Rule(ConfigurationError, "the state machine {resource} does not exist", "run {apply}")
 _NO_BUCKET = _Rule(ConfigurationError, "the bucket of {resource} does not exist", "run {apply}")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory, read_history
 from opsctl.domain.results import ended_as, one_line, step_result
 from opsctl.domain.runs import Run
-from opsctl.errors import WaitTimedOutError
 from opsctl.operations.connection import Connection
 from opsctl.operations.status import why
+from opsctl.operations.watch import follow
 
 
 @dataclass(frozen=True)
@@ -42,24 +41,14 @@ class Outcome:
 def wait(
     connection: Connection, run: Run, on_progress: Callable[[Progress], None], timeout: float | None = None
 ) -> Outcome:
-    """Follow a run to its end. Raises WaitTimedOutError after `timeout` seconds; the run goes on."""
-    aws, events = connection.aws, list[dict[str, Any]]()
-    deadline = None if timeout is None else aws.now() + timeout
+    """Follow a run to its end, as `follow` does: a run that was just redriven is given with that redrive counted, and
+    only what happens from then on is told. Raises WaitTimedOutError after `timeout` seconds; the run goes on."""
     seen: dict[tuple[int, int], str] = {}
-    while True:
-        news = connection.states.events_after(run.arn, int(events[-1]["id"]) if events else 0)
-        events += news
-        if news:
-            history = read_history(events)
-            for progress in _news(history, seen):
-                on_progress(progress)
-            if history.status != RUNNING:
-                return outcome_of(run.name, history)
-        if deadline is not None and aws.now() >= deadline:
-            raise WaitTimedOutError(
-                f"{run.name} is still running after {timeout:.0f} s", f"it goes on: opsctl status {run.name}"
-            )
-        aws.sleep(aws.poll_seconds)
+    history = read_history(())
+    for history in follow(connection, run, timeout):
+        for progress in news_in(history, seen, run.redrives):
+            on_progress(progress)
+    return outcome_of(run.name, history)
 
 
 def outcome_of(run: str, history: RunHistory) -> Outcome:
@@ -77,19 +66,31 @@ def outcome_of(run: str, history: RunHistory) -> Outcome:
     return Outcome(run, history.status, seconds, step, error or one_line(history.error, history.cause) or None)
 
 
-def _news(history: RunHistory, seen: dict[tuple[int, int], str]) -> list[Progress]:
-    """What the history says of tasks that it did not say before; `seen` remembers by entry and attempt."""
+def news_in(history: RunHistory, seen: dict[tuple[int, int], str], since: int = 0) -> list[Progress]:
+    """What the history says of tasks that it did not say before, redrives before the `since`th left out; `seen`
+    remembers by entry and attempt."""
     found = []
     for state in history.states:
         for number, attempt in enumerate(state.attempts):
             known = seen.get((state.entered_id, number))
+            if known == attempt.status:
+                continue
             seen[state.entered_id, number] = attempt.status
+            if attempt.generation < since:
+                continue
             if known is None:
-                text = f"attempt {number + 1}" if number else "started"
-                found.append(Progress(attempt.scheduled, state.name, text))
+                found.append(Progress(attempt.scheduled, state.name, _beginning(state.attempts, number)))
             if attempt.ended is not None and known in (None, RUNNING):
                 found.append(Progress(attempt.ended, state.name, _end(attempt, attempt.ended)))
     return sorted(found, key=lambda progress: progress.at)
+
+
+def _beginning(attempts: Sequence[Attempt], number: int) -> str:
+    """A redrive counts retries anew, as AWS does."""
+    generation = attempts[number].generation
+    nth = sum(attempt.generation == generation for attempt in attempts[: number + 1])
+    again = f"started again by redrive {generation}" if generation and number else "started"
+    return f"attempt {nth}" if nth > 1 else again
 
 
 def _end(attempt: Attempt, ended: float) -> str:

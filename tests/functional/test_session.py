@@ -16,7 +16,7 @@ from opsctl.aws.stepfunctions import StepFunctions, execution_arn
 from opsctl.aws.storage import Storage
 from opsctl.config import AWS, SANDBOX, Context
 from opsctl.domain.objects import Place
-from opsctl.errors import AwsError, ConfigurationError, OpsError, RefusedError, UsageError
+from opsctl.errors import AwsError, ConfigurationError, OpsError, RefusedError, ThrottledError, UsageError
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:documents-training"
 RUN = execution_arn(MACHINE, "nightly-7")
@@ -99,7 +99,7 @@ def test_a_missing_permission_is_named_with_its_resource(moto_url: str) -> None:
     ("code", "kind", "message"),
     [
         ("ExpiredToken", ConfigurationError, "AWS does not accept these credentials: it\u2019s over"),
-        ("ThrottlingException", AwsError, "AWS throttles states:X and went on doing so: it\u2019s over"),
+        ("ThrottlingException", ThrottledError, "AWS throttles states:X and went on doing so: it\u2019s over"),
         ("com.amazon#StateMachineDoesNotExist", ConfigurationError, "the state machine arn:x does not exist"),
         ("ExecutionDoesNotExist", UsageError, "the run arn:x does not exist, or its history is gone"),
         ("StateMachineTypeNotSupported", RefusedError, "arn:x is an Express machine; states:X works on Standard ones"),
