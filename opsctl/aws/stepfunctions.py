@@ -8,7 +8,7 @@ from typing import Any
 
 from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
-from opsctl.domain.runs import Run, seconds
+from opsctl.domain.runs import RUNNING, Run, seconds
 from opsctl.errors import RefusedError
 
 PAGE = 1000
@@ -108,6 +108,31 @@ class StepFunctions:
         with self._aws.explained("states:DescribeStateMachineForExecution", arn):
             return _definition(self._client.describe_state_machine_for_execution(executionArn=arn))
 
+    def redrive(self, arn: str, token: str) -> bool:
+        """Redrive a run; False where it runs already, as it does once somebody else has redriven it.
+
+        `token` names the intent: AWS takes the same one again, for a quarter of an hour, as the same redrive.
+        Raises RefusedError with AWS's reason for a run that cannot be redriven.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained("states:RedriveExecution", arn):
+            try:
+                self._client.redrive_execution(executionArn=arn, clientToken=token)
+            except ClientError as error:
+                if code_of(error) != "ExecutionNotRedrivable":
+                    raise
+                text = " ".join(str(error.response["Error"].get("Message", "")).split())
+                if "is RUNNING" in text or self.describe(arn).status == RUNNING:
+                    return False
+                raise RefusedError(f"AWS refuses to redrive it: {text}", "rerun it instead: --rerun") from error
+        return True
+
+    def stop(self, arn: str, error: str, cause: str | None) -> None:
+        """Abort a run. Does nothing to one that has ended."""
+        with self._aws.explained("states:StopExecution", arn):
+            self._client.stop_execution(executionArn=arn, error=error, **({} if cause is None else {"cause": cause}))
+
 
 def _definition(answer: dict[str, Any]) -> dict[str, Any]:
     definition: dict[str, Any] = json.loads(answer["definition"])
@@ -115,7 +140,7 @@ def _definition(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(answer: dict[str, Any]) -> Run:
-    stopped = answer.get("stopDate")
+    stopped, redriven = answer.get("stopDate"), answer.get("redriveDate")
     return Run(
         name=answer["name"],
         arn=answer["executionArn"],
@@ -128,4 +153,7 @@ def _run(answer: dict[str, Any]) -> Run:
         output=answer.get("output"),
         error=answer.get("error"),
         cause=answer.get("cause"),
+        redriven=None if redriven is None else seconds(redriven),
+        redrive_status=answer.get("redriveStatus"),
+        redrive_reason=answer.get("redriveStatusReason"),
     )

@@ -23,7 +23,11 @@ NEAREST = 3
 
 @dataclass(frozen=True)
 class Run:
-    """One execution. Times are seconds since the epoch; `input` and `output` JSON text, None where not asked for."""
+    """One execution. Times are seconds since the epoch; `input` and `output` JSON text, None where not asked for.
+
+    `redrives` is how often it was redriven, `redriven` when it last was. `redrive_status` is AWS's word on whether
+    it can be (REDRIVABLE, NOT_REDRIVABLE, REDRIVABLE_BY_MAP_RUN, or one still to come), `redrive_reason` why not.
+    """
 
     name: str
     arn: str
@@ -36,6 +40,9 @@ class Run:
     output: str | None = None
     error: str | None = None
     cause: str | None = None
+    redriven: float | None = None
+    redrive_status: str | None = None
+    redrive_reason: str | None = None
 
     @property
     def ended(self) -> bool:
