@@ -65,9 +65,12 @@ def _compiled(text: str) -> Any:
     from jsonata.jexception import JException  # type: ignore[import-untyped]
 
     try:
-        return parse(text, regular_expression)
+        # The library's tokenizer looks one character ahead without asking whether there is one: a line's end is.
+        return parse(f"{text}\n", regular_expression)
     except JException as error:
         raise ValueError(str(error)) from error
+    except LookupError as error:
+        raise ValueError("The expression ends too early, or has an operator that JSONata does not have") from error
     except RecursionError as error:
         raise ValueError("The expression is nested too deeply") from error
 
