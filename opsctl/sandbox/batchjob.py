@@ -161,7 +161,10 @@ class BatchJob:
             }
 
     def _describe_container(self) -> dict[str, Any]:
-        echoed = ("image", "jobRoleArn", "executionRoleArn", "fargatePlatformConfiguration", "networkConfiguration")
+        echoed = (
+            "image", "jobRoleArn", "executionRoleArn", "fargatePlatformConfiguration", "networkConfiguration",
+            "logConfiguration",
+        )  # fmt: skip
         lists = ("volumes", "mountPoints", "ulimits", "resourceRequirements", "secrets")
         return {
             **{name: self.container[name] for name in echoed if self.container.get(name)},

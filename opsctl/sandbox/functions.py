@@ -20,8 +20,10 @@ import moto.awslambda.models
 import moto.awslambda.urls
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
 from moto.core.config import default_user_config
 
+from opsctl.sandbox.api import serve
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.storage import digest
@@ -31,6 +33,7 @@ BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 INIT_SECONDS = 30.0
 TAIL_BYTES = 4096
 TICK_SECONDS = 0.02
+REQUEST_ID = "x-amzn-requestid"
 logger = logging.getLogger(__name__)
 _extracting = threading.Lock()
 
@@ -39,6 +42,7 @@ _extracting = threading.Lock()
 class Invocation:
     """One call of a function: what it answered. `error` is set (to "Unhandled") if the payload is a function error."""
 
+    request: str
     version: str
     payload: bytes = b"null"
     error: str | None = None
@@ -99,6 +103,7 @@ class FunctionsBackend(LambdaBackend):
             threading.Thread(target=self.run, args=(function, payload), daemon=True).start()
             return b""
         done = self.run(function, payload)
+        response_headers[REQUEST_ID] = done.request
         response_headers["x-amz-executed-version"] = done.version
         response_headers["x-amz-log-result"] = done.tail
         if done.error:
@@ -113,6 +118,16 @@ class FunctionsBackend(LambdaBackend):
             return _Call(self.world, function, place).run(payload)
 
 
+class FunctionsResponse(LambdaResponse):
+    """moto's actions; the request id of an Invoke is the one that the function's log lines bear, as on AWS."""
+
+    @staticmethod
+    def _enrich_response(headers: dict[str, str], body: Any) -> tuple[dict[str, str], Any]:
+        own = headers.get(REQUEST_ID)
+        headers, body = LambdaResponse._enrich_response(headers, body)
+        return ({**headers, REQUEST_ID: own} if own else headers), body
+
+
 class _Call:
     """One invocation under way."""
 
@@ -123,7 +138,7 @@ class _Call:
         self.request = str(uuid.uuid4())
         self.stream = f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
         self.log = LogStream(world.account, world.region, function.logs_group_name, self.stream)
-        self.done = Invocation(str(function.version))
+        self.done = Invocation(self.request, str(function.version))
 
     def run(self, payload: bytes) -> Invocation:
         """Start the runtime, wait for it within the timeout, and read what it answered."""
@@ -227,6 +242,7 @@ def install(world: World) -> None:
     models: Any = moto.awslambda.models
     models.lambda_backends.backend = FunctionsBackend
     models.LambdaFunction = RunningFunction
+    serve(moto.awslambda.urls, FunctionsResponse)
 
 
 def functions(world: World) -> FunctionsBackend:

@@ -59,9 +59,10 @@ def test_the_clock_of_the_context_runs(cloud: Cloud) -> None:
 
 def test_prints_go_to_the_functions_log_group(cloud: Cloud) -> None:
     name = cloud.function("print('reading', event['page'])\nreturn None")
-    _, payload = invoke(cloud, name, {"page": 7})
+    answer, payload = invoke(cloud, name, {"page": 7})
     lines = cloud.logs(f"/aws/lambda/{name}")
     assert payload is None
+    assert lines[0].split()[2] == answer["ResponseMetadata"]["RequestId"]
     assert [line.split()[0] for line in lines] == ["START", "reading", "END", "REPORT"]
     assert lines[1] == "reading 7"
 
