@@ -12,7 +12,7 @@ import click
 from opsctl import config
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, table
-from opsctl.errors import FAILED, ConfigurationError
+from opsctl.errors import FAILED, ConfigurationError, UsageError
 
 
 def _directory_option(command: Any) -> Any:
@@ -122,6 +122,89 @@ def env(directory: Path | None) -> None:
     if server is None:
         raise ConfigurationError(f"no sandbox is up in {place}", "start one: opsctl sandbox up")
     click.echo(service.exports(server, os.environ))
+
+
+@sandbox.group()
+def fault() -> None:
+    """Make requests to the sandbox's API fail on purpose: what a client, a job or a state asks for."""
+
+
+@fault.command("add")
+@click.argument("action")
+@_directory_option
+@click.option("--error", metavar="CODE", help="Answer with this error, such as ThrottlingException or AccessDenied.")
+@click.option("--status", type=int, metavar="N", help="HTTP status of the error. Default: what the service uses.")
+@click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Answer this much later.")
+@click.option("--drop", type=click.Choice(["request", "answer"]), help="Lose the request, or only its answer.")
+@click.option("--times", type=int, metavar="N", help="Only for so many requests. Default: until it is cleared.")
+@click.option("--rate", type=float, default=1.0, metavar="SHARE", help="Only for this share of requests, 0 to 1.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Of the dice that --rate throws.")
+@click.option("--match", metavar="TEXT", help="Only for requests that hold this text in their address or body.")
+@click.pass_context
+def add_fault(context: click.Context, /, action: str, directory: Path | None, **wanted: Any) -> None:
+    """Let a fault happen to the requests for ACTION, written as in IAM: service:Operation, with * for any.
+
+    A fault meets requests of clients, of jobs and of states alike; the state machine's own Retry is what has to deal
+    with it. The first fault that fits a request is the one that happens.
+
+    \b
+    Examples:
+      opsctl sandbox fault add sagemaker:CreateTrainingJob --error ThrottlingException --times 5
+      opsctl sandbox fault add "s3:*" --error SlowDown --rate 0.3 --seed 7
+      opsctl sandbox fault add states:StartExecution --drop answer --times 1
+      opsctl sandbox fault add sns:Publish --delay 20 --match nightly-7
+    """
+    from opsctl import sandbox as service
+
+    added = service.add_fault(config.sandbox_directory(directory), {"action": action, **wanted})
+    emit(context.ensure_object(Invocation), added, _faults_text([added]))
+
+
+@fault.command("list")
+@_directory_option
+@click.pass_context
+def list_faults(context: click.Context, directory: Path | None) -> None:
+    """Show the faults, and how many requests each has seen and met."""
+    from opsctl import sandbox as service
+
+    found = service.list_faults(config.sandbox_directory(directory))
+    if not found:
+        _talk("There is no fault. Add one: opsctl sandbox fault add --help")
+    emit(context.ensure_object(Invocation), found, _faults_text(found))
+
+
+@fault.command("clear")
+@click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
+@_directory_option
+@click.pass_context
+def clear_faults(context: click.Context, ids: tuple[int, ...], directory: Path | None) -> None:
+    """Remove the faults with these numbers, or all of them, and show what they did."""
+    from opsctl import sandbox as service
+
+    gone = service.clear_faults(config.sandbox_directory(directory), ids)
+    emit(context.ensure_object(Invocation), gone, _faults_text(gone))
+    missing = sorted(set(ids) - {one["id"] for one in gone})
+    if missing:
+        raise UsageError(f"there is no fault {missing[0]}", "opsctl sandbox fault list shows those there are")
+
+
+def _faults_text(faults: list[dict[str, Any]]) -> str:
+    rows = [
+        [one["id"], one["action"], _effect(one), _limits(one), f"{one['applied']} of {one['seen']}", one["match"]]
+        for one in faults
+    ]
+    return table(["FAULT", "ACTION", "WHAT", "WHEN", "MET", "REQUESTS WITH"], rows)
+
+
+def _effect(one: dict[str, Any]) -> str:
+    late = f"{one['delay']:g} s late" if one["delay"] else None
+    lost = f"{one['drop']} lost" if one["drop"] else None
+    return ", ".join(filter(None, (late, one["error"], lost)))
+
+
+def _limits(one: dict[str, Any]) -> str:
+    times = f"{one['times']} times" if one["times"] else "until cleared"
+    return times if one["rate"] == 1.0 else f"{one['rate']:.0%}, {times}"
 
 
 def _prepare_terraform(place: Path, server: dict[str, Any]) -> None:

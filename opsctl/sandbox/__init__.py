@@ -5,7 +5,18 @@ Importing this package is cheap: moto is only imported by the server process.
 
 from __future__ import annotations
 
+from opsctl.sandbox.control import add_fault, clear_faults, list_faults
 from opsctl.sandbox.environment import environment, exports
 from opsctl.sandbox.lifecycle import down, jobs, status, up
 
-__all__ = ["down", "environment", "exports", "jobs", "status", "up"]
+__all__ = [
+    "add_fault",
+    "clear_faults",
+    "down",
+    "environment",
+    "exports",
+    "jobs",
+    "list_faults",
+    "status",
+    "up",
+]

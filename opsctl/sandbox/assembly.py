@@ -18,6 +18,7 @@ from opsctl.sandbox import batch, events, functions, mailbox, provider, statemac
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
+from opsctl.sandbox.faults import Faults
 from opsctl.sandbox.gateway import Gateway
 from opsctl.sandbox.integrations import Router
 from opsctl.sandbox.mapdriver import MapDriver
@@ -51,7 +52,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     provider.install()
     bus.start_execution = lambda arn, name, text: statemachines.machines(world).launch(arn, name, text)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    application = Gateway(DomainDispatcherApplication(create_backend_app))
+    application = Gateway(DomainDispatcherApplication(create_backend_app), Faults())
     server = make_server(
         "127.0.0.1",
         listener.getsockname()[1],

@@ -2,20 +2,26 @@
 
 An action that moto lacks raises inside of it. As a 5xx that would be retried for minutes by every SDK, so it is
 answered as a plain 400 with the reason. And since the sandbox runs programs for whoever asks, web pages and foreign
-host names are turned away: a browser must not be able to reach it.
+host names are turned away: a browser must not be able to reach it. Faults that somebody asked for happen here too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from xml.sax.saxutils import escape
 
+from opsctl.sandbox.actions import action_of
+from opsctl.sandbox.faults import BadFaultError, Fault, Faults, request_text
 from opsctl.sandbox.storage import S3_LOCK
 
+FAULTS_PATH = "/_sandbox/faults"
 LOCAL_NAMES = ("127.0.0.1", "localhost")
 StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -25,13 +31,60 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """A WSGI application in front of moto's."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, faults: Faults) -> None:
         self._application = application
+        self._faults = faults
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if "HTTP_ORIGIN" in environ or not is_local(environ.get("HTTP_HOST", "")):
             return _answer(environ, start_response, 403, "AccessDenied", "The sandbox answers local programs only")
+        if environ.get("PATH_INFO") == FAULTS_PATH:
+            return self._administer(environ, start_response)
+        if self._faults.none:
+            return self._serve(environ, start_response)
+        body = _read_body(environ)
+        action = action_of(environ, body) or "?:?"
+        fault = self._faults.take(action, request_text(environ, body))
+        if fault is None:
+            return self._serve(environ, start_response)
+        return self._fail(fault, action, environ, start_response)
+
+    def _fail(
+        self, fault: Fault, action: str, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer late, with an error, or not at all."""
+        logger.info("fault %s on %s: %s", fault.id, action, fault.document())
+        fault.lifted.wait(fault.delay)
+        if fault.drop == "request":
+            return _hang_up(environ)
+        error = fault.answer(action)
+        if error is not None:
+            return _answer(environ, start_response, *error)
+        if fault.drop == "answer":
+            for _ in self._serve(environ, lambda *_: None):
+                pass
+            return _hang_up(environ)
+        return self._serve(environ, start_response)
+
+    def _administer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """The faults' own API: GET lists, POST adds one, DELETE removes those with the given ids, or all."""
+        try:
+            wanted = json.loads(_read_body(environ) or b"{}")
+            if environ["REQUEST_METHOD"] == "POST":
+                answer: Any = self._faults.add(wanted)
+            elif environ["REQUEST_METHOD"] == "DELETE":
+                answer = self._faults.clear(wanted.get("ids"))
+            else:
+                answer = self._faults.documents()
+        except (BadFaultError, ValueError, TypeError, AttributeError) as error:
+            return _answer(environ, start_response, 400, "BadFault", str(error))
+        content = json.dumps(answer).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
+        return [content]
+
+    def _serve(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Let moto answer."""
         try:
             with _turn(environ):
                 return self._application(environ, start_response)
@@ -47,6 +100,24 @@ class Gateway:
         except Exception as error:
             logger.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             return _answer(environ, start_response, 400, "InternalFailure", f"The sandbox failed: {error!r}")
+
+
+def _read_body(environ: dict[str, Any]) -> bytes:
+    """The body, which whoever comes next can read again."""
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    body: bytes = stream.read(int(length)) if length else stream.read() if environ.get("wsgi.input_terminated") else b""
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _hang_up(environ: dict[str, Any]) -> Iterable[bytes]:
+    """Close the connection without a word. The server takes the error for a client that went away."""
+    connection = environ.get("werkzeug.socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("dropped on purpose")
 
 
 def _turn(environ: dict[str, Any]) -> AbstractContextManager[Any]:

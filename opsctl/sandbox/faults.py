@@ -1,0 +1,164 @@
+"""Faults on purpose: which requests to the sandbox's API are answered late, with an error, or not at all.
+
+A fault names an action (`sagemaker:CreateTrainingJob`, `s3:*`), may look for a text in the request, and applies so many
+times, or at a rate that a seed makes repeatable. It meets every request through the front door alike, a client's, a
+job's and a state's. The rules are a pure matter of `Fault` and its counts; the gateway carries them out.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from urllib.parse import unquote_plus
+
+from opsctl.sandbox.actions import UnknownActionError, error_status, find_actions
+
+DROPS = ("request", "answer")
+
+
+class BadFaultError(ValueError):
+    """What was asked for is no fault; the message says why."""
+
+
+@dataclass
+class Fault:
+    """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after.
+
+    `seen` counts the requests that it could have met, `applied` those that it did. `lifted` is set when it is cleared,
+    so that nobody waits any longer for a late answer.
+    """
+
+    id: int
+    action: str
+    match: str | None = None
+    error: str | None = None
+    status: int | None = None
+    delay: float = 0.0
+    drop: str | None = None
+    times: int | None = None
+    rate: float = 1.0
+    seed: int = 0
+    seen: int = 0
+    applied: int = 0
+    lifted: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def __post_init__(self) -> None:
+        self._dice = Random(self.seed)
+
+    def meets(self, action: str, text: str) -> bool:
+        """Whether it applies to this request, which is counted. Its dice are thrown once for each request seen."""
+        if self.times is not None and self.applied >= self.times:
+            return False
+        if not fnmatch.fnmatchcase(action.lower(), self.action.lower()):
+            return False
+        if self.match is not None and self.match not in text:
+            return False
+        self.seen += 1
+        if self.rate < 1.0 and self._dice.random() >= self.rate:
+            return False
+        self.applied += 1
+        return True
+
+    def answer(self, action: str) -> tuple[int, str, str] | None:
+        """HTTP status, error code and message of the error that it answers with, if it does."""
+        if self.error is None:
+            return None
+        status = self.status or error_status(action, self.error)
+        return status, self.error, f"{self.error} on purpose: fault {self.id} of this sandbox"
+
+    def document(self) -> dict[str, Any]:
+        """As `opsctl sandbox fault list` shows it."""
+        names = ("id", "action", "match", "error", "status", "delay", "drop", "times", "rate", "seed")
+        return {name: getattr(self, name) for name in (*names, "seen", "applied")}
+
+
+class Faults:
+    """The faults of one sandbox, in the order in which they were added. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def none(self) -> bool:
+        """Whether there are none: then no request need be looked at."""
+        return not self._faults
+
+    def add(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Add one and return its document. Raises BadFaultError."""
+        action = _action(wanted)
+        _check(wanted)
+        with self._lock:
+            self._count += 1
+            fault = Fault(self._count, action, **{name: wanted[name] for name in wanted if name != "action"})
+            self._faults = [*self._faults, fault]
+        return fault.document()
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All of them with their counts, the used up ones too: a fault that never applied proves nothing."""
+        with self._lock:
+            return [fault.document() for fault in self._faults]
+
+    def clear(self, ids: list[int] | None = None) -> list[dict[str, Any]]:
+        """Remove these, or all; returns what was removed. Late answers that wait for them are given now."""
+        with self._lock:
+            gone = [fault for fault in self._faults if ids is None or fault.id in ids]
+            self._faults = [fault for fault in self._faults if fault not in gone]
+        for fault in gone:
+            fault.lifted.set()
+        return [fault.document() for fault in gone]
+
+    def take(self, action: str, text: str) -> Fault | None:
+        """The first fault that applies to a request; `text` is what it says, its address first."""
+        with self._lock:
+            return next((fault for fault in self._faults if fault.meets(action, text)), None)
+
+
+def request_text(environ: Mapping[str, Any], body: bytes) -> str:
+    """What `match` is looked for in: path, query and body, forms and addresses decoded."""
+    address = f"{environ.get('PATH_INFO', '')}?{environ.get('QUERY_STRING', '')}"
+    text = body.decode("utf-8", "replace")
+    form = "urlencoded" in environ.get("CONTENT_TYPE", "")
+    return f"{unquote_plus(address)}\n{unquote_plus(text) if form else text}"
+
+
+def _action(wanted: Mapping[str, Any]) -> str:
+    pattern = str(wanted.get("action") or "")
+    if ":" not in pattern:
+        raise BadFaultError(f"{pattern!r} is no action: name a service and one, such as sagemaker:CreateTrainingJob")
+    try:
+        found = find_actions(pattern)
+    except UnknownActionError as error:
+        raise BadFaultError(str(error)) from error
+    wild = any(sign in pattern for sign in "*?[")
+    return f"{found[0].partition(':')[0]}:{pattern.partition(':')[2]}" if wild else found[0]
+
+
+def _check(wanted: Mapping[str, Any]) -> None:
+    unknown = sorted(wanted.keys() - {"action", "match", "error", "status", "delay", "drop", "times", "rate", "seed"})
+    if unknown:
+        raise BadFaultError(f"a fault has no {unknown[0]!r}")
+    if not (wanted.get("error") or wanted.get("drop") or wanted.get("delay")):
+        raise BadFaultError("a fault that does nothing: give it an error, a delay or a drop")
+    if wanted.get("error") and wanted.get("drop"):
+        raise BadFaultError("an error is an answer: it cannot be dropped as well")
+    if wanted.get("status") is not None and not wanted.get("error"):
+        raise BadFaultError("a status goes with an error")
+    if wanted.get("drop") not in (None, *DROPS):
+        raise BadFaultError(f"drop is {' or '.join(DROPS)}, not {wanted['drop']!r}")
+    _check_numbers(wanted)
+
+
+def _check_numbers(wanted: Mapping[str, Any]) -> None:
+    limits = {"status": (400, 599), "delay": (0, 900), "times": (1, math.inf), "rate": (0, 1)}
+    for name, (low, high) in limits.items():
+        value = wanted.get(name)
+        if value is not None and not (isinstance(value, int | float) and low <= value <= high):
+            wide = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+            raise BadFaultError(f"{name} is a number {wide}, not {value!r}")

@@ -1,0 +1,222 @@
+"""Faults on purpose: what clients and states see of them, and how they are administered."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+from click.testing import CliRunner
+
+from opsctl import sandbox
+from opsctl.cli.root import root
+from tests.functional.sandbox.cloud import Cloud, unique, wait_for
+
+
+@pytest.fixture
+def faulty(cloud: Cloud) -> Iterator[Cloud]:
+    """The sandbox, with no fault left after the test."""
+    yield cloud
+    sandbox.clear_faults(cloud.directory)
+
+
+def opsctl(cloud: Cloud, *arguments: str, code: int = 0) -> str:
+    command = ["sandbox", "fault", *arguments, "--dir", str(cloud.directory)]
+    result = CliRunner().invoke(root, command, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def add(cloud: Cloud, action: str, **fault: Any) -> int:
+    return int(sandbox.add_fault(cloud.directory, {"action": action, **fault})["id"])
+
+
+def met(cloud: Cloud) -> list[tuple[int, int]]:
+    """How many requests each fault has met, of how many seen."""
+    return [(fault["applied"], fault["seen"]) for fault in sandbox.list_faults(cloud.directory)]
+
+
+def once(cloud: Cloud, service: str) -> Any:
+    """A client that asks once, so that an error is seen and not tried again."""
+    return boto3.client(
+        service,
+        region_name=cloud.server["region"],
+        endpoint_url=cloud.server["url"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "action", "code", "status"),
+    [
+        ("sagemaker", "list_training_jobs", "sagemaker:ListTrainingJobs", "ThrottlingException", 400),
+        ("batch", "describe_job_queues", "batch:DescribeJobQueues", "ServerException", 500),
+        ("sns", "list_topics", "sns:ListTopics", "InternalError", 500),
+        ("lambda", "list_functions", "lambda:ListFunctions", "TooManyRequestsException", 429),
+        ("s3", "list_buckets", "s3:ListBuckets", "AccessDenied", 403),
+        ("stepfunctions", "list_state_machines", "states:ListStateMachines", "ExpiredTokenException", 400),
+        ("events", "list_rules", "events:*", "InternalException", 500),
+    ],
+)
+def test_a_client_of_each_protocol_sees_the_error_once(
+    faulty: Cloud, service: str, method: str, action: str, code: str, status: int
+) -> None:
+    add(faulty, action, error=code, times=1)
+    ask = getattr(once(faulty, service), method)
+    with pytest.raises(ClientError) as caught:
+        ask()
+    response: Any = caught.value.response
+    assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == (status, code)
+    ask()
+    assert met(faulty) == [(1, 1)]
+
+
+def test_s3_has_many_actions_on_one_path(faulty: Cloud) -> None:
+    """Each of them alone is refused, so each is known from the others."""
+    s3, place = once(faulty, "s3"), {"Bucket": faulty.bucket, "Key": "thing"}
+    faulty.put("thing", "text")
+    calls: dict[str, Any] = {
+        "GetObject": lambda: s3.get_object(**place),
+        "HeadObject": lambda: s3.head_object(**place),
+        "PutObject": lambda: s3.put_object(**place, Body=b""),
+        "CopyObject": lambda: s3.copy_object(Bucket=faulty.bucket, Key="copy", CopySource=place),
+        "PutObjectTagging": lambda: s3.put_object_tagging(**place, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}),
+        "ListObjectsV2": lambda: s3.list_objects_v2(Bucket=faulty.bucket),
+        "ListObjects": lambda: s3.list_objects(Bucket=faulty.bucket),
+        "DeleteObjects": lambda: s3.delete_objects(Bucket=faulty.bucket, Delete={"Objects": [{"Key": "other"}]}),
+        "CreateMultipartUpload": lambda: s3.create_multipart_upload(**place),
+    }
+    refused = {}
+    for action in calls:
+        fault = add(faulty, f"s3:{action}", error="SlowDown")
+        refused[action] = [name for name, call in calls.items() if _fails(call)]
+        sandbox.clear_faults(faulty.directory, [fault])
+    assert refused == {action: [action] for action in calls}
+
+
+def _fails(call: Any) -> bool:
+    try:
+        call()
+    except ClientError:
+        return True
+    return False
+
+
+def test_a_states_retry_meets_the_fault_until_it_is_used_up(faulty: Cloud) -> None:
+    topic = faulty.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
+    retry = [{"ErrorEquals": ["SNS.ThrottledException"], "IntervalSeconds": 1, "MaxAttempts": 1, "BackoffRate": 1}]
+    publish = {"TopicArn": topic, "Message": "hello"}
+    add(faulty, "sns:Publish", error="Throttled", times=1)
+    assert faulty.task("sns:publish", publish, Retry=retry)["status"] == "SUCCEEDED"
+    add(faulty, "sns:Publish", error="Throttled", times=2)
+    failed = faulty.task("sns:publish", publish, Retry=retry)
+    assert (failed["status"], failed["error"]) == ("FAILED", "SNS.ThrottledException")
+    assert met(faulty) == [(1, 1), (2, 2)]
+
+
+def test_only_requests_with_the_text_are_met(faulty: Cloud) -> None:
+    add(faulty, "s3:GetObject", error="AccessDenied", match="/secret of mine")
+    add(faulty, "sns:CreateTopic", error="AuthorizationError", match="loud")
+    faulty.put("secret of mine", "x")
+    faulty.put("other", "y")
+    assert faulty.get("other") == b"y"
+    with pytest.raises(ClientError, match="on purpose"):
+        faulty.get("secret of mine")
+    faulty.client("sns").create_topic(Name="quiet")
+    with pytest.raises(ClientError, match="on purpose"):
+        faulty.client("sns").create_topic(Name="loud")
+
+
+@pytest.mark.parametrize(("lost", "stored"), [("request", []), ("answer", ["precious"])])
+def test_a_dropped_connection_loses_the_request_or_the_answer(faulty: Cloud, lost: str, stored: list[str]) -> None:
+    bucket = unique("bucket")
+    faulty.client("s3").create_bucket(Bucket=bucket)
+    add(faulty, "s3:PutObject", drop=lost, match=bucket)
+    with pytest.raises(ConnectionClosedError):
+        once(faulty, "s3").put_object(Bucket=bucket, Key="precious", Body=b"1")
+    listed = faulty.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])
+    assert [entry["Key"] for entry in listed] == stored
+
+
+def test_a_late_answer_comes_at_once_when_the_fault_is_cleared(faulty: Cloud) -> None:
+    add(faulty, "sts:GetCallerIdentity", delay=600)
+    answers: list[Any] = []
+    asking = threading.Thread(target=lambda: answers.append(faulty.client("sts").get_caller_identity()))
+    faulty.client("sts")
+    asking.start()
+    wait_for(lambda: met(faulty) == [(1, 1)], "the request to arrive")
+    time.sleep(0.1)
+    assert answers == []
+    sandbox.clear_faults(faulty.directory)
+    asking.join(10)
+    assert [answer["Account"] for answer in answers] == [faulty.server["account"]]
+
+
+def test_the_same_seed_fails_the_same_requests(faulty: Cloud) -> None:
+    def pattern(seed: int) -> list[bool]:
+        fault = add(faulty, "sqs:ListQueues", error="RequestThrottled", rate=0.3, seed=seed)
+        client = once(faulty, "sqs")
+        failed = [_fails(client.list_queues) for _ in range(30)]
+        sandbox.clear_faults(faulty.directory, [fault])
+        return failed
+
+    first, again, other = pattern(7), pattern(7), pattern(8)
+    assert first == again != other
+    assert 3 <= sum(first) <= 15
+
+
+def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
+    added = json.loads(
+        opsctl(faulty, "add", "SageMaker:createtrainingjob", "--error", "Boom", "--times", "5", "-o", "json")
+    )
+    first = added["id"]
+    assert added == {
+        "id": first, "action": "sagemaker:CreateTrainingJob", "match": None, "error": "Boom", "status": None,
+        "delay": 0.0, "drop": None, "times": 5, "rate": 1.0, "seed": 0, "seen": 0, "applied": 0,
+    }  # fmt: skip
+    opsctl(faulty, "add", "s3:Put*", "--delay", "0.5", "--drop", "answer", "--rate", "0.3", "--match", "models/")
+    shown = [line.split("  ") for line in opsctl(faulty, "list").splitlines()]
+    assert [[cell.strip() for cell in line if cell.strip()] for line in shown] == [
+        ["FAULT", "ACTION", "WHAT", "WHEN", "MET", "REQUESTS WITH"],
+        [str(first), "sagemaker:CreateTrainingJob", "Boom", "5 times", "0 of 0"],
+        [str(first + 1), "s3:Put*", "0.5 s late, answer lost", "30%, until cleared", "0 of 0", "models/"],
+    ]
+    assert str(first) in opsctl(faulty, "clear", str(first))
+    assert "no fault" in opsctl(faulty, "clear", str(first), code=2)
+    opsctl(faulty, "clear")
+    assert met(faulty) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sagemaker:CreateTrainingJbo", "--error", "X"], "did you mean sagemaker:CreateTrainingJob"),
+        (["sagmaker:CreateTrainingJob", "--error", "X"], "did you mean sagemaker"),
+        (["CreateTrainingJob", "--error", "X"], "name a service"),
+        (["s3:GetObject"], "does nothing"),
+        (["s3:GetObject", "--error", "X", "--drop", "answer"], "cannot be dropped"),
+        (["s3:GetObject", "--delay", "1", "--status", "500"], "goes with an error"),
+        (["s3:GetObject", "--error", "X", "--rate", "1.5"], "rate is a number from 0 to 1, not 1.5"),
+        (["s3:GetObject", "--error", "X", "--times", "0"], "times is a number of at least 1, not 0"),
+        (["s3:GetObject", "--drop", "both"], "'both' is not one of"),
+    ],
+)
+def test_what_is_no_fault_is_refused_in_one_line(faulty: Cloud, arguments: list[str], said: str) -> None:
+    output = opsctl(faulty, "add", *arguments, code=2)
+    assert said in output
+    assert [line for line in output.splitlines() if line.startswith("error:")] == [output.splitlines()[0]]
+    assert met(faulty) == []
+
+
+def test_without_a_sandbox_there_is_nothing_to_break(tmp_path: Any) -> None:
+    result = CliRunner().invoke(root, ["sandbox", "fault", "list", "--dir", str(tmp_path / "none")])
+    assert result.exit_code == 4
+    assert "opsctl sandbox up" in result.output
