@@ -28,7 +28,7 @@ COMMANDS = {
     "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
     "lint": ("opsctl.cli.lint:lint", "Check state machine definitions before AWS does."),
-    "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env."),
+    "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env, fault."),
     "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
 }
 PROGRAM = "opsctl"
