@@ -44,11 +44,13 @@ class StepFunctions:
         arn: str = answer["executionArn"]
         return arn
 
-    def runs(self, machine_arn: str) -> Iterator[Run]:
-        """The machine's runs, newest first, without input and output; fetched page by page as they are read."""
+    def runs(self, machine_arn: str, status: str | None = None, page_size: int = PAGE) -> Iterator[Run]:
+        """The machine's runs, or those of one status, newest first, without input and output; fetched page by page as
+        they are read."""
+        request = {"stateMachineArn": machine_arn} | ({"statusFilter": status} if status else {})
         with self._aws.explained("states:ListExecutions", machine_arn):
-            pages = self._client.get_paginator("list_executions").paginate(stateMachineArn=machine_arn)
-            for page in pages:
+            paginator = self._client.get_paginator("list_executions")
+            for page in paginator.paginate(**request, PaginationConfig={"PageSize": page_size}):
                 yield from map(_run, page["executions"])
 
     def describe(self, arn: str) -> Run:

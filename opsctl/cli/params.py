@@ -16,7 +16,7 @@ import click
 from opsctl.domain.conditions import Setting
 from opsctl.errors import UsageError
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def setting(text: str) -> Setting:
@@ -45,10 +45,10 @@ def document(source: str) -> dict[str, Any]:
 
 
 def duration(text: str) -> float:
-    """Seconds, or a number with s, m or h."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    """Seconds, or a number with s, m, h, d or w."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", text)
     if not match:
-        raise click.BadParameter(f"{text!r} is not a duration such as 90, 90s, 15m or 2h")
+        raise click.BadParameter(f"{text!r} is not a duration such as 90, 90s, 15m, 2h or 7d")
     return float(match[1]) * _UNITS[match[2]]
 
 

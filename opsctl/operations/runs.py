@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice, takewhile
 from typing import Any
 
-from opsctl.domain.runs import LATEST, Run, choose_run
+from opsctl.domain.lineage import Numbered, numbered
+from opsctl.domain.runs import FAILED, LATEST, UNSUCCESSFUL, Run, choose_run
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
+
+LISTED = 100  # runs in a page, as AWS has it by default
+PAGE = 1000  # the most that AWS gives
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run in a list, and which rerun it is by its name."""
+
+    run: Run
+    rerun: Numbered | None
 
 
 def input_document(text: str | None) -> Any:
@@ -16,27 +31,88 @@ def input_document(text: str | None) -> Any:
     return json.loads(text or "{}")
 
 
-def recent(connection: Connection, limit: int, status: str | None = None) -> list[Run]:
-    """The machine's newest runs, newest first."""
-    runs = connection.states.runs(connection.machine.arn)
-    return list(islice((run for run in runs if status is None or run.status == status), limit))
+def recent(
+    connection: Connection,
+    machines: Iterable[str],
+    limit: int,
+    status: str | None = None,
+    since: float | None = None,
+) -> list[Listed]:
+    """The newest runs of the machines (ARNs) together, newest first, started at `since` or later. As long as `limit`
+    fits into a page of AWS's, this takes one request for each machine, however many runs there are."""
+    page_size = min(max(limit, LISTED), PAGE)
+    listings = [_ahead(connection.states.runs(arn, status, page_size), page_size) for arn in machines]
+    known = {run.machine_arn: {other.name for other in page} for page, _ in listings for run in page[:1]}
+    merged = heapq.merge(*(chain(page, more) for page, more in listings), key=lambda run: -run.started)
+    wanted = takewhile(lambda run: since is None or run.started >= since, merged)
+    return [Listed(run, numbered(run.name, known[run.machine_arn])) for run in islice(wanted, limit)]
+
+
+def _ahead(runs: Iterator[Run], count: int) -> tuple[list[Run], Iterator[Run]]:
+    """The first runs, and those after them."""
+    return list(islice(runs, count)), runs
 
 
 def resolve(connection: Connection, wanted: str = LATEST) -> Run:
-    """The run that a RUN argument means, with its input. Raises UsageError with the nearest names."""
-    machine, states = connection.machine, connection.states
+    """The run that a RUN argument means, with its input.
+
+    Raises UsageError with the nearest names, RefusedError for a run whose history AWS keeps no more, or never kept.
+    """
     if not wanted:
         raise UsageError("RUN is empty", "name a run, or leave it out; opsctl list shows the runs there are")
     if wanted.startswith("arn:"):
-        run = states.describe(wanted)
-        if run.machine_arn != machine.arn:
-            other = run.machine_arn.rpartition(":")[2]
-            raise UsageError(
-                f"{run.name} is a run of {other}, not of {machine.name}", "name its machine with --machine"
-            )
-        return run
-    found = None if wanted.startswith("@") or not _plausible(wanted) else states.find(machine.arn, wanted)
-    return found or states.describe(choose_run(wanted, states.runs(machine.arn)).arn)
+        return _by_arn(connection, wanted)
+    machine, states = connection.machine, connection.states
+    if wanted in (LATEST, FAILED):
+        return states.describe(choose_run(wanted, _newest(connection, wanted)).arn)
+    found = states.find(machine.arn, wanted) if _plausible(wanted) else None
+    if found:
+        return found
+    try:
+        return states.describe(choose_run(wanted, states.runs(machine.arn)).arn)
+    except UsageError:
+        _refuse_forgotten(connection, wanted)
+        raise
+
+
+def _by_arn(connection: Connection, arn: str) -> Run:
+    if ":express:" in arn:
+        raise RefusedError(
+            f"{arn} is a run of an Express machine, which Step Functions keeps no history of",
+            "look into the machine's log group",
+        )
+    run, machine = connection.states.describe(arn), connection.machine
+    owner = run.machine_arn.partition("/")[0]  # a distributed Map's items are runs of <machine>/<label>
+    if owner != machine.arn:
+        raise UsageError(
+            f"{run.name} is a run of {owner.rpartition(':')[2]}, not of {machine.name}",
+            f"name its machine with --machine {owner}",
+        )
+    return run
+
+
+def _newest(connection: Connection, wanted: str) -> Iterator[Run]:
+    """Runs among which the first that fits is the newest of all: one page, and where that does not say, one request
+    for each way to end badly."""
+    states, arn = connection.states, connection.machine.arn
+    size = 1 if wanted == LATEST else PAGE
+    page = list(islice(states.runs(arn, None, size), size))
+    yield from page
+    if len(page) == PAGE:
+        ended = [next(states.runs(arn, status, 1), None) for status in UNSUCCESSFUL]
+        yield from sorted((run for run in ended if run), key=lambda run: -run.started)
+
+
+def _refuse_forgotten(connection: Connection, name: str) -> None:
+    """Raise RefusedError for a run that AWS has forgotten, as it does 90 days after the end, and that left results."""
+    if not connection.machine.steps or not _plausible(name):
+        return
+    place = connection.prefix(name)
+    if next(connection.storage.list(place), None) is not None:
+        raise RefusedError(
+            f"AWS no longer knows the run {name}: it forgets a run 90 days after its end",
+            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}",
+        )
 
 
 def _plausible(name: str) -> bool:

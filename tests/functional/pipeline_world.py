@@ -142,10 +142,11 @@ class FakeStates:
         self.executions[arn] = (run, _walk(self.world, run, self.current), self.current)
         return arn
 
-    def runs(self, machine_arn: str) -> Iterator[Run]:
+    def runs(self, machine_arn: str, status: str | None = None, page_size: int = 1000) -> Iterator[Run]:
         """Newest first."""
-        del machine_arn
-        yield from (replace(self.describe(arn), input=None, output=None) for arn in reversed(self.executions))
+        del page_size
+        found = (replace(self.describe(arn), input=None, output=None) for arn in reversed(self.executions))
+        yield from (run for run in found if run.machine_arn == machine_arn and status in (None, run.status))
 
     def describe(self, arn: str) -> Run:
         """The run as it is now."""
