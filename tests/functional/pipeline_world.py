@@ -88,6 +88,13 @@ class World:
             return [Started(), Submitted('{"JobId":"7"}'), self._fetch(effect.parameters)]
         return [Started(), Succeeded(json.dumps({"Payload": {"subject": "s", "message": "m", "step": "x"}}))]
 
+    def begin(self, effect: ScheduleTask) -> list[Outcome]:
+        """What comes of an attempt that is never answered: its job, if it has one, is there and works."""
+        if ".sync" not in effect.resource:
+            return [Started()]
+        job = {"JobId": "7"} if "submitJob" in effect.resource else {"TrainingJobArn": "arn:aws:sagemaker:x"}
+        return [Started(), Submitted(json.dumps(job))]
+
     def _prepare(self, payload: dict[str, Any]) -> Outcome:
         try:
             return Succeeded(json.dumps({"Payload": self.prepare_run(payload, None)}))
@@ -156,8 +163,28 @@ class FakeStates:
         stopped = None if execution.status == RUNNING else execution.events[-1]["timestamp"]
         return replace(
             run, status=execution.status, stopped=stopped, output=execution.output, error=execution.error,
-            cause=execution.cause,
+            cause=execution.cause, redrives=execution.redrives, **self._redrivable(execution),
         )  # fmt: skip
+
+    def _redrivable(self, execution: Execution) -> dict[str, Any]:
+        reason = execution.redrive_refusal(self.world.now)
+        return {"redrive_status": "NOT_REDRIVABLE" if reason else "REDRIVABLE", "redrive_reason": reason}
+
+    def redrive(self, arn: str, token: str) -> bool:
+        """Go on at once, as far as the world lets it."""
+        del token
+        _, execution, _ = self.executions[arn]
+        reason = execution.redrive_refusal(self.world.now)
+        if reason and execution.status != RUNNING:
+            raise RefusedError(f"AWS refuses to redrive it: {reason}", "rerun it instead: --rerun")
+        if reason is None:
+            execution.redrive(self.world.now)
+            _drive(self.world, execution)
+        return reason is None
+
+    def stop(self, arn: str, error: str, cause: str | None) -> None:
+        """Abort at once."""
+        self.executions[arn][1].stop(self.world.now, error, cause)
 
     def find(self, machine_arn: str, name: str) -> Run | None:
         """By name."""
@@ -187,11 +214,19 @@ def _walk(world: World, run: Run, definition: Mapping[str, Any]) -> Execution:
     machine = {"Id": run.machine_arn, "Name": "documents-training"}
     context = {"Execution": {**names, "StartTime": "2027-01-15T08:00:00Z"}, "StateMachine": machine}
     execution = Execution(parse(dict(definition)), run.input or "{}", context=context)
-    waiting: list[tuple[float, int, Outcome]] = []
     execution.start(world.now)
+    _drive(world, execution)
+    return execution
+
+
+def _drive(world: World, execution: Execution) -> None:
+    waiting: list[tuple[float, int, Outcome]] = []
     while execution.status == RUNNING:
         for effect in execution.effects():
-            if isinstance(effect, ScheduleTask) and effect.state not in world.open_steps:
+            if isinstance(effect, ScheduleTask) and effect.state in world.open_steps:
+                for outcome in world.begin(effect):
+                    execution.resolve(effect.task, outcome, world.now)
+            elif isinstance(effect, ScheduleTask):
                 at = world.now + SECONDS.get(effect.state, 1)
                 *begun, end = world.answer(effect)
                 for outcome in begun:
@@ -205,7 +240,6 @@ def _walk(world: World, run: Run, definition: Mapping[str, Any]) -> Execution:
             _, task, end = heapq.heappop(waiting)
             execution.resolve(task, end, world.now)
         execution.tick(world.now)
-    return execution
 
 
 class FakeInvocation(Invocation):
