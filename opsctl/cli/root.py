@@ -26,6 +26,7 @@ COMMANDS = {
     "list": ("opsctl.cli.listing:list_runs", "Show the newest runs."),
     "status": ("opsctl.cli.status:status", "Show what became of each step of a run."),
     "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
+    "redrive": ("opsctl.cli.redrive:redrive", "Resume a failed run: AWS's redrive where it helps, else a rerun."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
     "lint": ("opsctl.cli.lint:lint", "Check state machine definitions before AWS does."),
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env, fault."),

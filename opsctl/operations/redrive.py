@@ -1,0 +1,117 @@
+"""Redrive an ended run: find out whether RedriveExecution helps, and take a rerun from the failed steps if not."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opsctl.asl.history import RunHistory, read_history
+from opsctl.domain.documents import value_at
+from opsctl.domain.guards import all_states
+from opsctl.domain.names import rerun_name
+from opsctl.domain.redrive import (
+    NATIVE,
+    Choice,
+    RedriveStep,
+    choose,
+    prospect_of,
+    redrive_steps,
+    redrive_warnings,
+    refuse_ended_well,
+)
+from opsctl.domain.redrive_walk import foresee
+from opsctl.domain.rerun import Request, RerunPlan
+from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
+from opsctl.operations import rerun
+from opsctl.operations.connection import Connection
+from opsctl.operations.runs import input_document
+from opsctl.operations.start import Started
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class RedrivePlan:
+    """Which way is taken and why. `steps` are what a native redrive does; `rerun` is the plan of the other way."""
+
+    run: Run
+    choice: Choice
+    steps: tuple[RedriveStep, ...]
+    warnings: tuple[str, ...]
+    rerun: RerunPlan | None = None
+
+
+def in_progress(run: Run) -> Started | None:
+    """The run to follow where somebody has redriven it already, and it goes on."""
+    return Started(run, resumed=True) if run.status == RUNNING and run.redrives else None
+
+
+def plan(connection: Connection, run: Run, request: Request, insisted: str | None = None) -> RedrivePlan:
+    """The way to take with an ended run (as `resolve` returns it); reads, and changes nothing.
+
+    `request` holds changes to the input, if any; `insisted` is `native` or `rerun`. Raises RefusedError where neither
+    way is possible, or the one that is insisted on would not help, and whatever a rerun's plan raises.
+    """
+    refuse_ended_well(run)
+    events = list(connection.states.history(run.arn))
+    walked = connection.states.definition_of_run(run.arn)
+    history, foreseen = read_history(events, walked), foresee(walked, run, events)
+    changed = bool(request.settings or request.merge)
+    choice = choose(run, prospect_of(history, foreseen), insisted=insisted, changed=changed)
+    later = tuple(_later(connection, run))
+    if choice.way != NATIVE:
+        planned = rerun.plan(connection, run, replace(request, steps=("failed",)))
+        return RedrivePlan(run, choice, (), later, planned)
+    old = _definition_warning(connection, run, walked, history)
+    warnings = (*redrive_warnings(history, foreseen), *old, *later)
+    return RedrivePlan(run, choice, redrive_steps(history, foreseen), warnings)
+
+
+def execute(connection: Connection, run: Run) -> Started:
+    """Redrive a run; one that somebody else has redriven meanwhile is followed like our own.
+
+    Raises RefusedError with AWS's reason where it does not redrive the run.
+    """
+    ours = connection.states.redrive(run.arn, str(uuid.uuid4()))
+    now = run if ours else connection.states.describe(run.arn)
+    redrives = max(now.redrives if not ours else 0, run.redrives + 1)
+    return Started(replace(now, status=RUNNING, stopped=None, redrives=redrives), resumed=not ours)
+
+
+def _later(connection: Connection, run: Run) -> Iterator[str]:
+    """What has become of reruns of this run, as far as it bears on doing its work once more."""
+    family = {run.name}
+    document = input_document(run.input)
+    root = value_at(document, ("rerun", "root"))
+    for number in itertools.count(1):
+        found = connection.states.find(
+            connection.machine.arn, rerun_name(root if isinstance(root, str) else run.name, number)
+        )
+        if found is None:
+            return
+        if found.name in family or value_at(input_document(found.input), ("rerun", "of")) not in family:
+            continue
+        family.add(found.name)
+        if found.status in (RUNNING, SUCCEEDED):
+            was = "has SUCCEEDED since" if found.status == SUCCEEDED else "is RUNNING"
+            yield f"{found.name}, a rerun of {run.name}, {was}"
+
+
+def _definition_warning(
+    connection: Connection, run: Run, walked: Mapping[str, Any], history: RunHistory
+) -> Iterator[str]:
+    current = connection.states.definition(connection.machine.arn)
+    if current == walked:
+        return
+    before, after = dict(all_states(walked)), dict(all_states(current))
+    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    entered = {state.name for state in history.states}
+    shown = sorted(changed, key=lambda name: name not in entered)[:SHOWN]
+    which = f" ({', '.join(shown)}{', …' if len(changed) > SHOWN else ''})" if changed else ""
+    yield (
+        f"the definition has changed since {run.name} was started{which}: a redrive walks the old one, without the "
+        "change; a rerun takes the new one"
+    )
