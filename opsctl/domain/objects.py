@@ -33,11 +33,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Stored:
-    """One object as a listing shows it; `key` is the part below the prefix that was listed, `size` in bytes."""
+    """One object as a listing shows it; `key` is the part below the prefix that was listed, `size` in bytes, `modified`
+    the seconds since the epoch when it was written (None where nobody asked), `storage_class` as S3 names it."""
 
     key: str
     size: int
     etag: str
+    modified: float | None = None
+    storage_class: str = "STANDARD"
 
 
 def differences(expected: Sequence[Stored], source: Sequence[Stored], target: Sequence[Stored]) -> list[str]:

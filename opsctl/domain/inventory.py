@@ -1,0 +1,119 @@
+"""What every run keeps in S3, and what the world knows of the run: the facts that a cleanup is planned from.
+
+A run's prefix is `runs/<name>/`. Below it lie one folder per step, `code/` (the code the run uses) and single objects:
+the claim `plan.json`, `code.json` (written by the run's first step: proof that the run was started) and `.hold`.
+
+What a folder holds is told by its objects: a *model* is a folder with a training job's `…/output/model.tar.gz`; any
+other step's folder is *data*; the code, and what lies directly in the prefix, is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from opsctl.domain.objects import Stored
+
+ROOT = "runs/"
+HOLD = ".hold"
+STARTED_MARK = "code.json"
+CODE = "code"
+LOOSE = ""  # the folder name of what lies directly in a run's prefix
+ARTIFACT = "/output/model.tar.gz"
+
+DATA = "data"
+MODEL = "model"
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What one step of a run keeps. `bytes_by_class` is by storage class, `newest` in seconds since the epoch."""
+
+    name: str
+    kind: str
+    objects: int
+    bytes_by_class: Mapping[str, int]
+    newest: float
+
+    @property
+    def bytes(self) -> int:
+        """Of all storage classes."""
+        return sum(self.bytes_by_class.values())
+
+
+@dataclass(frozen=True)
+class Known:
+    """What Step Functions says of a run. `redrivable` by AWS's own word; `waiting` for somebody's approval."""
+
+    machine: str
+    status: str
+    started: float
+    stopped: float | None
+    redrivable: bool = False
+    waiting: bool = False
+
+
+@dataclass(frozen=True)
+class RunData:
+    """One run's prefix. `known` is None where Step Functions has no such run: it was never started, or its history is
+    gone, 90 days after its end. `reads` are the runs below whose prefixes its input says that it reads."""
+
+    name: str
+    folders: tuple[Folder, ...]
+    known: Known | None
+    started: bool
+    held: bool
+    reads: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def objects(self) -> int:
+        """In all folders."""
+        return sum(folder.objects for folder in self.folders)
+
+    @property
+    def bytes(self) -> int:
+        """In all folders."""
+        return sum(folder.bytes for folder in self.folders)
+
+    @property
+    def last_used(self) -> float:
+        """Seconds since the epoch: the end of the run, or the newest object where that is later or all there is."""
+        newest = max((folder.newest for folder in self.folders), default=0.0)
+        return max(newest, (self.known.stopped or self.known.started) if self.known else 0.0)
+
+
+def run_of(key: str) -> str | None:
+    """The run that an object key belongs to; None for one that lies outside of `runs/<name>/`."""
+    name, slash, rest = key.removeprefix(ROOT).partition("/")
+    return name if key.startswith(ROOT) and name and slash and rest else None
+
+
+def folders_of(objects: Iterable[Stored]) -> tuple[Folder, ...]:
+    """The folders of one run, by name; keys are relative to the run's prefix. Reads its input once."""
+    tallies: dict[str, _Tally] = {}
+    for item in objects:
+        name, slash, rest = item.key.partition("/")
+        tally = tallies.setdefault(name if slash else LOOSE, _Tally())
+        tally.add(item, f"/{rest}")
+    return tuple(tally.folder(name) for name, tally in sorted(tallies.items()))
+
+
+class _Tally:
+    """Counts while a listing goes by, so that a listing of any length takes no memory."""
+
+    def __init__(self) -> None:
+        self._objects = 0
+        self._bytes: dict[str, int] = {}
+        self._newest = 0.0
+        self._model = False
+
+    def add(self, item: Stored, rest: str) -> None:
+        self._objects += 1
+        self._bytes[item.storage_class] = self._bytes.get(item.storage_class, 0) + item.size
+        self._newest = max(self._newest, item.modified or 0.0)
+        self._model = self._model or rest.endswith(ARTIFACT)
+
+    def folder(self, name: str) -> Folder:
+        kind = OTHER if name in (LOOSE, CODE) else MODEL if self._model else DATA
+        return Folder(name, kind, self._objects, dict(sorted(self._bytes.items())), self._newest)
