@@ -34,6 +34,7 @@ class Proof:
     entered: frozenset[str]
     problem: str | None
     doubt: str | None
+    transitions: int = 0  # of states, in the walk
 
 
 def prove(
@@ -57,8 +58,8 @@ def prove(
     tasks = frozenset(name for name in record.entered if name in _tasks(pipeline))
     problem = _problem(pipeline, record, frozenset(expected))
     if problem is not None and record.status == "FAILED" and record.error == "States.Runtime":
-        return Proof(tasks, None, problem)
-    return Proof(tasks, problem, None)
+        return Proof(tasks, None, problem, len(record.entered))
+    return Proof(tasks, problem, None, len(record.entered))
 
 
 def _tasks(pipeline: Pipeline) -> frozenset[str]:
