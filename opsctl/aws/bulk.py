@@ -70,7 +70,7 @@ class Bulk:
     def _client(self) -> Any:
         return self._aws.client("s3")
 
-    def list(self, prefix: Place) -> Iterator[Stored]:
+    def objects(self, prefix: Place) -> Iterator[Stored]:
         """The objects below a prefix with their full keys, in S3's order (UTF-8 bytes)."""
         for page in self._pages("list_objects_v2", "s3:ListBucket", prefix):
             for item in page.get("Contents", ()):

@@ -15,7 +15,8 @@ from tests.functional.pipeline_world import ROOT
 
 BUCKET = "bulk"
 ODD = [  # all but a line break, which moto's router does not take
-    "tab\there", "uni/ünï/码", "sp ace", " ", "plus+", "per%cent", "per%2Fcent", "back\\slash", "amp&lt;<>\"'", "~tilde",
+    "tab\there", "uni/ünï/码", "sp ace", " ", "plus+", "per%cent", "per%2Fcent", "back\\slash",
+    "amp&lt;<>\"'", "~tilde",
     "x" * 1000, "emoji-\N{ROCKET}", "trailing/", "a//b", "/leading", "../x", "a/../b", "a/./b",
 ]  # fmt: skip
 
@@ -38,14 +39,14 @@ def bulk(aws: Aws) -> Bulk:
 
 
 def everything(bulk: Bulk) -> list[str]:
-    return [item.key for item in bulk.list(Place(BUCKET, ""))]
+    return [item.key for item in bulk.objects(Place(BUCKET, ""))]
 
 
 def test_keys_of_any_kind_are_listed_and_deleted(s3: Any, bulk: Bulk) -> None:
     for key in ODD:
         s3.put_object(Bucket=BUCKET, Key=f"runs/a/{key}", Body=b"")
     s3.put_object(Bucket=BUCKET, Key="runs/b/x", Body=b"")
-    found = list(bulk.list(Place(BUCKET, "runs/a/")))
+    found = list(bulk.objects(Place(BUCKET, "runs/a/")))
     assert sorted(item.key for item in found) == sorted(f"runs/a/{key}" for key in ODD)
     answers = list(bulk.delete(BUCKET, (Target(item.key) for item in found)))
     assert sum(count for count, _ in answers) == len(ODD)
@@ -57,7 +58,7 @@ def test_more_than_one_request_deletes_each_key_once(s3: Any, aws: Aws) -> None:
     bulk = Bulk(aws, batch=10)
     for number in range(25):
         s3.put_object(Bucket=BUCKET, Key=f"runs/a/{number:02}", Body=b"x")
-    found = list(bulk.list(Place(BUCKET, "runs/")))
+    found = list(bulk.objects(Place(BUCKET, "runs/")))
     assert (len(found), found[0].size, found[0].storage_class) == (25, 1, "STANDARD")
     counts = sorted(count for count, _ in bulk.delete(BUCKET, (Target(item.key) for item in found)))
     assert counts == [5, 10, 10]
