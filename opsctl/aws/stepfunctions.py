@@ -53,6 +53,13 @@ class StepFunctions:
             for page in paginator.paginate(**request, PaginationConfig={"PageSize": page_size}):
                 yield from map(_run, page["executions"])
 
+    def children(self, map_run_arn: str) -> Iterator[Run]:
+        """The executions of a Map Run that are running."""
+        with self._aws.explained("states:ListExecutions", map_run_arn):
+            pages = self._client.get_paginator("list_executions")
+            for page in pages.paginate(mapRunArn=map_run_arn, statusFilter=RUNNING):
+                yield from map(_run, page["executions"])
+
     def describe(self, arn: str) -> Run:
         """One run with its input and, if it ended, its output or error."""
         with self._aws.explained("states:DescribeExecution", arn):
@@ -109,6 +116,12 @@ class StepFunctions:
         """The definition that this run walks or walked."""
         with self._aws.explained("states:DescribeStateMachineForExecution", arn):
             return _definition(self._client.describe_state_machine_for_execution(executionArn=arn))
+
+    def map_run(self, arn: str) -> dict[str, Any]:
+        """A distributed Map's run, as DescribeMapRun tells it."""
+        with self._aws.explained("states:DescribeMapRun", arn):
+            answer: dict[str, Any] = self._client.describe_map_run(mapRunArn=arn)
+        return answer
 
     def redrive(self, arn: str, token: str) -> bool:
         """Redrive a run; False where it runs already, as it does once somebody else has redriven it.

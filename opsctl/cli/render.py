@@ -22,7 +22,7 @@ from opsctl.errors import UsageError
 
 COLORS = {
     "SUCCEEDED": "green", "REUSED": "green", "REUSE": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": "red",
-    "RUNNING": "yellow", "RUN": "yellow",
+    "RUNNING": "yellow", "RUN": "yellow", "WAITING": "yellow",
 }  # fmt: skip
 GAP = 2
 NARROWEST = 20
@@ -36,6 +36,13 @@ def emit(invocation: Invocation, document: Any, text: str) -> None:
     if invocation.query is not None:
         document = _queried(document, invocation.query)
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def emit_line(invocation: Invocation, document: Any) -> None:
+    """Print one of many results, as JSON in one line. Raises UsageError for a bad --query."""
+    if invocation.query is not None:
+        document = _queried(document, invocation.query)
+    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: bool = False) -> str:
@@ -103,7 +110,8 @@ def _coloured(cell: str) -> str:
 def _grid(cells: list[list[str]]) -> str:
     from tabulate import tabulate
 
-    return tabulate(cells, tablefmt="plain", disable_numparse=True)  # given headers as such, tabulate would pad them
+    # Given headers as such, tabulate would pad them.
+    return tabulate(cells, tablefmt="plain", disable_numparse=True, preserve_whitespace=True)
 
 
 def _fitted(cells: list[list[str]], fold: bool) -> list[list[str]]:

@@ -2,61 +2,147 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.render import duration, emit, facts, iso, moment, table
+from opsctl.cli.render import duration, emit, facts, moment, table
+from opsctl.cli.status_details import details
+from opsctl.cli.status_document import status_document
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.results import one_line
-from opsctl.domain.runs import LATEST
+from opsctl.domain.runs import LATEST, UNSUCCESSFUL
+from opsctl.domain.steps import WAITING
+from opsctl.errors import UsageError
 from opsctl.operations import runs
-from opsctl.operations.status import RunStatus, StepStatus, describe
+from opsctl.operations.status import MapRun, RunStatus, StepStatus, describe, describe_saved
 
 HEADERS = ["STEP", "STATUS", "ATTEMPTS", "STARTED", "DURATION", "JOB", "ERROR"]
+INDENT = "  "
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("run", default=LATEST)
+@click.argument("run", required=False)
+@click.option("--verbose", is_flag=True, help="Show each step's attempts, input and output; whole with -o json.")
+@click.option("--history", type=FILE, metavar="FILE", help="Read a saved GetExecutionHistory instead of asking AWS.")
+@click.option("--definition", type=FILE, metavar="FILE", help="With --history: the definition that the run walked.")
 @click.pass_context
-def status(context: click.Context, run: str) -> None:
+def status(
+    context: click.Context, run: str | None, verbose: bool, history: Path | None, definition: Path | None
+) -> None:
     """Show a run and what became of each of its steps. RUN is @latest by default.
+
+    ATTEMPTS 2+1 means two in the run itself and one in its redrive. Executions and Map Runs that a step started stand
+    below it. WAITING is a step that waits to be approved or rejected. A step that was not entered is SKIPPED where the
+    run went past it, and NOT REACHED where it did not come that far.
 
     \b
     Examples:
       opsctl status
-      opsctl status nightly-7
+      opsctl status nightly-7 --verbose
       opsctl status @failed -o json --query "steps[?status=='FAILED'].[step, error]"
+      opsctl status --history history.json --definition training.asl.json
     """
     invocation = context.ensure_object(Invocation)
+    if history is not None:
+        _show_saved(invocation, run, history, definition, verbose)
+        return
+    if definition is not None:
+        raise UsageError("--definition goes with --history", "without --history, AWS tells what the run walked")
     connection = invocation.connect()
-    found = describe(connection, runs.resolve(connection, run))
-    emit(invocation, _document(found), _text(found, connection.machine.name, connection.aws.now()))
+    found = describe(connection, runs.resolve(connection, LATEST if run is None else run))
+    command = next_command(invocation, found)
+    text = _text(found, [("RUN", found.run.name), ("MACHINE", connection.machine.name)], connection.aws.now(), verbose)
+    emit(invocation, status_document(found) | {"next": command}, text)
+    if command:
+        click.echo(f"next: {command}", err=True)
 
 
-def _text(found: RunStatus, machine: str, now: float) -> str:
+def next_command(invocation: Invocation, found: RunStatus) -> str | None:
+    """What to do about the run; None where there is nothing to do."""
+    machine = f" --machine {shlex.quote(invocation.machine)}" if invocation.machine else ""
+    if found.run.status in UNSUCCESSFUL:
+        return f"opsctl redrive {found.run.name}{machine}"
+    if any(step.status == WAITING for step in found.steps):
+        return f"opsctl approve {found.run.name}{machine}"
+    return None
+
+
+def _show_saved(invocation: Invocation, run: str | None, history: Path, definition: Path | None, verbose: bool) -> None:
+    if run is not None:
+        raise UsageError("--history is a run's history already", f"leave {run} out")
+    found, doubts = describe_saved(history, definition)
+    for doubt in doubts:
+        click.echo(f"warning: {doubt}", err=True)
+    text = _text(found, [("HISTORY", str(history))], found.run.stopped or 0.0, verbose)
+    emit(invocation, status_document(found) | {"run": None, "arn": None, "history": str(history)}, text)
+
+
+def _text(found: RunStatus, named: list[tuple[str, Any]], now: float, verbose: bool) -> str:
     run = found.run
     header = facts([
-        ("RUN", run.name),
-        ("MACHINE", machine),
+        *named,
         ("STATUS", run.status),
         ("STARTED", moment(run.started)),
         ("DURATION", duration((run.stopped or now) - run.started)),
-        ("REDRIVES", run.redrives or None),
+        ("REDRIVES", _redrives(found)),
         ("RERUN OF", _lineage(run.input)),
         ("ERROR", one_line(run.error, run.cause) or None),
     ])  # fmt: skip
-    return f"{header}\n\n{table(HEADERS, [_row(step) for step in found.steps])}"
+    parts = [header, table(HEADERS, list(step_rows(found, now)), fold=True)]
+    return "\n\n".join([*parts, *(details(found) if verbose else ())])
 
 
-def _row(step: StepStatus) -> list[Any]:
-    clock = None if step.started is None else (moment(step.started) or "").split()[1]
-    note = step.error or step.note
-    return [step.name, step.status, step.attempts or None, clock, duration(step.seconds), step.job, note]
+def step_rows(found: RunStatus, now: float, depth: int = 0) -> Iterator[list[Any]]:
+    """A row for each step, below it the executions and Map Runs that it started."""
+    for step in found.steps:
+        yield _row(step, INDENT * depth)
+        for arn in step.executions:
+            yield from _child_rows(arn, found.children.get(arn), now, depth + 1)
+        for arn in step.map_runs:
+            yield _map_run_row(arn, found.map_runs.get(arn), INDENT * (depth + 1))
+
+
+def _row(step: StepStatus, indent: str) -> list[Any]:
+    attempts = "+".join(map(str, step.generations)) if sum(step.generations) else None
+    note = "; ".join(part for part in (step.note, step.error) if part)
+    started, took = _clock(step.started), duration(step.seconds)
+    return [indent + step.name, step.status, attempts, started, took, step.job, note or None]
+
+
+def _child_rows(arn: str, child: RunStatus | str | None, now: float, depth: int) -> Iterator[list[Any]]:
+    name = f"{INDENT * depth}run {arn.rpartition(':')[2]}"
+    if not isinstance(child, RunStatus):
+        yield [name, None, None, None, None, None, child]
+        return
+    run = child.run
+    took = duration((run.stopped or now) - run.started)
+    yield [name, run.status, None, _clock(run.started), took, None, one_line(run.error, run.cause) or None]
+    yield from step_rows(child, now, depth + 1)
+
+
+def _map_run_row(arn: str, found: MapRun | str | None, indent: str) -> list[Any]:
+    name = f"{indent}Map Run {arn.rpartition(':')[2]}"
+    if not isinstance(found, MapRun):
+        return [name, None, None, None, None, None, found]
+    counts = ", ".join(f"{count} {word}" for word, count in found.counts.items() if word != "total")
+    return [name, found.status, None, None, None, None, f"{counts} of {found.counts.get('total', 0)} items"]
+
+
+def _clock(seconds: float | None) -> str | None:
+    return None if seconds is None else (moment(seconds) or "").split()[1]
+
+
+def _redrives(found: RunStatus) -> str | None:
+    run = found.run
+    last = f", the last at {moment(run.redriven)}" if run.redriven else ""
+    return f"{run.redrives}{last}" if run.redrives else None
 
 
 def _lineage(text: str | None) -> str | None:
@@ -65,55 +151,3 @@ def _lineage(text: str | None) -> str | None:
     source, steps = value_at(document, ("rerun", "of")), value_at(document, ("rerun", "from"))
     known = source is not ABSENT and isinstance(steps, list)
     return f"{source}, from {', '.join(map(str, steps))}" if known else None
-
-
-def _document(found: RunStatus) -> dict[str, Any]:
-    run, history = found.run, found.history
-    return {
-        "run": run.name,
-        "arn": run.arn,
-        "status": run.status,
-        "started": iso(run.started),
-        "stopped": iso(run.stopped),
-        "redrives": run.redrives,
-        "error": run.error,
-        "cause": run.cause,
-        "input": _json(run.input),
-        "output": _json(run.output),
-        "steps": [{**_step_document(step), "entries": _entries(found, step.name)} for step in found.steps],
-        "states": [{"state": state.name, "type": state.type, "status": state.status} for state in history.states],
-    }
-
-
-def _step_document(step: StepStatus) -> dict[str, Any]:
-    fields = asdict(step)
-    branch = [{"state": name, "branch": number} for name, number in step.branch]
-    return {"step": fields.pop("name"), **fields, "started": iso(step.started), "branch": branch}
-
-
-def _entries(found: RunStatus, name: str) -> list[dict[str, Any]]:
-    """Each entry into the step with its input, output and attempts."""
-    return [
-        {
-            "status": state.status,
-            "entered": iso(state.entered),
-            "exited": iso(state.exited),
-            "input": _json(state.input),
-            "output": _json(state.output),
-            "attempts": [
-                asdict(attempt)
-                | {key: iso(getattr(attempt, key)) for key in ("scheduled", "started", "ended")}
-                | {key: _json(getattr(attempt, key)) for key in ("parameters", "submitted", "output")}
-                for attempt in state.attempts
-            ],
-        }
-        for state in found.history.states
-        if state.name == name
-    ]
-
-
-def _json(text: str | None) -> Any:
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        return text

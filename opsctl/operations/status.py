@@ -1,93 +1,139 @@
-"""What became of each step of a run."""
+"""What became of each step of a run, those of the executions that it started, and the counts of its Map Runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from opsctl.asl.history import SUCCEEDED, RunHistory, StateRun, read_history
-from opsctl.domain.conditions import ABSENT
-from opsctl.domain.documents import holds, value_at
-from opsctl.domain.guards import Pipeline, Step, read_pipeline
-from opsctl.domain.results import NOT_RUN, StepResult, job_name, step_result
-from opsctl.domain.runs import Run
+from opsctl.asl.history import RUNNING, RunHistory, read_history
+from opsctl.asl.history import Attempt as Attempt
+from opsctl.asl.history import StateRun as StateRun
+from opsctl.asl.outline import outline
+from opsctl.domain.runs import Run, seconds
+from opsctl.domain.steps import REUSED as REUSED
+from opsctl.domain.steps import StepStatus as StepStatus
+from opsctl.domain.steps import steps_of
+from opsctl.domain.steps import why as why
+from opsctl.errors import OpsError, UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.runs import input_document
+from opsctl.operations.saved import load_definition, load_history
 
-SKIPPED = "SKIPPED"
-REUSED = "REUSED"
+DEEPEST = 3  # executions that executions started
+MOST = 20  # of them, and of Map Runs, that are looked into for one run
 
 
 @dataclass(frozen=True)
-class StepStatus:
-    """One step of a run. Times are seconds since the epoch, `seconds` how long it took, or has been going, in all its
-    attempts; `note` says where a reused result comes from."""
+class MapRun:
+    """What a distributed Map made of its items: `counts` by AWS's words (succeeded, failed, running, pending, …)."""
 
-    name: str
+    arn: str
     status: str
-    attempts: int
-    started: float | None
-    seconds: float | None
-    job: str | None
-    error: str | None
-    branch: tuple[tuple[str, int], ...]
-    note: str | None = None
+    counts: Mapping[str, int]
+    redrives: int = 0
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run and what became of each of its steps, in the machine's order."""
+    """A run and what became of each of its steps, in the machine's order.
+
+    `children` are the executions that its steps started and `map_runs` its Map Runs, by ARN; or, in one line, why one
+    could not be looked into.
+    """
 
     run: Run
     history: RunHistory
     steps: tuple[StepStatus, ...]
+    children: Mapping[str, RunStatus | str] = field(default_factory=dict)
+    map_runs: Mapping[str, MapRun | str] = field(default_factory=dict)
 
 
 def describe(connection: Connection, run: Run) -> RunStatus:
-    """What became of each step of a run."""
-    history = read_history(connection.states.history(run.arn))
-    pipeline = read_pipeline(connection.states.definition_of_run(run.arn))
-    document = input_document(run.input)
-    now = connection.aws.now()
-    steps = [_step_status(step, step_result(history, step.name), document, now) for step in pipeline.steps]
-    return RunStatus(run, history, (*steps, *_failure_steps(pipeline, history, now)))
+    """What became of each step of a run, and of the executions below it."""
+    return _Look(connection).at(run, 0)
 
 
-def why(result: StepResult) -> str | None:
-    """Why the step has no result, in one line; None where it has one."""
-    return result.error or result.missing
+def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, list[str]]:
+    """The same from files, without any request; and what is doubtful about them, one line each.
+
+    Of a run that goes on, the history's last event is the present. Raises UsageError for files that are no history or
+    no definition.
+    """
+    events = load_history(history)
+    walked = None if definition is None else load_definition(definition)
+    read = read_history(events, walked)
+    now = max((_moment(event) for event in events[-1:] + events[:1]), default=0.0)
+    run = Run(
+        history.name, "", "", read.status, read.started or now, read.stopped or now, read.redrives,
+        read.input, read.output, read.error, read.cause,
+    )  # fmt: skip
+    try:
+        steps = steps_of(read, walked, input_document(read.input), now)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{definition} is no sound definition", f"opsctl lint {definition} says why") from error
+    return RunStatus(run, read, steps), [*_doubts(history, events, read), *_strangers(definition, walked, read)]
 
 
-def _step_status(step: Step, result: StepResult, document: Any, now: float) -> StepStatus:
-    if result.status == NOT_RUN and step.guard and holds(document, step.guard.bypass):
-        made_by = value_at(document, ("reuse", step.slug, "run"))
-        status, note = (SKIPPED, None) if made_by is ABSENT else (REUSED, f"from {made_by}")
-        return StepStatus(step.name, status, 0, None, None, None, None, step.branch, note)
-    return _ran(step.name, result, step.branch, now)
+class _Look:
+    """Looks into runs, as deep and as often as is worth the requests."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._states = connection.states
+        self._now = connection.aws.now()
+        self._left = MOST
+
+    def at(self, run: Run, depth: int) -> RunStatus:
+        definition = self._states.definition_of_run(run.arn)
+        history = read_history(self._states.history(run.arn), definition)
+        steps = steps_of(history, definition, input_document(run.input), self._now)
+        children = {arn: self._child(arn, depth + 1) for step in steps for arn in step.executions}
+        map_runs = {arn: self._map_run(arn) for step in steps for arn in step.map_runs}
+        return RunStatus(run, history, steps, children, map_runs)
+
+    def _child(self, arn: str, depth: int) -> RunStatus | str:
+        if depth > DEEPEST or not self._may():
+            return "not looked into; look at it alone"
+        try:
+            return self.at(self._states.describe(arn), depth)
+        except OpsError as error:
+            return error.message
+
+    def _map_run(self, arn: str) -> MapRun | str:
+        if not self._may():
+            return "not looked into"
+        try:
+            answer = self._states.map_run(arn)
+        except OpsError as error:
+            return error.message
+        counts = {name: int(count) for name, count in answer["itemCounts"].items() if count}
+        return MapRun(arn, answer["status"], counts, int(answer.get("redriveCount") or 0))
+
+    def _may(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
 
 
-def _ran(name: str, result: StepResult, branch: tuple[tuple[str, int], ...], now: float) -> StepStatus:
-    attempts = [attempt for run in result.runs for attempt in run.attempts]
-    status = "FAILED" if result.status == "CAUGHT" or (result.status == SUCCEEDED and result.missing) else result.status
-    return StepStatus(
-        name,
-        status,
-        len(attempts),
-        min((run.entered for run in result.runs), default=None),
-        _worked(result.runs, now) if result.runs else None,
-        job_name(attempts[-1]) if attempts else None,
-        why(result) if status == "FAILED" else result.error,
-        branch,
-    )
+def _moment(event: Mapping[str, Any]) -> float:
+    try:
+        return seconds(event.get("timestamp"))
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
 
 
-def _worked(runs: tuple[StateRun, ...], now: float) -> float:
-    """The time spent in attempts, not the time between a failure and its redrive."""
-    return sum((attempt.ended or now) - attempt.scheduled for run in runs for attempt in run.attempts)
+def _doubts(path: Path, events: list[dict[str, Any]], read: RunHistory) -> list[str]:
+    ids = {event["id"] for event in events}
+    missing = max(ids) - len(ids)
+    found = [f"{missing:,} of {max(ids):,} events are missing in {path}"] if missing > 0 else []
+    if read.status == RUNNING:
+        found.append(f"the history in {path} has no end: the run went on when it was saved, or it is not whole")
+    return found
 
 
-def _failure_steps(pipeline: Pipeline, history: RunHistory, now: float) -> list[StepStatus]:
-    """The Tasks that are there for failures, where they ran."""
-    tasks = [name for name, kind in pipeline.others.items() if kind == "Task"]
-    results = {name: step_result(history, name) for name in tasks}
-    return [_ran(name, result, (), now) for name, result in results.items() if result.runs]
+def _strangers(path: Path | None, definition: Mapping[str, Any] | None, read: RunHistory) -> list[str]:
+    known = outline(definition) if definition else {}
+    strange = [name for name in dict.fromkeys(state.name for state in read.states) if name not in known]
+    if not definition or not strange:
+        return []
+    return [f"{path} is not what this run walked: it has no state {strange[0]!r}"]

@@ -153,7 +153,7 @@ class FakeStates:
         """Newest first."""
         del page_size
         found = (replace(self.describe(arn), input=None, output=None) for arn in reversed(self.executions))
-        yield from (run for run in found if run.machine_arn == machine_arn and status in (None, run.status))
+        yield from (run for run in found if machine_arn in ("", run.machine_arn) and status in (None, run.status))
 
     def describe(self, arn: str) -> Run:
         """The run as it is now."""

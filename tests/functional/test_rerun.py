@@ -235,7 +235,7 @@ def test_a_run_with_an_input_of_anyones_making(bench: Bench, text: str, problem:
         f"error: the input of by-hand cannot be run again: {problem}",
         "hint: start a new run with a sound input: opsctl start --input FILE",
     ], "")  # fmt: skip
-    assert bench.opsctl("list").stdout.splitlines()[1].split()[::6] == ["FAILED", "by-hand"]
+    assert bench.opsctl("list").stdout.splitlines()[1].split()[::7] == ["FAILED", "by-hand"]
     status = bench.opsctl("status", "by-hand")
     assert (status.exit_code, "RERUN OF" in status.stdout) == (0, False)
     assert json.loads(bench.opsctl("status", "-o", "json").stdout)["input"] == json.loads(text)

@@ -87,8 +87,8 @@ def test_a_run_that_fails_says_where_and_why_and_what_next(bench: Bench) -> None
     )
     assert steps[4:] == [
         [SEQUENCE, "FAILED", 2],
-        ["Evaluate", "NOT RUN", 0],
-        ["Notify Success", "NOT RUN", 0],
+        ["Evaluate", "NOT REACHED", 0],
+        ["Notify Success", "NOT REACHED", 0],
         ["Describe Failure", "SUCCEEDED", 1],
         ["Notify Failure", "SUCCEEDED", 1],
     ]
