@@ -16,8 +16,10 @@ from opsctl.asl.definition import StateMachine
 from opsctl.asl.diagnostics import Diagnostic, InvalidDefinition
 from opsctl.asl.validation_fields import TEMPLATES
 from opsctl.asl.validation_graph import check_graph, inner_scopes, states_of
+from opsctl.asl.validation_maps import check_labels
 from opsctl.asl.validation_states import check_scope, check_warnings, finding, looks_computed
 from opsctl.asl.validation_values import integer_from
+from opsctl.asl.validation_variables import check_variables
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 200
@@ -63,6 +65,10 @@ def _check(source: dict[str, Any]) -> Iterator[Diagnostic]:
     language = source.get("QueryLanguage", "JSONPath")
     yield from check_scope(source, "", language)
     yield from check_graph(source)
+    for location, name in check_variables(source, language):
+        yield finding(f"Variable '{name}' is already assigned in an outer scope: names must differ", location)
+    for code, message, location in check_labels(_labels(source, "")):
+        yield finding(message, location, code)
     yield from _warnings(source, "", language)
 
 
@@ -76,6 +82,16 @@ def _check_machine(source: dict[str, Any]) -> Iterator[Diagnostic]:
     for field in ("Comment", "Version"):
         if field in source and not isinstance(source[field], str):
             yield finding("Value must be a string.", f"/{field}")
+
+
+def _labels(scope: dict[str, Any], location: str) -> Iterator[tuple[str, Any]]:
+    """Every Map's location and Label."""
+    for name, state in states_of(scope).items():
+        here = f"{location}/States/{name}"
+        if "Label" in state:
+            yield here, state["Label"]
+        for below, inner in inner_scopes(state):
+            yield from _labels(inner, here + below)
 
 
 def _warnings(scope: dict[str, Any], location: str, machine_language: str) -> Iterator[Diagnostic]:

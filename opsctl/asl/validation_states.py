@@ -7,10 +7,11 @@ from typing import Any
 
 from opsctl.asl.diagnostics import Diagnostic, Severity
 from opsctl.asl.expressions import parse_expression
-from opsctl.asl.jsonata import check_expression, expression_of
 from opsctl.asl.validation_choices import check_choices
+from opsctl.asl.validation_expressions import check_expressions
 from opsctl.asl.validation_fields import EXCLUSIVE, REQUIRED, TABLES, TEMPLATES
 from opsctl.asl.validation_graph import inner_scopes
+from opsctl.asl.validation_maps import DISTRIBUTED_ONLY, check_map
 from opsctl.asl.validation_values import (
     RETRY_FIELDS,
     Check,
@@ -20,13 +21,11 @@ from opsctl.asl.validation_values import (
     anything,
     assignments,
     error_names,
-    is_jsonata,
 )
 
 SCHEMA = "SCHEMA_VALIDATION_FAILED"
 _SCOPE_FIELDS = {"Comment", "ProcessorConfig", "StartAt", "States"}
 _MACHINE_FIELDS = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"}
-_SCOPES = {"Branches", "ItemProcessor", "Iterator"}
 _MAX_NAME = 80
 
 
@@ -108,8 +107,8 @@ def check_exclusive(holder: dict[str, Any], location: str) -> Iterator[Diagnosti
 
 def _check_parts(state: dict[str, Any], kind: str, location: str, language: str) -> Iterator[Diagnostic]:
     if language == "JSONata":
-        for field in state.keys() - _SCOPES:
-            yield from _check_jsonata(state[field], f"{location}/{field}")
+        for problem, where in check_expressions(state, kind):
+            yield finding(problem, location + where)
     else:
         for field in TEMPLATES:
             if field in state:
@@ -125,7 +124,9 @@ def _check_parts(state: dict[str, Any], kind: str, location: str, language: str)
     if kind == "Parallel" and "Branches" in state:
         yield from _check_branches(state["Branches"], f"{location}/Branches")
     if kind == "Map":
-        yield from _check_map(state, location, language)
+        for problem, where in check_map(state, language):
+            yield finding(problem, location + where)
+        yield from _check_map_templates(state, location, language)
 
 
 def check_template(template: Any, location: str) -> Iterator[Diagnostic]:
@@ -143,21 +144,6 @@ def check_template(template: Any, location: str) -> Iterator[Diagnostic]:
                 f"The value for the field '{field}' must be a valid JSONPath or a valid intrinsic function call",
                 location,
             )
-
-
-def _check_jsonata(value: Any, location: str) -> Iterator[Diagnostic]:
-    """Every expression must parse."""
-    if isinstance(value, dict):
-        for field, item in value.items():
-            yield from _check_jsonata(item, f"{location}/{field}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _check_jsonata(item, f"{location}[{index}]")
-    elif isinstance(value, str) and is_jsonata(value):
-        try:
-            check_expression(expression_of(value))
-        except ValueError as error:
-            yield finding(str(error), location)
 
 
 def _is_expression(value: Any) -> bool:
@@ -191,45 +177,19 @@ def _check_branches(branches: Any, location: str) -> Iterator[Diagnostic]:
             yield finding("Value must be an object.", f"{location}[{index}]")
 
 
-def _check_map(state: dict[str, Any], location: str, language: str) -> Iterator[Diagnostic]:
-    for field in ("ItemProcessor", "Iterator", "ItemReader", "ItemBatcher", "ResultWriter"):
-        if field in state and not isinstance(state[field], dict):
-            yield finding("Value must be an object.", f"{location}/{field}")
-    for field in ("ItemReader", "ItemBatcher"):
-        if isinstance(state.get(field), dict):
-            yield from check_exclusive(state[field], f"{location}/{field}")
-    for field in ("ItemProcessor", "Iterator"):
-        if isinstance(state.get(field), dict) and "ProcessorConfig" in state[field]:
-            yield from _check_processor(state[field]["ProcessorConfig"], f"{location}/{field}/ProcessorConfig")
-    for field, config in (("ItemReader", "ReaderConfig"), ("ResultWriter", "WriterConfig")):
-        if isinstance(state.get(field), dict):
-            yield from _check_storage(state[field], config, f"{location}/{field}", language)
-
-
-def _check_processor(config: Any, location: str) -> Iterator[Diagnostic]:
-    if not isinstance(config, dict):
-        yield finding("Value must be an object.", location)
-        return
-    for field, values in (("Mode", ("INLINE", "DISTRIBUTED")), ("ExecutionType", ("STANDARD", "EXPRESS"))):
-        if field in config and config[field] not in values:
-            yield finding(f"Value must be one of [{', '.join(values)}].", f"{location}/{field}")
-
-
-def _check_storage(holder: dict[str, Any], config: str, location: str, language: str) -> Iterator[Diagnostic]:
-    """ItemReader or ResultWriter. What JSONata there is in them was checked with the whole state."""
-    if language == "JSONPath" and "Parameters" in holder:
-        yield from check_template(holder["Parameters"], f"{location}/Parameters")
-    if config not in holder:
-        return
-    where = f"{location}/{config}"
-    if not isinstance(holder[config], dict):
-        yield finding("Value must be an object.", where)
-        return
-    yield from check_exclusive(holder[config], where)
-    if "MaxItemsPath" in holder[config]:
-        problem = a_path(holder[config]["MaxItemsPath"])
-        if problem:
-            yield finding(problem, f"{where}/MaxItemsPath")
+def _check_map_templates(state: dict[str, Any], location: str, language: str) -> Iterator[Diagnostic]:
+    """What JSONata there is in these fields was checked with the whole state."""
+    for field in DISTRIBUTED_ONLY:
+        template = "BatchInput" if field == "ItemBatcher" else "Parameters"
+        holder = state.get(field)
+        if not isinstance(holder, dict):
+            continue
+        if language == "JSONPath" and template in holder:
+            yield from check_template(holder[template], f"{location}/{field}/{template}")
+        yield from check_exclusive(holder, f"{location}/{field}")
+        config = holder.get("ReaderConfig")
+        if isinstance(config, dict):
+            yield from check_exclusive(config, f"{location}/{field}/ReaderConfig")
 
 
 def _check_retriers(retriers: Any, location: str) -> Iterator[Diagnostic]:

@@ -16,6 +16,8 @@ from opsctl.asl.timestamps import parse_timestamp
 Check = Callable[[Any], str | None]
 MAX_SECONDS = 99_999_999
 _MAX_RETRY_DELAY = 31_622_400
+_LONGEST_POINTER = 2_000
+_VARIABLE = re.compile(r"[^\W\d][\w-]*")
 _JSONATA = re.compile(r"\{%.*%\}", re.DOTALL)
 NOT_A_PATH = "Value must be a valid JSONPath."
 NOT_A_REFERENCE = "Value must be a valid JSONPath that identifies a single node in the input."
@@ -48,13 +50,17 @@ def a_boolean(value: Any) -> str | None:
 
 
 def assignments(value: Any) -> str | None:
-    """An object of variables: names have at most 80 characters, and $states is AWS's own (Developer Guide, "Passing
-    data between states with variables"). Published definitions have hyphens in names, so letters are left alone."""
+    """An object of variables: names have at most 80 characters, a part of a variable is none, and $states is AWS's own
+    (Developer Guide, "Passing data between states with variables"). Published definitions have hyphens in names, so
+    they are let pass."""
     if not isinstance(value, dict):
         return "Value must be an object."
     names = [field.removesuffix(".$") for field in value]
     if any(not 0 < len(name) <= MOST_NAME_CHARACTERS for name in names):
         return f"A variable name must have 1 to {MOST_NAME_CHARACTERS} characters"
+    wrong = next((name for name in names if not _VARIABLE.fullmatch(name)), None)
+    if wrong is not None:
+        return f"'{wrong}' is no variable name: it must begin with a letter and hold letters, digits and _"
     return "The variable name 'states' is reserved" if "states" in names else None
 
 
@@ -126,6 +132,19 @@ def one_of(*allowed: str) -> Check:
         return None if value in allowed else f"Value must be one of [{', '.join(allowed)}]."
 
     return check
+
+
+def strings(value: Any) -> str | None:
+    """A non-empty array of strings."""
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return None
+    return "Value must be a non-empty array of strings."
+
+
+def a_pointer(value: Any) -> str | None:
+    """A JSON pointer (RFC 6901), as ItemsPointer takes it."""
+    fits = isinstance(value, str) and len(value) < _LONGEST_POINTER and re.fullmatch(r"(/([^~/]|~[01])*)*", value)
+    return None if fits else f"Value must be a JSON pointer of less than {_LONGEST_POINTER} characters."
 
 
 def or_jsonata(check: Check) -> Check:

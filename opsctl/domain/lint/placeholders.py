@@ -20,7 +20,7 @@ _FILLED = re.compile(
 
 def about_placeholders(found: Diagnostic, definition: Mapping[str, Any]) -> bool:
     """Whether a finding only says that a placeholder is no value."""
-    return bool(_FILLED.search(found.location)) and _is_placeholder(_value_at(definition, found.location))
+    return bool(_FILLED.search(found.location)) and _is_placeholder(value_at(definition, found.location))
 
 
 def _is_placeholder(value: Any) -> bool:
@@ -29,19 +29,17 @@ def _is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
 
 
-def _value_at(value: Any, location: str) -> Any:
+def value_at(value: Any, location: str) -> Any:
     """The value at a location; a key may itself hold slashes and brackets."""
     if not location:
         return value
     if isinstance(value, list):
         index = re.match(r"\[(\d+)\]", location)
-        return (
-            _value_at(value[int(index[1])], location[index.end() :]) if index and int(index[1]) < len(value) else None
-        )
+        return value_at(value[int(index[1])], location[index.end() :]) if index and int(index[1]) < len(value) else None
     if not isinstance(value, Mapping):
         return None
     fitting = [
         key for key in value if location.startswith(f"/{key}") and location[len(key) + 1 :][:1] in ("", "/", "[")
     ]
-    found = (_value_at(value[key], location[len(key) + 1 :]) for key in sorted(fitting, key=len, reverse=True))
+    found = (value_at(value[key], location[len(key) + 1 :]) for key in sorted(fitting, key=len, reverse=True))
     return next((item for item in found if item is not None), None)

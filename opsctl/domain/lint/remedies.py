@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from opsctl.asl.diagnostics import Diagnostic
+from opsctl.asl.expressions import parse_expression
 from opsctl.asl.validation_fields import TABLES
+from opsctl.domain.lint.placeholders import value_at
 
 _OTHER_FIELDS = (
     "Branches", "Catch", "Choices", "Default", "ErrorEquals", "MaxAttempts", "IntervalSeconds", "BackoffRate", "Next",
@@ -19,8 +21,10 @@ _FIELDS = sorted(
 )
 
 _BY_CODE = {
+    "DUPLICATE_LABEL_NAME": "Give the Map another Label, or none.",
     "DUPLICATE_STATE_NAME": "Give the state another name; names are unique over all branches and processors.",
     "INVALID_JSON_DESCRIPTION": "Correct the JSON at this place.",
+    "INVALID_LABEL_NAME": "Use letters, digits, - and _.",
     "INVALID_STATE_NAME": "Give the state a name of 1 to 80 characters.",
     "MISSING_DESCRIPTION": "Write a definition: an object with StartAt and States.",
     "MISSING_END_STATE": 'Let a state end it: `"End": true`, or a Succeed or Fail state.',
@@ -37,12 +41,17 @@ _BY_MESSAGE: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Value must be one of \[(.+)\]", lambda found: f"Use one of: {found[1]}."),
     (r"States\.ALL must", lambda _: "Put States.ALL alone into the last entry."),
     (r"RFC3339", lambda _: "Write it as 2026-11-21T08:30:00Z."),
+    (r"already assigned in an outer scope", lambda _: "Give it another name; inside, the outer variable can be read."),
+    (r"states\.result' is not", lambda _: "Read it in Assign or Output of the Task, Parallel or Map itself."),
+    (r"states\.errorOutput' is not", lambda _: "Read it in Assign or Output of the Catch."),
+    (r"in the Mode INLINE", lambda _: 'Remove the field, or set the processor\'s Mode to "DISTRIBUTED".'),
     (r"must be a valid JSONPath", lambda _: "Correct the path: it begins with `$`, and names with other characters "
         "than letters, digits and _ stand in brackets, `$['a-b']`."),
     (r"resource ARN", lambda _: "Use an ARN, such as arn:aws:states:::lambda:invoke."),
     (r"longer than", lambda _: "Split the machine; AWS takes no definition above 1 MiB."),
     (r"can not be 'JSONPath' if", lambda _: "Write the state in JSONata, or set the machine to JSONPath."),
 )  # fmt: skip
+_COMPUTED = re.compile(r"The value for the field '(.+)' must be a valid JSONPath or a valid intrinsic")
 
 
 def remedy(found: Diagnostic, definition: Mapping[str, Any]) -> str:
@@ -51,11 +60,23 @@ def remedy(found: Diagnostic, definition: Mapping[str, Any]) -> str:
         return _target_remedy(found.message, definition)
     if found.code in _BY_CODE:
         return _BY_CODE[found.code]
+    if computed := _COMPUTED.match(found.message):
+        return _expression_remedy(value_at(definition, f"{found.location}/{computed[1]}"))
     for pattern, say in _BY_MESSAGE:
         match = re.search(pattern, found.message)
         if match:
             return say(match)
     return "Correct the value; the Amazon States Language says what may stand here: https://states-language.net"
+
+
+def _expression_remedy(text: Any) -> str:
+    """AWS does not say what is wrong with a path or a call."""
+    try:
+        parse_expression(text)
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, ValueError):
+            return f"Correct it: {error}."
+    return "Write a path (`$.name`) or a call (`States.Format('{}', $.name)`), as a string."
 
 
 def _target_remedy(message: str, definition: Mapping[str, Any]) -> str:

@@ -146,6 +146,6 @@ def test_what_a_map_cannot_use(fields: dict[str, Any], text: str, words: str) ->
 
 def test_maps_nest_and_the_inner_item_is_seen() -> None:
     inner = machine_of({"Item": {"Type": "Pass", "Parameters": {"v.$": "$$.Map.Item.Value", "x.$": "$x"}}})
-    outer = machine_of({"Inner": {"Type": "Map", "ItemProcessor": inner, "Assign": {"x": "late"}}})
+    outer = machine_of({"Inner": {"Type": "Map", "ItemProcessor": inner, "Assign": {"y": "late"}}})
     states = {"Set": {"Type": "Pass", "Assign": {"x": 9}, "Next": "Map"}, **map_of(outer, MaxConcurrency=1)}
     assert output_of(states, "[[1, 2], [3]]") == '[[{"v":1,"x":9},{"v":2,"x":9}],[{"v":3,"x":9}]]'

@@ -58,6 +58,8 @@ def scope(chain: list[dict[str, Any]], prefix: str, caught: bool) -> dict[str, A
     for number, state in enumerate(chain):
         name = f"{prefix}{number}"
         made = dict(state)
+        if "Assign" in made:  # an inner scope may not assign an outer one's variable
+            made["Assign"] = {f"v{prefix.count('-')}": made["Assign"]["v"]}
         if "Branches" in made:
             branches = enumerate(made["Branches"])
             made["Branches"] = [scope(branch, f"{name}-{index}-", caught) for index, branch in branches]

@@ -77,6 +77,18 @@ def test_other_values_of_the_wrong_kind_stay_errors():
         ({"Train": {"Type": "Pass", "Next": "Tran"}}, "Name a state of the same scope; did you mean 'Train'?"),
         ({"A": {"Type": "Pass", "Next": "A", "End": True}}, "Keep one of Next, End."),
         ({"A": {"Type": "Wait", "Timestamp": "noon", "End": True}}, "Write it as 2026-11-21T08:30:00Z."),
+        (
+            {"A": {"Type": "Pass", "Parameters": {"a": {"b.$": "States.UUID(1)"}}, "End": True}},
+            "Correct it: States.UUID takes 0 arguments, not 1.",
+        ),
+        (
+            {"A": {"Type": "Pass", "Parameters": {"b.$": "States.Uuid()"}, "End": True}},
+            "Correct it: there is no intrinsic function 'States.Uuid'.",
+        ),
+        (
+            {"A": {"Type": "Pass", "Parameters": {"b.$": 1}, "End": True}},
+            "Write a path (`$.name`) or a call (`States.Format('{}', $.name)`), as a string.",
+        ),
         ({"A": {"Type": "Pass", "Output": 1, "End": True}}, 'Remove the field, or set "QueryLanguage": "JSONata".'),
     ],
 )
