@@ -1,4 +1,4 @@
-"""What each Task answers when a plan is walked: as it did when it last succeeded, else plausibly for its integration."""
+"""What each Task answers when a plan is walked: as when it last succeeded, else plausibly for its integration."""
 
 from __future__ import annotations
 

@@ -1,18 +1,22 @@
-"""Which run input makes each rule of a Choice state fire.
+"""What run input can be tried in order to drive a condition.
 
-A *setting* is a value at a path of the run input, or its absence. A condition is solved for true or false into
-alternatives, each a set of settings; alternatives of an And are combined and those that contradict themselves dropped.
-A comparison with anything but a constant, or of anything but run input, has no solution: such a rule cannot be driven.
+A *setting* is a value at a path of the run input, or its absence. Which settings make a rule fire is found by trying:
+`candidates` are values worth trying for what a condition compares, the plainest first; the interpreter's own evaluation
+of the condition is the judge (`choices.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CONTEXT_INPUT = "$$.Execution.Input."
-MAX_ALTERNATIVES = 64
+MAX_CANDIDATES = 12
+_TEXT, _EARLY, _LATE = "text", "1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z"
+_OPERATOR = re.compile(r"(Boolean|String|Numeric|Timestamp)(Equals|Matches|\w+)")
+_LITERAL = re.compile(r"\"([^\"\\]*)\"|'([^'\\]*)'|(?<![\w.$`\"'])(\d+(?:\.\d+)?)(?![\w.])")
+_ONLY_A_KEY = re.compile(r"\.\s*(\"[^\"]*\"|'[^']*')")
 
 
 class _Absent:
@@ -23,8 +27,6 @@ class _Absent:
 
 
 ABSENT = _Absent()
-_PRESENT = object()  # any value, null too: what IsPresent alone asks for
-_NOT_NULL = object()  # any value but null
 
 
 @dataclass(frozen=True)
@@ -40,100 +42,89 @@ class Setting:
         return ".".join(self.path)
 
 
-Settings = dict[tuple[str, ...], Any]
+def comparisons(rule: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """(variable, operator, operand) of each comparison in a JSONPath rule, in order."""
+    for connective in ("And", "Or"):
+        for part in rule.get(connective, ()):
+            yield from comparisons(part)
+    if "Not" in rule:
+        yield from comparisons(rule["Not"])
+    if "Variable" in rule:
+        operator = next(key for key in rule if key.startswith(("Is", "Boolean", "String", "Numeric", "Timestamp")))
+        yield str(rule["Variable"]), operator, rule[operator]
 
 
-def rule_settings(choice: Mapping[str, Any], changed: frozenset[str] | None) -> list[tuple[str, tuple[Setting, ...]]]:
-    """(target, settings that lead there) for each outcome that run input alone can bring about, in the rules' order.
-
-    `changed` holds the top-level keys of the state's input that may differ from the run's, None for all of them.
-    """
-    earlier: list[Settings] = [{}]  # ways in which no rule before this one fires
-    outcomes = []
-    for rule in choice["Choices"]:
-        ways = _combine(earlier, _solve(rule, True, changed))
-        if ways:
-            outcomes.append((str(rule["Next"]), _settings(ways[0])))
-        earlier = _combine(earlier, _solve(rule, False, changed))
-    if choice.get("Default") and earlier:
-        outcomes.append((str(choice["Default"]), _settings(earlier[0])))
-    return outcomes
-
-
-def _settings(way: Settings) -> tuple[Setting, ...]:
-    return tuple(
-        Setting(path, True if value in (_PRESENT, _NOT_NULL) else value) for path, value in sorted(way.items())
-    )
-
-
-def _solve(condition: Mapping[str, Any], wanted: bool, changed: frozenset[str] | None) -> list[Settings]:
-    if "Not" in condition:
-        return _solve(condition["Not"], not wanted, changed)
-    for operator, all_of in (("And", wanted), ("Or", not wanted)):
-        if operator in condition:
-            parts = [_solve(part, wanted, changed) for part in condition[operator]]
-            return _combine(*parts) if all_of else [way for part in parts for way in part][:MAX_ALTERNATIVES]
-    path = _path(str(condition.get("Variable", "")), changed)
-    return [{path: value} for value in _values(condition, wanted)] if path else []
-
-
-def _path(variable: str, changed: frozenset[str] | None) -> tuple[str, ...]:
-    """The path in the run input that a Variable reads; () if it reads anything else."""
-    if variable.startswith(CONTEXT_INPUT):
-        path = tuple(variable.removeprefix(CONTEXT_INPUT).split("."))
-    elif variable.startswith("$.") and changed is not None:
-        path = tuple(variable.removeprefix("$.").split("."))
-        if path[0] in changed:
-            return ()
-    else:
-        return ()
-    plain = all(part.replace("_", "").replace("-", "").isalnum() for part in path)
-    return path if plain else ()
-
-
-def _values(condition: Mapping[str, Any], wanted: bool) -> list[Any]:
-    """Values for which one comparison comes out as wanted, the plainest first."""
-    if "IsPresent" in condition:
-        return [_PRESENT] if condition["IsPresent"] is wanted else [ABSENT]
-    if "IsNull" in condition:
-        return [None] if condition["IsNull"] is wanted else [_NOT_NULL]
-    if "BooleanEquals" in condition:
-        return [condition["BooleanEquals"] is wanted]
-    if "StringEquals" in condition:
-        text = str(condition["StringEquals"])
-        return [text] if wanted else [f"not {text}"]
-    if "NumericEquals" in condition:
-        number = condition["NumericEquals"]
-        return [number if wanted else number + 1]
-    return []
-
-
-def _combine(*parts: list[Settings]) -> list[Settings]:
-    """Every way to take one alternative of each part that does not contradict itself."""
-    ways: list[Settings] = [{}]
-    for part in parts:
-        merged = (_merge(way, other) for way in ways for other in part)
-        ways = [way for way in merged if way is not None][:MAX_ALTERNATIVES]
-    return ways
-
-
-def _merge(one: Settings, other: Settings) -> Settings | None:
-    merged = dict(one)
-    for path, value in other.items():
-        known = merged.get(path, value)
-        if _fits(known, value):
-            merged[path] = known
-        elif _fits(value, known):
-            merged[path] = value
+def candidates(compared: Iterable[tuple[str, Any]]) -> list[Any]:
+    """Values to try for something that is compared with these operators and operands (JSONPath)."""
+    tried: list[Any] = []
+    last: list[Any] = []
+    for operator, operand in compared:
+        if operator == "IsNull":
+            last += [None, True]
+        elif operator == "IsPresent":
+            last.append(True)
         else:
-            return None
-    return merged
+            tried += _for_operator(operator, operand)
+    nulls = [value for value in last if value is None]
+    return distinct([ABSENT, *nulls, *tried, *last])
 
 
-def _fits(value: Any, demand: Any) -> bool:
-    """Whether having `value` at a path fulfils the demand."""
-    if demand is _PRESENT:
-        return value is not ABSENT
-    if demand is _NOT_NULL:
-        return value not in (ABSENT, _PRESENT, None)
-    return type(value) is type(demand) and value == demand
+def _for_operator(operator: str, operand: Any) -> list[Any]:
+    if operator in _TYPE_TESTS:
+        return _TYPE_TESTS[operator]
+    found = _OPERATOR.match(operator)
+    kind = found[1] if found else ""
+    if operator.endswith("Path"):
+        return _BY_KIND.get(kind, [])
+    if kind == "Boolean":
+        return [operand, not operand]
+    if kind == "Numeric":
+        return [operand, operand + 1, operand - 1]
+    if kind == "Timestamp":
+        return [operand, _LATE, _EARLY]
+    if operator == "StringMatches":
+        return [re.sub(r"\\(.)", r"\1", operand.replace(r"\*", "\0").replace("*", "")).replace("\0", "*"), "", _TEXT]
+    around = [] if operator == "StringEquals" else [f"{operand}~", ""]
+    return [operand, f"not {operand}", *around]
+
+
+_TYPE_TESTS: dict[str, list[Any]] = {
+    "IsBoolean": [True, _TEXT],
+    "IsNumeric": [1, _TEXT],
+    "IsString": [_TEXT, True],
+    "IsTimestamp": [_EARLY, _TEXT],
+}
+_BY_KIND: dict[str, list[Any]] = {
+    "Boolean": [True, False],
+    "Numeric": [1, 2, 0],
+    "String": [_TEXT, f"{_TEXT}~", ""],
+    "Timestamp": [_EARLY, _LATE],
+}
+
+
+def jsonata_candidates(texts: Iterable[str]) -> list[Any]:
+    """Values to try for what JSONata expressions read."""
+    literals = [value for text in texts for value in _literals(_ONLY_A_KEY.sub("", text))]
+    strings = [value for text in literals if isinstance(text, str) for value in (text, f"not {text}")]
+    numbers = [
+        value for number in literals if not isinstance(number, str) for value in (number, number + 1, number - 1)
+    ]
+    lists = [[text] for text in literals if isinstance(text, str)]
+    return distinct([ABSENT, *strings, *numbers, True, False, None, *lists, _TEXT, 1, 0])
+
+
+def _literals(text: str) -> Iterator[Any]:
+    for found in _LITERAL.finditer(text):
+        if found[3] is None:
+            yield found[1] if found[1] is not None else found[2]
+        else:
+            yield float(found[3]) if "." in found[3] else int(found[3])
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """Each value once, where true and 1 are two values."""
+    found: list[Any] = []
+    for value in values:
+        if not any(type(value) is type(other) and value == other for other in found):
+            found.append(value)
+    return found[:MAX_CANDIDATES]

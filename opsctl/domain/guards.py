@@ -4,46 +4,61 @@ Nothing here knows a name of ours: it is all read from the definition.
 
 * A *step* is a Task on the *success path*: reached from the start without a Catch, and able to reach a successful end
   without one. What leads only to a Fail state (describe the failure, notify) is no step of a plan.
-* A *guard* is a Choice in front of a step whose outcome depends on the run input alone, one outcome leading to the
-  step and another around it. Run input is what `$$.Execution.Input` says, or `$` where no state before has changed it.
-* A Choice's outcome is driven by *settings* of run input: a value at a path, or nothing there. They are found by
-  solving the rules' conditions (And, Or, Not of comparisons with constants); what compares anything else is no guard.
+* A *guard* is a Choice in front of a step whose outcome run input alone can bring about, one outcome leading to the
+  step and another around it. Run input is what `$$.Execution.Input` says, and whatever Pass and other states carry on
+  of it (`carrying`); what a Task carries on counts where histories show it (`carrying.evidence`).
+* A Choice's outcome is driven by *settings* of run input: a value at a path, or nothing there (`choices`).
 * A step inside a Parallel's branch is guarded by a Choice in its branch, or else by what guards the Parallel.
+* A step with a Choice in front that run input cannot drive has no guard, but a reason why: it is *undrivable*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from opsctl.domain.conditions import Setting, rule_settings
+from opsctl.asl.run_history import RunHistory
+from opsctl.domain.carrying.evidence import Evidence
+from opsctl.domain.carrying.flow import Flow
+from opsctl.domain.carrying.values import Unknown
+from opsctl.domain.choices import Decision
+from opsctl.domain.conditions import Setting
+from opsctl.domain.graph import State, SuccessPath, all_states, inner_scopes, success_path
 from opsctl.domain.names import slug
 
-State = Mapping[str, Any]
+__all__ = ["Crossing", "Guard", "Pipeline", "Step", "all_states", "read_pipeline"]
 
 
 @dataclass(frozen=True)
 class Guard:
-    """A Choice that can bypass a step. `bypass` and `enter` are the settings of run input that lead around it and into
-    it; `covers` names all steps that are bypassed together."""
+    """A Choice that can bypass a step. `bypass` and `enter` are the plainest settings of run input that lead around it
+    and into it; `covers` names all steps that are bypassed together. `drives` is the Choice itself."""
 
     choice: str
     bypass: tuple[Setting, ...]
     enter: tuple[Setting, ...]
     covers: frozenset[str]
+    drives: Crossing | None = field(default=None, compare=False, repr=False)
+
+    def bypasses(self, document: Any) -> bool:
+        """Whether this run input leads around the step."""
+        taken = self.drives.decision.target(document) if self.drives else None
+        return taken is not None and self.drives is not None and not self.covers.isdisjoint(self.drives.missed(taken))
 
 
 @dataclass(frozen=True)
 class Step:
     """A Task on the success path. `branch` is the chain of (Parallel or Map, branch number) around it, outermost first;
-    `ancestors` the steps that lie before it on some way to it."""
+    `ancestors` the steps that lie before it on some way to it. `guard` is the nearest one; where there is none,
+    `undrivable` says why a Choice in front of it cannot be driven, in words that complete "it always runs: …"."""
 
     name: str
     resource: str
     guard: Guard | None
     branch: tuple[tuple[str, int], ...]
     ancestors: frozenset[str]
+    undrivable: str | None = None
 
     @property
     def slug(self) -> str:
@@ -52,197 +67,158 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Crossing:
+    """A Choice on the success path, with what it decides about steps.
+
+    `misses` has, for each of its targets, the steps that could still come but do not come any more once it is taken;
+    `branch` is the chain of (Parallel or Map, branch number) around it.
+    """
+
+    choice: str
+    branch: tuple[tuple[str, int], ...]
+    misses: Mapping[str, frozenset[str]]
+    decision: Decision = field(compare=False, repr=False)
+
+    def missed(self, target: str) -> frozenset[str]:
+        """The steps that are bypassed by going to a target."""
+        return self.misses.get(target, frozenset().union(*self.misses.values()))
+
+
+@dataclass(frozen=True)
 class Pipeline:
-    """All steps, in an order in which every step comes after its ancestors; and the type of every other state, those
-    Tasks included that are there for failures only."""
+    """All steps, in an order in which every step comes after its ancestors; the type of every other state, those
+    Tasks included that are there for failures only; and the Choices between steps, in order."""
 
     steps: tuple[Step, ...]
     others: Mapping[str, str]
+    crossings: tuple[Crossing, ...] = field(default=(), compare=False, repr=False)
+    flow: Flow | None = field(default=None, compare=False, repr=False)
 
     def step(self, wanted: str) -> Step | None:
         """By state name (in any case) or slug."""
         return next((step for step in self.steps if slug(wanted) == step.slug), None)
 
 
-def read_pipeline(definition: Mapping[str, Any]) -> Pipeline:
-    """The steps and guards of a definition (the JSON object, already known to be valid)."""
-    steps = tuple(_Scope(definition, (), frozenset(), None, frozenset()).steps())
+def read_pipeline(definition: Mapping[str, Any], histories: Sequence[RunHistory] = ()) -> Pipeline:
+    """The steps and guards of a definition (the JSON object, already known to be valid).
+
+    `histories` are of runs of the machine, if any are at hand: evidence of what its Tasks carry on of the run's input.
+    """
+    reader = _Reader(definition, Evidence(histories))
+    steps = tuple(reader.steps(definition, (), frozenset(), ()))
     names = {step.name for step in steps}
-    return Pipeline(steps, {name: state["Type"] for name, state in all_states(definition) if name not in names})
+    others = {name: state["Type"] for name, state in all_states(definition) if name not in names}
+    return Pipeline(steps, others, tuple(reader.crossings), reader.flow)
 
 
-def all_states(scope: Mapping[str, Any]) -> Iterator[tuple[str, State]]:
-    """Every state of a definition with its name, those inside Parallel and Map included."""
-    for name, state in scope["States"].items():
-        yield name, state
-        for inner in _inner_scopes(state):
-            yield from all_states(inner)
+@dataclass(frozen=True)
+class _Ahead:
+    """A Choice that some step lies behind, with its targets that lead to the step and around it."""
+
+    crossing: Crossing
+    into: tuple[str, ...]
+    around: tuple[str, ...]
 
 
-def _inner_scopes(state: State) -> list[Mapping[str, Any]]:
-    if state["Type"] == "Parallel":
-        return list(state["Branches"])
-    if state["Type"] == "Map":
-        return [state.get("ItemProcessor") or state["Iterator"]]
-    return []
+class _Reader:
+    def __init__(self, definition: Mapping[str, Any], evidence: Evidence) -> None:
+        self.crossings: list[Crossing] = []
+        self._paths: dict[int, SuccessPath] = {}
+        self._evidence = evidence
+        self.flow = Flow(definition, self._order)
 
+    def _order(self, scope: Mapping[str, Any]) -> tuple[list[str], Mapping[str, list[str]]]:
+        path = self._path(scope)
+        return path.order, path.edges
 
-def _next_states(state: State) -> list[str]:
-    """Where a state leads without a failure, in the order in which its author wrote it."""
-    if state["Type"] == "Choice":
-        targets = [rule["Next"] for rule in state["Choices"]] + [state.get("Default")]
-        return list(dict.fromkeys(target for target in targets if target))
-    return [state["Next"]] if "Next" in state else []
+    def _path(self, scope: Mapping[str, Any]) -> SuccessPath:
+        if id(scope) not in self._paths:
+            self._paths[id(scope)] = success_path(scope)
+        return self._paths[id(scope)]
 
-
-class _Scope:
-    """One level of states: the machine's own, or those of a branch."""
-
-    def __init__(
-        self,
-        scope: Mapping[str, Any],
-        branch: tuple[tuple[str, int], ...],
-        before: frozenset[str],
-        guard: Guard | None,
-        changed: frozenset[str] | None,
-    ) -> None:
-        self._states: Mapping[str, State] = scope["States"]
-        self._start: str = scope["StartAt"]
-        self._branch = branch
-        self._before = before  # steps that lie before this whole scope
-        self._outer_guard = guard
-        self._edges = self._success_edges()
-        self._order = self._topological()
-        self._changed = self._changed_paths(changed)
-        self._reach = self._reachable()
-
-    def steps(self) -> Iterator[Step]:
-        """The steps of this level and of those inside of it, in order."""
+    def steps(
+        self, scope: Mapping[str, Any], branch: tuple[tuple[str, int], ...], before: frozenset[str],
+        outer: tuple[_Ahead, ...],
+    ) -> Iterator[Step]:  # fmt: skip
+        """The steps of a scope and of those inside of it, in order. `outer` are the Choices in front of the scope."""
+        path = self._path(scope)
         found: dict[str, frozenset[str]] = {}  # per state: the steps it consists of
-        for name in self._order:
-            ancestors = self._before.union(*(found[other] for other in found if name in self._reach[other]))
-            inner = list(self._steps_of(name, ancestors))
+        crossings: dict[str, Crossing] = {}
+        for name in path.order:
+            state = scope["States"][name]
+            if state["Type"] == "Choice" and len(path.edges[name]) > 1:
+                crossings[name] = self._crossing(name, scope, branch)
+            ahead = (*outer, *(_ahead(path, crossing, name) for crossing in crossings.values()))
+            ancestors = before.union(*(found[other] for other in found if name in path.reach[other]))
+            inner = list(self._steps_of(name, state, branch, ancestors, ahead))
             found[name] = frozenset(step.name for step in inner)
             yield from inner
 
-    def _steps_of(self, name: str, ancestors: frozenset[str]) -> Iterator[Step]:
-        state = self._states[name]
-        guard = self._guard(name) or self._outer_guard
+    def _steps_of(
+        self, name: str, state: State, branch: tuple[tuple[str, int], ...], ancestors: frozenset[str],
+        ahead: tuple[_Ahead, ...],
+    ) -> Iterator[Step]:  # fmt: skip
         if state["Type"] == "Task":
-            yield Step(name, str(state.get("Resource", "")), guard, self._branch, ancestors)
-        for number, inner in enumerate(_inner_scopes(state)):
-            changed = self._changed[name] if state["Type"] == "Parallel" and _keeps_input(state) else None
-            yield from _Scope(inner, (*self._branch, (name, number)), ancestors, guard, changed).steps()
+            guard = _nearest_guard(ahead)
+            reason = None if guard else _undrivable(ahead)
+            yield Step(name, str(state.get("Resource", "")), guard, branch, ancestors, reason)
+        for number, inner in enumerate(inner_scopes(state)):
+            yield from self.steps(inner, (*branch, (name, number)), ancestors, ahead)
 
-    # The success path
-
-    def _success_edges(self) -> dict[str, list[str]]:
-        """Edges between the states that are reached from the start and can end well."""
-        backwards: dict[str, list[str]] = {name: [] for name in self._states}
-        for name, state in self._states.items():
-            for target in _next_states(state):
-                backwards.setdefault(target, []).append(name)
-        ends = [name for name, state in self._states.items() if state.get("End") or state["Type"] == "Succeed"]
-        good = _closure(ends, backwards)
-        forwards = {name: [t for t in _next_states(self._states[name]) if t in good] for name in good}
-        reached = _closure([self._start] if self._start in good else [], forwards)
-        return {name: forwards[name] for name in self._states if name in reached}
-
-    def _topological(self) -> list[str]:
-        """Reverse postorder: before its successors comes every state that does not lie on a loop with them."""
-        done: dict[str, None] = {}
-        seen: set[str] = set()
-        stack = [(self._start, False)] if self._start in self._edges else []
-        while stack:
-            name, finished = stack.pop()
-            if finished:
-                done[name] = None
-            elif name not in seen:
-                seen.add(name)
-                stack.append((name, True))
-                stack += [(target, False) for target in self._edges[name] if target not in seen]
-        return list(reversed(done))
-
-    def _reachable(self) -> dict[str, frozenset[str]]:
-        """What comes after each state; loops lead nowhere new."""
-        reach: dict[str, frozenset[str]] = {}
-        for name in reversed(self._order):
-            targets = self._edges[name]
-            reach[name] = frozenset(targets).union(*(reach.get(target, frozenset()) for target in targets))
-        return reach
-
-    # Guards
-
-    def _guard(self, name: str) -> Guard | None:
-        """The Choice that bypasses the state with the fewest other steps, and among those the nearest."""
-        guards = [guard for choice in self._order for guard in self._guards_by(choice, name)]
-        return min(reversed(guards), key=lambda guard: len(guard.covers), default=None)
-
-    def _guards_by(self, choice: str, name: str) -> Iterator[Guard]:
-        state = self._states[choice]
-        if state["Type"] != "Choice" or name not in self._reach[choice]:
-            return
-        outcomes = rule_settings(state, self._changed[choice])
-        into = [settings for target, settings in outcomes if self._leads_to(target, name)]
-        around = [(t, settings) for t, settings in outcomes if t in self._edges and not self._leads_to(t, name)]
-        if into and around:
-            target, bypass = around[0]
-            missed = [other for other in self._reach[choice] if other != target and other not in self._reach[target]]
-            yield Guard(choice, bypass, into[0], frozenset(self._steps_in(missed)))
-
-    def _leads_to(self, target: str, name: str) -> bool:
-        return target == name or name in self._reach.get(target, frozenset())
-
-    def _steps_in(self, names: list[str]) -> Iterator[str]:
-        level = {name: self._states[name] for name in names}
-        yield from (name for name, state in all_states({"States": level}) if state["Type"] == "Task")
-
-    # Where `$` still is the run input
-
-    def _changed_paths(self, at_start: frozenset[str] | None) -> dict[str, frozenset[str] | None]:
-        """Per state, the top-level keys of its input that may differ from the run's; None: any of it may."""
-        changed: dict[str, frozenset[str] | None] = {}
-        for name in self._order:
-            merged = at_start if name == self._start else frozenset()
-            for previous in changed.keys() & {p for p, targets in self._edges.items() if name in targets}:
-                keys = _changes(self._states[previous], changed[previous])
-                merged = None if merged is None or keys is None else merged | keys
-            changed[name] = merged
-        return changed
+    def _crossing(self, name: str, scope: Mapping[str, Any], branch: tuple[tuple[str, int], ...]) -> Crossing:
+        path, state = self._path(scope), scope["States"][name]
+        misses = {
+            target: frozenset(
+                _tasks_in(
+                    scope, (n for n in path.reach[name] if n not in (name, target) and not path.leads_to(target, n))
+                )
+            )
+            for target in path.edges[name]
+        }
+        jsonata = name in self.flow.jsonata
+        decision = Decision(state, self.flow.effective(name, state), self._evidence.translate, jsonata=jsonata)
+        crossing = Crossing(name, branch, misses, decision)
+        self.crossings.append(crossing)
+        return crossing
 
 
-def _closure(start: list[str], edges: Mapping[str, list[str]]) -> set[str]:
-    seen, waiting = set(start), list(start)
-    while waiting:
-        for target in edges.get(waiting.pop(), ()):
-            if target not in seen:
-                seen.add(target)
-                waiting.append(target)
-    return seen
+def _tasks_in(scope: Mapping[str, Any], names: Iterator[str]) -> Iterator[str]:
+    level = {name: scope["States"][name] for name in names}
+    yield from (name for name, state in all_states({"States": level}) if state["Type"] == "Task")
 
 
-def _keeps_input(state: State) -> bool:
-    return not any(key in state for key in ("Parameters", "Arguments", "QueryLanguage")) and _is_root(
-        state, "InputPath"
+def _ahead(path: SuccessPath, crossing: Crossing, name: str) -> _Ahead:
+    targets = path.edges[crossing.choice]
+    into = tuple(target for target in targets if path.leads_to(target, name))
+    return _Ahead(crossing, into, tuple(target for target in targets if target not in into))
+
+
+def _nearest_guard(ahead: Sequence[_Ahead]) -> Guard | None:
+    """The way around that bypasses the fewest other steps, and of those the nearest."""
+    guards = [guard for choice in ahead for guard in _guards(choice)]
+    return min(reversed(guards), key=lambda guard: len(guard.covers), default=None)
+
+
+def _guards(ahead: _Ahead) -> Iterator[Guard]:
+    ways = ahead.crossing.decision.outcomes
+    into = [ways[target][0] for target in ahead.into if target in ways]
+    for target in reversed(ahead.around):
+        if into and target in ways:
+            yield Guard(ahead.crossing.choice, ways[target][0], into[0], ahead.crossing.missed(target), ahead.crossing)
+
+
+def _undrivable(ahead: Sequence[_Ahead]) -> str | None:
+    """Why the nearest Choice that leads around the step cannot be driven."""
+    choice = next((choice for choice in reversed(ahead) if choice.into and choice.around), None)
+    if choice is None:
+        return None
+    name, blamed = choice.crossing.choice, choice.crossing.decision.blamed()
+    if blamed is None:
+        return f"no run input was found that drives its guard {name!r} both ways"
+    reading, leaf = blamed
+    if isinstance(leaf, Unknown):
+        return f"its guard {name!r} reads {reading.text}, which is {leaf.why}"
+    return (
+        f"its guard {name!r} reads {reading.text}, which {leaf.source!r} (a Task) decides, "
+        "and the history does not show that it comes from the run's input"
     )
-
-
-def _is_root(state: State, key: str) -> bool:
-    return bool(state.get(key, "$") == "$")
-
-
-def _changes(state: State, before: frozenset[str] | None) -> frozenset[str] | None:
-    """The changed keys after a state; a Choice, a Wait and a state that puts its result aside keep the others."""
-    if before is None or not _is_root(state, "OutputPath") or "Output" in state:
-        return None
-    if state["Type"] in ("Choice", "Wait"):
-        return before if _is_root(state, "InputPath") else None
-    if state["Type"] == "Pass" and _keeps_input(state) and "Result" not in state and _is_root(state, "ResultPath"):
-        return before
-    result_path = state.get("ResultPath", "$")
-    if result_path is None:
-        return before
-    if not isinstance(result_path, str) or not result_path.startswith("$."):
-        return None
-    key = result_path.removeprefix("$.").split(".")[0].split("[")[0]
-    return before | {key} if key else None

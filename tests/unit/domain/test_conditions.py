@@ -6,44 +6,71 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsctl.asl import Execution, parse
-from opsctl.domain.conditions import ABSENT, Setting, rule_settings
+from opsctl.domain.carrying.expressions import Sight
+from opsctl.domain.carrying.flow import at_start
+from opsctl.domain.carrying.values import From, Over, Unknown
+from opsctl.domain.choices import Decision
+from opsctl.domain.conditions import ABSENT, Setting, candidates, jsonata_candidates
 from opsctl.domain.documents import with_settings
 
 SKIP = "$$.Execution.Input.skip"
+START = at_start()
+AFTER_A_TASK = Sight(Over(From(""), {"run": From("Setup")}), {"mine": Unknown("a variable")}, START.context)
 
 
 def choice(*rules: dict[str, Any], default: str | None = "Default") -> dict[str, Any]:
     return {"Type": "Choice", "Choices": list(rules), **({"Default": default} if default else {})}
 
 
-def outcomes(state: dict[str, Any], changed: frozenset[str] | None = frozenset()) -> dict[str, list[tuple[str, Any]]]:
-    return {target: [(s.dotted, s.value) for s in settings] for target, settings in rule_settings(state, changed)}
+def outcomes(state: dict[str, Any], sight: Sight = START, *, jsonata: bool = False) -> dict[str, list[tuple[str, Any]]]:
+    ways = Decision(state, sight, jsonata=jsonata).outcomes
+    return {target: [(s.dotted, s.value) for s in found[0]] for target, found in ways.items()}
 
 
 @pytest.mark.parametrize(
     ("rule", "fires", "otherwise"),
     [
         ({"Variable": SKIP, "BooleanEquals": True}, True, False),
-        ({"Variable": SKIP, "BooleanEquals": False}, False, True),
         ({"Variable": SKIP, "IsPresent": True}, True, ABSENT),
         ({"Variable": SKIP, "IsPresent": False}, ABSENT, True),
         ({"Variable": SKIP, "IsNull": True}, None, True),
         ({"Variable": SKIP, "IsNull": False}, True, None),
+        ({"Variable": SKIP, "IsBoolean": True}, True, "text"),
+        ({"Variable": SKIP, "IsString": False}, True, "text"),
+        ({"Variable": SKIP, "IsNumeric": True}, 1, "text"),
         ({"Variable": SKIP, "StringEquals": "yes"}, "yes", "not yes"),
+        ({"Variable": SKIP, "StringMatches": "skip-*"}, "skip-", ""),
+        ({"Variable": SKIP, "StringLessThan": "b"}, "", "b"),
         ({"Variable": SKIP, "NumericEquals": 3}, 3, 4),
+        ({"Variable": SKIP, "NumericGreaterThan": 3}, 4, 3),
+        ({"Variable": SKIP, "NumericLessThanEquals": 0.5}, 0.5, 1.5),
+        (
+            {"Variable": SKIP, "TimestampLessThan": "2026-01-01T00:00:00Z"},
+            "1970-01-01T00:00:00Z",
+            "2026-01-01T00:00:00Z",
+        ),
         ({"Not": {"Variable": SKIP, "BooleanEquals": True}}, False, True),
         ({"And": [{"Variable": SKIP, "IsPresent": True}, {"Variable": SKIP, "BooleanEquals": True}]}, True, ABSENT),
         ({"Or": [{"Variable": SKIP, "IsPresent": False}, {"Variable": SKIP, "BooleanEquals": False}]}, ABSENT, True),
         ({"And": [{"Variable": SKIP, "IsPresent": True}, {"Variable": SKIP, "IsNull": True}]}, None, ABSENT),
         ({"And": [{"Variable": SKIP, "IsNull": False}, {"Variable": SKIP, "StringEquals": "x"}]}, "x", None),
+        ({"And": [{"Variable": "$['skip']", "IsString": True}, {"Variable": SKIP, "StringEquals": "x"}]}, "x", "text"),
     ],
 )
-def test_each_comparison_is_solved_both_ways(rule: dict[str, Any], fires: Any, otherwise: Any) -> None:
+def test_each_comparison_is_driven_both_ways(rule: dict[str, Any], fires: Any, otherwise: Any) -> None:
     assert outcomes(choice({**rule, "Next": "Yes"})) == {"Yes": [("skip", fires)], "Default": [("skip", otherwise)]}
+
+
+def test_a_comparison_of_two_parts_of_the_run_input() -> None:
+    rule = {"Variable": SKIP, "StringEqualsPath": "$.name", "Next": "Yes"}
+    assert outcomes(choice(rule)) == {
+        "Yes": [("name", "text"), ("skip", "text")],
+        "Default": [("name", "text~"), ("skip", "text")],
+    }
 
 
 def test_a_later_rule_needs_the_earlier_ones_not_to_fire() -> None:
@@ -58,31 +85,89 @@ def test_a_later_rule_needs_the_earlier_ones_not_to_fire() -> None:
     }
 
 
+def test_many_flags_in_one_condition() -> None:
+    flags = [{"Variable": f"$.flags.f{n}", "BooleanEquals": True} for n in range(10)]
+    assert outcomes(choice({"And": flags, "Next": "Yes"})) == {
+        "Yes": [(f"flags.f{n}", True) for n in range(10)],
+        "Default": [("flags.f0", False)],
+    }
+    assert outcomes(choice({"Or": flags, "Next": "Yes"})) == {
+        "Yes": [("flags.f0", True)],
+        "Default": [(f"flags.f{n}", False) for n in range(10)],
+    }
+
+
 @pytest.mark.parametrize(
     "rule",
     [
-        {"Variable": SKIP, "NumericGreaterThan": 3},  # more than equality
-        {"Variable": SKIP, "StringEqualsPath": "$.other"},  # no constant
         {"Variable": "$.run.status", "StringEquals": "Completed"},  # made by a step
-        {"Variable": "$failures[0]", "IsPresent": True},  # a variable
-        {"Variable": "$.list[0]", "IsPresent": True},  # no plain path
+        {"Variable": SKIP, "StringEqualsPath": "$.run.status"},
+        {"Variable": "$mine", "IsPresent": True},
         {"Variable": "$$.Execution.Name", "StringEquals": "x"},  # not the input
-        {"Condition": "{% $x %}"},
+        {"And": [{"Variable": SKIP, "IsPresent": True}, {"Variable": "$.run.x", "IsPresent": True}]},
         {"And": [{"Variable": SKIP, "IsPresent": True}, {"Variable": SKIP, "IsPresent": False}]},  # never
         {"And": [{"Variable": SKIP, "BooleanEquals": True}, {"Variable": SKIP, "NumericEquals": 1}]},  # True is not 1
         {"And": [{"Variable": SKIP, "IsNull": False}, {"Variable": SKIP, "IsNull": True}]},
     ],
 )
-def test_what_run_input_cannot_bring_about_has_no_outcome(rule: dict[str, Any]) -> None:
-    assert "Yes" not in outcomes(choice({**rule, "Next": "Yes"}), frozenset({"run"}))
+def test_what_run_input_alone_cannot_bring_about_has_no_outcome(rule: dict[str, Any]) -> None:
+    assert "Yes" not in outcomes(choice({**rule, "Next": "Yes"}), AFTER_A_TASK)
 
 
-def test_the_states_own_input_counts_only_while_it_is_the_runs() -> None:
+def test_run_input_may_decide_one_way_only() -> None:
+    run = {"Variable": "$.run.full", "BooleanEquals": True}
+    rule = {"Or": [{"Variable": SKIP, "BooleanEquals": True}, run], "Next": "Skip"}
+    assert outcomes(choice(rule), AFTER_A_TASK) == {"Skip": [("skip", True)]}
+    decision = Decision(choice(rule), AFTER_A_TASK, jsonata=False)
+    assert decision.target({"skip": True}) == "Skip"
+    assert decision.target({"skip": False}) is None
+    blamed = decision.blamed()
+    assert blamed
+    assert (blamed[0].text, blamed[1]) == ("$.run.full", From("Setup", ("full",)))
+
+
+def test_a_choice_without_a_default() -> None:
     rule = {"Variable": "$.train", "BooleanEquals": False, "Next": "Skip"}
-    assert outcomes(choice(rule), frozenset({"run"})) == {"Skip": [("train", False)], "Default": [("train", True)]}
-    assert outcomes(choice(rule), frozenset({"train"})) == {}
-    assert outcomes(choice(rule), None) == {}
-    assert outcomes(choice(rule, default=None), frozenset()) == {"Skip": [("train", False)]}
+    assert outcomes(choice(rule, default=None)) == {"Skip": [("train", False)]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "fires", "otherwise"),
+    [
+        ("$states.input.skip.x = true", [("skip.x", True)], [("skip.x", ABSENT)]),
+        ("$states.input.train_image_model != false", [("train_image_model", True)], [("train_image_model", ABSENT)]),
+        ("$states.context.Execution.Input.skip", [("skip", True)], [("skip", False)]),
+        ("true = $states.input.`skip it`", [("skip it", True)], [("skip it", ABSENT)]),
+        ("$exists($states.input.skip)", [("skip", True)], [("skip", ABSENT)]),
+        ("$not($states.input.train)", [("train", False)], [("train", True)]),
+        ("$boolean($states.input.skip)", [("skip", True)], [("skip", False)]),
+        ("'train' in $states.input.skip", [("skip", "train")], [("skip", ABSENT)]),
+        ("$states.input.mode in ['a', 'b']", [("mode", "a")], [("mode", ABSENT)]),
+        ("$states.input.n >= 3", [("n", 3)], [("n", 2)]),
+        ("$lowercase($states.input.mode) = 'full'", [("mode", "full")], [("mode", ABSENT)]),
+        ("$states.input.flags.x ? true : false", [("flags.x", True)], [("flags.x", ABSENT)]),
+        ("$lookup($states.input.flags, 'x') = true", [("flags.x", True)], [("flags.x", ABSENT)]),
+        ("($f := $states.input.flags; $f.x = true)", [("flags.x", True)], [("flags.x", ABSENT)]),
+        (
+            "$states.input.a = true and $states.input.b = true",
+            [("a", True), ("b", True)],
+            [("b", ABSENT)],
+        ),
+        ("$type($states.input.skip) = 'boolean' and $states.input.skip", [("skip", True)], [("skip", ABSENT)]),
+    ],
+)
+def test_jsonata_conditions(condition: str, fires: Any, otherwise: Any) -> None:
+    state = choice({"Condition": f"{{% {condition} %}}", "Next": "Yes"})
+    assert outcomes(state, jsonata=True) == {"Yes": fires, "Default": otherwise}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["$states.input.run.status = 'x'", "$mine", "$states.context.Execution.Name = 'x'", "true", "$unknown = 1"],
+)
+def test_jsonata_conditions_on_anything_else(condition: str) -> None:
+    state = choice({"Condition": f"{{% {condition} %}}", "Next": "Yes"})
+    assert len(outcomes(state, AFTER_A_TASK, jsonata=True)) < 2
 
 
 _ATOMS = st.builds(
@@ -90,7 +175,8 @@ _ATOMS = st.builds(
     st.sampled_from(["a", "b", "skip.c"]),
     st.sampled_from([
         {"BooleanEquals": True}, {"BooleanEquals": False}, {"IsPresent": True}, {"IsPresent": False},
-        {"IsNull": True}, {"StringEquals": "x"}, {"NumericEquals": 1},
+        {"IsNull": True}, {"StringEquals": "x"}, {"NumericEquals": 1}, {"NumericLessThan": 1}, {"StringMatches": "x*"},
+        {"IsBoolean": True}, {"StringEqualsPath": "$.a"},
     ]),
 )  # fmt: skip
 _CONDITIONS = st.recursive(
@@ -104,18 +190,23 @@ _CONDITIONS = st.recursive(
 )
 
 
+@settings(max_examples=60)
 @given(st.lists(_CONDITIONS, min_size=1, max_size=3))
 def test_settings_lead_where_they_say(conditions: list[dict[str, Any]]) -> None:
     state = choice(*({**condition, "Next": f"Way {n}"} for n, condition in enumerate(conditions)))
     targets = [f"Way {n}" for n in range(len(conditions))] + ["Default"]
     ends = {target: {"Type": "Pass", "Result": target, "End": True} for target in targets}
     machine = parse({"StartAt": "Where?", "States": {"Where?": state, **ends}})
-    everything = {"a": "other", "b": "other", "skip": {"c": "other"}}  # comparing what is absent is an error on AWS
-    for target, settings in rule_settings(state, None):
-        execution = Execution(machine, json.dumps(with_settings(everything, settings)))
-        execution.start(0.0)
-        absent = any(setting.value is ABSENT for setting in settings)
-        assert execution.output == json.dumps(target) or (absent and execution.error == "States.Runtime")
+    for target, ways in Decision(state, START, jsonata=False).outcomes.items():
+        for way in ways:
+            execution = Execution(machine, json.dumps(with_settings({}, way)))
+            execution.start(0.0)
+            assert execution.output == json.dumps(target)
+
+
+def test_candidates_are_few_and_tell_true_from_one() -> None:
+    assert candidates([("NumericEquals", 1), ("BooleanEquals", True)]) == [ABSENT, 1, 2, 0, True, False]
+    assert len(jsonata_candidates(["x in ['a', 'b', 'c', 'd', 'e', 'f', 'g']"])) == 12
 
 
 def test_a_setting_shows_its_path() -> None:

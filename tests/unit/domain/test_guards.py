@@ -103,29 +103,38 @@ def test_a_guard_whose_default_is_to_skip() -> None:
 
 
 @pytest.mark.parametrize(
-    ("between", "found"),
+    ("between", "driven_by"),
     [
-        ({"Type": "Pass"}, True),
-        ({"Type": "Pass", "Result": 1, "ResultPath": "$.other.deep"}, True),
-        ({"Type": "Pass", "Parameters": {}}, False),
-        ({"Type": "Pass", "Result": {}, "ResultPath": "$.train"}, False),
-        ({"Type": "Pass", "OutputPath": "$.x"}, False),
-        ({"Type": "Wait", "Seconds": 1}, True),
-        ({"Type": "Wait", "Seconds": 1, "InputPath": "$.x"}, False),
-        (task(), True),
-        (task(ResultPath="$.run"), True),
-        (task(ResultPath="$"), False),
-        (task(ResultPath="$['run']"), False),
+        ({"Type": "Pass"}, "train"),
+        ({"Type": "Pass", "Result": 1, "ResultPath": "$.other.deep"}, "train"),
+        ({"Type": "Pass", "Parameters": {}}, None),
+        ({"Type": "Pass", "Parameters": {"train.$": "$.flags['train it']"}}, "flags.train it"),
+        ({"Type": "Pass", "Parameters": {"train.$": "$$.Execution.Input.on"}, "ResultPath": "$"}, "on"),
+        ({"Type": "Pass", "Parameters": {"train": True}}, None),
+        ({"Type": "Pass", "Result": {}, "ResultPath": "$.train"}, None),
+        ({"Type": "Pass", "InputPath": "$.flag", "ResultPath": "$.train"}, "flag"),
+        ({"Type": "Pass", "OutputPath": "$.x"}, "x.train"),
+        ({"Type": "Wait", "Seconds": 1}, "train"),
+        ({"Type": "Wait", "Seconds": 1, "InputPath": "$.x"}, "x.train"),
+        ({"Type": "Wait", "Seconds": 1, "InputPath": None}, None),
+        (task(), "train"),
+        (task(ResultPath="$.run"), "train"),
+        (task(ResultPath="$"), None),
+        (task(ResultPath="$.train"), None),
+        (task(ResultPath="$['run']"), "train"),
     ],
 )
-def test_a_guard_on_the_states_input_holds_as_long_as_no_state_changed_it(between: dict[str, Any], found: bool) -> None:
+def test_a_guard_reads_what_the_states_before_it_carry_on_of_the_runs_input(
+    between: dict[str, Any], driven_by: str | None
+) -> None:
     first = {key: value for key, value in between.items() if key != "End"} | {"Next": "Train?"}
     pipeline = read(
         "First",
         First=first,
         **{"Train?": skip("$.train", False, "End", "Train"), "Train": task("End"), "End": {"Type": "Succeed"}},
     )
-    assert (guard_of(pipeline, "Train") is not None) is found
+    guard = guard_of(pipeline, "Train")
+    assert (guard and [(s.dotted, s.value) for s in guard.bypass]) == (driven_by and [(driven_by, False)])
 
 
 def test_two_ways_to_a_guard_one_of_which_changed_the_input() -> None:

@@ -1,0 +1,215 @@
+"""A Choice state as a function of run input: where it leads for a given one, and which settings lead to each target.
+
+The judge is the interpreter's own evaluation of the rules; settings are found by trying candidates. So every operator
+and every expression counts for what it is, in both query languages, and no setting is shown that does not lead where it
+says. What a rule reads beside run input (what a Task makes, say) is tried with several stand-ins: a target counts only
+where all of them lead to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsctl.asl.failures import StateError
+from opsctl.asl.jsonata import expression_of
+from opsctl.asl.languages import Language
+from opsctl.asl.paths import parse_path
+from opsctl.asl.validation_values import is_jsonata
+from opsctl.domain.carrying.expressions import Read, Sight, environment, jsonata_reads, jsonata_words, path_read
+from opsctl.domain.carrying.values import (
+    RUN_INPUT,
+    From,
+    Leaf,
+    Leaves,
+    Steps,
+    UndecidedError,
+    Value,
+    World,
+    made_real,
+)
+from opsctl.domain.conditions import ABSENT, candidates, comparisons, distinct, jsonata_candidates
+from opsctl.domain.trials import Trials, Way
+
+MAX_STAND_INS = 36
+MAX_PATHS = 12
+_OPAQUE = "what only the run will tell"
+
+Translate = Callable[[From], From]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One thing that a Choice reads, as its author wrote it, and the value that it is."""
+
+    text: str
+    read: Read
+    value: Value
+    compared: tuple[tuple[str, Any], ...]
+
+
+class Decision:
+    """`outcomes` has the targets that run input can bring about, each with some ways to do so, the plainest first.
+
+    `translate` says of a Task's result which part of the run's input it is (`evidence.py`).
+    """
+
+    def __init__(
+        self, state: Mapping[str, Any], sight: Sight, translate: Translate = lambda leaf: leaf, *, jsonata: bool
+    ) -> None:
+        self._translate = translate
+        self._demanded = frozenset(translate(leaf) for leaf in sight.demands)
+        language = Language(jsonata)
+        self._rules = [language.rule(rule, index) for index, rule in enumerate(state["Choices"])]
+        self._default = state.get("Default")
+        self._conditions = _conditions(state) if jsonata else []
+        self.readings = _jsonata_readings(self._conditions, sight) if jsonata else _path_readings(state, sight)
+        self._leaves = self._depends_on()
+        self.others = [leaf for leaf in self._leaves.found if not _is_input(leaf)]
+        self._stand_ins: list[dict[Leaf, Any]] = [{}]
+        self.outcomes = self._tried()
+
+    @property
+    def from_input(self) -> bool:
+        """Whether run input is all that decides."""
+        return not self.others
+
+    def target(self, document: Any) -> str | None:
+        """Where the Choice leads with this run input; None where that fails, or where other things decide as well."""
+        targets = {self._once(document, stand_ins) for stand_ins in self._stand_ins}
+        return targets.pop() if len(targets) == 1 else None
+
+    def blamed(self) -> tuple[Reading, Leaf] | None:
+        """Something other than run input that decides, and which of the readings that is."""
+        for reading in self.readings:
+            leaves = Leaves()
+            leaves.visit(reading.value)
+            for leaf in map(self._translated, leaves.found):
+                if not _is_input(leaf):
+                    return reading, leaf
+        return None
+
+    def _translated(self, leaf: Leaf) -> Leaf:
+        return self._translate(leaf) if isinstance(leaf, From) else leaf
+
+    def _depends_on(self) -> Leaves:
+        met, leaves = Leaves(), Leaves()
+        for reading in self.readings:
+            met.visit(reading.value)
+        leaves.found = dict.fromkeys(map(self._translated, met.found))
+        leaves.deeper = dict.fromkeys(map(self._translate, met.deeper))
+        leaves.words = met.words
+        return leaves
+
+    # evaluating
+
+    def _once(self, document: Any, stand_ins: Mapping[Leaf, Any]) -> str | None:
+        world = World(document, stand_ins, self._translate)
+        try:
+            values = [made_real(reading.value, world) for reading in self.readings]
+            seen = environment([reading.read for reading in self.readings], values)
+            chosen = next((rule.next for rule in self._rules if rule.condition(seen)), self._default)
+        except (UndecidedError, StateError):
+            return None
+        return None if chosen is None else str(chosen)
+
+    # trying
+
+    def _tried(self) -> dict[str, list[Way]]:
+        """The first paths that bring about two targets: those that are read, or else what may lie below them."""
+        best: dict[str, list[Way]] = {}
+        for paths in self._path_sets():
+            self._stand_ins = list(self._worlds(paths))
+            found = self._ways(paths)
+            best = best if len(best) >= len(found) else found
+            if len(best) > 1:
+                return best
+        self._stand_ins = self._stand_ins or [{}]
+        return best
+
+    def _path_sets(self) -> Iterator[list[tuple[str, ...]]]:
+        leaves = (*self._leaves.found, *self._leaves.deeper)
+        read = [leaf.path for leaf in leaves if isinstance(leaf, From) and _is_input(leaf)]
+        yield _settable(read)
+        if self._conditions or self._leaves.words:
+            words = sorted({word for text in self._conditions for word in jsonata_words(text)} | {*self._leaves.words})
+            yield _settable([*read, *(((*path, word)) for path in read for word in words)])
+
+    def _ways(self, paths: Sequence[tuple[str, ...]]) -> dict[str, list[Way]]:
+        return Trials(self.target, {path: self._values(path) for path in paths}).ways() if paths else {}
+
+    def _values(self, path: tuple[str, ...]) -> list[Any]:
+        demanded = any(isinstance(leaf, From) and leaf.path[: len(path)] == path for leaf in self._demanded)
+        values = self._candidates(From(RUN_INPUT, path))
+        return [value for value in values if value is not ABSENT or not demanded]
+
+    def _candidates(self, leaf: Leaf) -> list[Any]:
+        if self._conditions or self._leaves.words:
+            texts = [*self._conditions, *(f"'{word}'" for word in sorted(self._leaves.words))]
+            return jsonata_candidates(texts)
+        mine = [reading for reading in self.readings if leaf in self._leaves_of(reading)]
+        return candidates(pair for reading in mine for pair in reading.compared)
+
+    def _leaves_of(self, reading: Reading) -> set[Leaf]:
+        leaves = Leaves()
+        leaves.visit(reading.value)
+        return set(map(self._translated, (*leaves.found, *leaves.deeper)))
+
+    def _worlds(self, paths: Sequence[tuple[str, ...]]) -> Iterator[dict[Leaf, Any]]:
+        """Stand-ins for all that is not run input, in several combinations."""
+        keys = [path for path in paths if path]
+        nests = [{}, *(_nest(path[start:], _OPAQUE) for path in keys for start in range(len(path)))]
+        columns = [distinct([_OPAQUE, *self._answers(leaf), *nests]) for leaf in self.others]
+        for row in itertools.islice(itertools.product(*columns), MAX_STAND_INS):
+            yield dict(zip(self.others, row, strict=True))
+
+    def _answers(self, leaf: Leaf) -> list[Any]:
+        """What a Task may have made. That it made anything is only in doubt where the Choice asks."""
+        values = self._candidates(leaf)
+        asked = any(operator == "IsPresent" for reading in self.readings for operator, _ in reading.compared)
+        return values if asked or self._conditions else [value for value in values if value is not ABSENT]
+
+
+def _settable(paths: Iterable[Steps]) -> list[tuple[str, ...]]:
+    """The paths of names that are not the beginning of another one."""
+    named = dict.fromkeys(tuple(map(str, path)) for path in paths if path and not any(isinstance(s, int) for s in path))
+    inner = {path[:size] for path in named for size in range(1, len(path))}
+    return [path for path in named if path not in inner][:MAX_PATHS]
+
+
+def _nest(path: Sequence[str], value: Any) -> Any:
+    for name in reversed(path):
+        value = {name: value}
+    return value
+
+
+def _is_input(leaf: Leaf) -> bool:
+    return isinstance(leaf, From) and leaf.source == RUN_INPUT
+
+
+def _conditions(state: Mapping[str, Any]) -> list[str]:
+    found = (rule.get("Condition") for rule in state["Choices"])
+    return [expression_of(condition) for condition in found if is_jsonata(condition)]
+
+
+def _path_readings(state: Mapping[str, Any], sight: Sight) -> list[Reading]:
+    compared: dict[str, list[tuple[str, Any]]] = {}
+    for rule in state["Choices"]:
+        for variable, operator, operand in comparisons(rule):
+            compared.setdefault(variable, []).append((operator, operand))
+            if operator.endswith("Path"):
+                compared.setdefault(str(operand), []).append((operator, variable))
+    reads = {text: path_read(parse_path(text)) for text in compared}
+    return [Reading(text, read, sight.look(read), tuple(compared[text])) for text, read in reads.items()]
+
+
+def _jsonata_readings(conditions: Sequence[str], sight: Sight) -> list[Reading]:
+    reads = dict.fromkeys(read for text in conditions for read in jsonata_reads(text))
+    return [Reading(_spelled(read), read, value, ()) for read in reads if (value := sight.look(read)) is not ABSENT]
+
+
+def _spelled(read: Read) -> str:
+    root = {"$": "$states.input", "$$": "$states.context"}.get(read.root, f"${read.root.lstrip('$')}")
+    return ".".join([root, *map(str, read.steps)])
