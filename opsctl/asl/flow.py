@@ -6,7 +6,6 @@ InputPath -> Parameters -> (work) -> Assign -> ResultSelector -> ResultPath -> O
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -166,8 +165,3 @@ def _bare(value: Any) -> str:
 def error_output(error: str | None, cause: str | None) -> Payload:
     """What a Catcher gets to see."""
     return Payload({"Error": error, "Cause": cause})
-
-
-def texts_of(assigned: Mapping[str, Any]) -> dict[str, str]:
-    """Variables as the history shows them: each value as JSON text."""
-    return {name: to_text(value) for name, value in assigned.items()}

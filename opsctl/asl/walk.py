@@ -26,12 +26,13 @@ from opsctl.asl.effects import AbandonTask, Effect
 from opsctl.asl.environment import Environment
 from opsctl.asl.events import HistoryFullError, Journal, failure, with_output
 from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, QueryError, StateError, matches
-from opsctl.asl.flow import error_output, texts_of
+from opsctl.asl.flow import error_output
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
 from opsctl.asl.retrying import delay_before
 from opsctl.asl.sight import environment_of
 from opsctl.asl.timers import Timers
+from opsctl.asl.variables import assign
 
 if TYPE_CHECKING:
     from opsctl.asl.handlers import Handlers
@@ -65,6 +66,8 @@ class Walk:
         self.tasks: dict[int, int] = {}
         """The frame that waits for each open task."""
         self.effects: list[Effect] = []
+        self.stored_bytes: int | None = None
+        """No less than what all variables have together; None until the first is assigned."""
         self.redrives = int(context.get("Execution", {}).get("RedriveCount", 0))
         self.redriven_at: str | None = None
         self.next_frame = ROOT
@@ -135,7 +138,7 @@ class Walk:
     # leaving
 
     def leave(self, frame: Frame, output: Payload, next_state: str | None, assigned: dict[str, Any] | None) -> None:
-        """The state is done. Raises `StateError` if its output is too large."""
+        """The state is done. Raises `StateError` if its output, or what it assigns, is too large."""
         state = frame.state
         if output.oversized:
             raise StateError(
@@ -143,10 +146,7 @@ class Walk:
                 f"The state/task '{state.name}' returned a result with a size exceeding the maximum number of bytes "
                 "service limit.",
             )
-        shown = None
-        if assigned:
-            frame.variables.update(assigned)
-            shown = texts_of(assigned)
+        shown = assign(self, frame, assigned) if assigned else None
         frame.link = self.journal.exited(self.now, state.type, frame.link, state.name, output.text, shown)
         frame.input, frame.run_arn = output, ""
         if next_state is None:

@@ -472,3 +472,33 @@ def test_headers_that_are_no_lists_are_refused_before_the_call(field: str) -> No
         f"'{sent}' could not be used to start the Task: [The value of the field '{field}' has an invalid format]"
     )
     assert asked(begin({"Call": {**call, "Parameters": {"Path": "p", field: {"h": ["v"]}}}}))
+
+
+def test_an_assign_beyond_256_kib_fails_the_state() -> None:
+    fits = {"Big": {"Type": "Pass", "Assign": {"x": "a" * 131_070, "y": "b" * 131_070}}}
+    assert play(begin(fits), {}).status == "SUCCEEDED"
+    fits["Big"]["Assign"]["z"] = 1  # type: ignore[index]
+    assert cause_of(fits) == (
+        "States.DataLimitExceeded",
+        "The state/task 'Big' assigned variables with a size exceeding the maximum number of bytes service limit.",
+    )
+
+
+def test_all_variables_together_have_10_mib() -> None:
+    def chain(names: list[str]) -> dict[str, Any]:
+        last = len(names) - 1
+        return {
+            f"S{place}": {
+                "Type": "Pass",
+                "Assign": {name: "a" * 262_142},
+                **({"Next": f"S{place + 1}"} if place < last else {}),
+            }
+            for place, name in enumerate(names)
+        }
+
+    assert play(begin(chain([f"v{number}" for number in range(40)])), {}).status == "SUCCEEDED"
+    assert play(begin(chain(["same"] * 45)), {}).status == "SUCCEEDED"
+    assert cause_of(chain([f"v{number}" for number in range(41)])) == (
+        "States.DataLimitExceeded",
+        "The execution's variables have a total size exceeding the maximum number of bytes service limit.",
+    )
