@@ -25,6 +25,8 @@ COMMANDS = {
     "start": ("opsctl.cli.start:start", "Start a run, and wait for it if you like."),
     "list": ("opsctl.cli.listing:list_runs", "Show the newest runs."),
     "status": ("opsctl.cli.status:status", "Show what became of each step of a run."),
+    "logs": ("opsctl.cli.logs:logs", "Print what a run's jobs wrote to their logs."),
+    "stop": ("opsctl.cli.stop:stop", "Stop runs, and wait until their jobs have stopped."),
     "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
     "redrive": ("opsctl.cli.redrive:redrive", "Resume a failed run: AWS's redrive where it helps, else a rerun."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
