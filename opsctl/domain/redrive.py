@@ -121,8 +121,7 @@ def redrive_warnings(history: RunHistory, foreseen: Foreseen | None) -> Iterator
             yield f"the work of {state.name} succeeded, and its answer could not be used: the work is done again"
         if state.type in CONTAINERS:
             yield f"{state.name} lost its result ({state.error or state.status}): all of its branches run again"
-    caught = [state.name for state in history.states if state.status == CAUGHT and state.type == "Task"]
-    if caught:
+    if caught := _caught(history):
         yield f"{_names(caught)} failed and was caught: a redrive does not run it again"
     for step, name in foreseen.repeated if foreseen else ():
         yield f"{step} would ask for a job {name} again, and its service takes a name only once: give it RedriveCount"
@@ -144,26 +143,39 @@ def _ended_in_fail(history: RunHistory, last: StateRun) -> str:
 
 
 def _would_fail(history: RunHistory, foreseen: Foreseen) -> str:
-    if any(state.name == foreseen.fails_at and state.attempts for state in open_states(history)) and foreseen.error:
-        return (
-            f"{foreseen.fails_at} would do its work again and fail with {foreseen.error} again: its definition cannot "
-            "use the answer"
-        )
+    name = foreseen.fails_at
+    for state in open_states(history):
+        if state.name == name and foreseen.error and state.attempts:
+            again = f"would do its work again and fail with {foreseen.error} again"
+            return f"{name} {again}: its definition cannot use the answer"
+        if state.name == name and foreseen.error:
+            return f"{name} would fail with {foreseen.error} again: its input and its definition stay as they are"
     blamed = _culprits(history)
     kept = f"a redrive keeps what happened before ({blamed})" if blamed else "a redrive changes nothing before that"
-    return f"the run would only go on to {foreseen.fails_at!r} and end FAILED: {kept}"
+    return f"the run would only go on to {name!r} and end FAILED: {kept}"
 
 
 def _culprits(history: RunHistory) -> str:
     """The Tasks that are to blame although the run went on after them."""
     names = dict.fromkeys(state.name for state in history.states if state.type == "Task")
     results = {name: step_result(history, name) for name in names}
-    caught = [name for name, result in results.items() if result.status == CAUGHT]
     undone = [
         f"{name}: {result.missing}" for name, result in results.items() if result.status == SUCCEEDED and result.missing
     ]
-    parts = [f"{_names(caught)} failed and was caught"] if caught else []
-    return "; ".join(parts + undone)
+    caught = _caught(history)
+    return "; ".join(([f"{_names(caught)} failed and was caught"] if caught else []) + undone)
+
+
+def _caught(history: RunHistory) -> list[str]:
+    """The Tasks whose failure was caught, by themselves or by the Parallel or Map around them."""
+    around = {state.entered_id for state in history.states if state.status == CAUGHT}
+    found = [
+        state.name
+        for state in history.states
+        if state.type == "Task"
+        and (state.status == CAUGHT or (state.status == FAILED and around & {s.entered_id for s in state.scopes}))
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _what_happened(history: RunHistory, left: Sequence[StateRun]) -> str:
