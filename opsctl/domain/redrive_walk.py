@@ -65,7 +65,7 @@ def foresee(definition: Mapping[str, Any], run: Run, events: Sequence[Mapping[st
         execution = past.walked(definition, run)
         if not past.is_like(execution):
             return None
-        return _Future(history, _hopeless(definition)).of(execution, past.spans[-1][1])
+        return _Future(history, _hopeless(definition)).of(execution, _latest(execution))
     except (OpsError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
 
@@ -83,10 +83,11 @@ class _NoJitter(Random):
 
 @dataclass
 class _Past:
-    """The recorded attempts, by state and redrive; and when the run, and each redrive of it, began and ended."""
+    """The recorded attempts, by state and redrive; and when the run, and each redrive of it, began and ended, and
+    whether it failed: then it ends by itself again, whenever that may be."""
 
     history: RunHistory
-    spans: list[tuple[float, float]]
+    spans: list[tuple[float, float, bool]]
     attempts: dict[tuple[str, int], list[tuple[StateRun, Attempt]]] = field(default_factory=dict)
     generation: int = 0
 
@@ -99,14 +100,14 @@ class _Past:
         """The interpreter's execution, as far as the recorded one came."""
         context = _context(run, self.spans[0][0])
         execution = Execution(parse(_without_limits(definition)), run.input or "{}", context, _NoJitter(0))
-        for generation, (began, end) in enumerate(self.spans):
+        for generation, (began, end, failed) in enumerate(self.spans):
             self.generation = generation
             if generation:
-                execution.redrive(began)
+                execution.redrive(max(began, _latest(execution)))
             else:
                 execution.start(began)
-            _drive(execution, self._answer, end)
-            execution.stop(end)
+            _drive(execution, self._answer, math.inf if failed else end)
+            execution.stop(max(end, _latest(execution)))
         return execution
 
     def is_like(self, execution: Execution) -> bool:
@@ -214,7 +215,7 @@ def _drive(execution: Execution, answer: Callable[[ScheduleTask], tuple[float, O
         moments = [moment for moment in (execution.next_timer(), waiting[0][0] if waiting else None) if moment]
         if execution.status != RUNNING or not moments or min(moments) > until:
             return
-        now = max(now, execution.events[-1]["timestamp"], min(moments))
+        now = max(now, _latest(execution), min(moments))
         if waiting and waiting[0][0] <= now:
             _, task, outcome = heapq.heappop(waiting)
             execution.resolve(task, outcome, now)
@@ -234,11 +235,15 @@ def _recorded_end(state: StateRun, attempt: Attempt) -> tuple[float, Outcome] | 
     return None if error is None else (attempt.ended, Failed(error, attempt.cause or ""))
 
 
-def _spans(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    begins, ends = (
-        [seconds(event["timestamp"]) for event in events if event.get("type") in kinds] for kinds in (BEGINS, ENDS)
-    )
-    return list(zip(begins, ends, strict=True))
+def _spans(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, bool]]:
+    begins = [seconds(event["timestamp"]) for event in events if event.get("type") in BEGINS]
+    ends = [(seconds(event["timestamp"]), event["type"]) for event in events if event.get("type") in ENDS]
+    return [(began, end, kind == "ExecutionFailed") for began, (end, kind) in zip(begins, ends, strict=True)]
+
+
+def _latest(execution: Execution) -> float:
+    moment: float = execution.events[-1]["timestamp"]
+    return moment
 
 
 def _standing(history: RunHistory) -> Counter[tuple[str, bool]]:
