@@ -71,7 +71,7 @@ class Context:
 @dataclass(frozen=True)
 class Machine:
     """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs, `needs` for
-    a step those whose results it reads."""
+    a step those whose results it reads. Of a `foreign` one, which is not the deployment's, none of these is known."""
 
     key: str
     name: str
@@ -80,6 +80,7 @@ class Machine:
     steps: tuple[str, ...]
     hyperparameters: Mapping[str, Mapping[str, str]]
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    foreign: bool = False
 
 
 @dataclass(frozen=True)

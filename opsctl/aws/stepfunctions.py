@@ -107,6 +107,19 @@ class StepFunctions:
                     raise
         return found[::-1]
 
+    def machine(self, machine_arn: str) -> dict[str, Any] | None:
+        """DescribeStateMachine's answer, or None where there is no such machine."""
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained("states:DescribeStateMachine", machine_arn):
+            try:
+                answer: dict[str, Any] = self._client.describe_state_machine(stateMachineArn=machine_arn)
+            except ClientError as error:
+                if code_of(error) in ("StateMachineDoesNotExist", "ResourceNotFoundException"):
+                    return None
+                raise
+            return answer
+
     def definition(self, machine_arn: str) -> dict[str, Any]:
         """The definition that a run started now would walk."""
         with self._aws.explained("states:DescribeStateMachine", machine_arn):

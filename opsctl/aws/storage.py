@@ -9,6 +9,7 @@ from typing import Any
 from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
+from opsctl.domain.runs import seconds
 from opsctl.errors import RefusedError
 
 COPY_THREADS = 16
@@ -34,7 +35,8 @@ class Storage:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=prefix.bucket, Prefix=prefix.key)
             for page in pages:
                 for item in page.get("Contents", ()):
-                    yield Stored(item["Key"].removeprefix(prefix.key), int(item["Size"]), item["ETag"])
+                    key = item["Key"].removeprefix(prefix.key)
+                    yield Stored(key, int(item["Size"]), item["ETag"], seconds(item["LastModified"]))
 
     def read(self, place: Place) -> bytes | None:
         """An object's content, or None where there is no such object."""

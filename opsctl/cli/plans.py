@@ -1,23 +1,34 @@
-"""A rerun plan as text and as JSON: the one renderer, whether the plan is only shown or carried out."""
+"""A plan as text and as JSON: the one renderer, whether the plan is only shown or carried out; and the question."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, size, table
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import Change
-from opsctl.domain.rerun import PlannedStep, RerunPlan, place_of
+from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, place_of
+from opsctl.domain.prices import Cost, Estimate
+from opsctl.errors import RefusedError
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.execution import Started
 
 HASH_SHOWN = 12
+SHORTEST_HASH = 6
+CENTS = 0.1  # USD from which on cents are enough
 
 
 def plan_text(plan: RerunPlan, name: str) -> str:
     """The plan as it is shown before anything happens; `name` is the new run's."""
-    headline = f"Rerun of {plan.source} from {', '.join(plan.input['rerun']['from'])}, as {name}"
-    rows = [[step.action, step.name, duration(step.seconds), _why(step)] for step in plan.steps]
-    parts = [headline, table(["ACTION", "STEP", "TOOK", "WHY"], rows, fold=True)]
+    rows = [[step.action, step.name, duration(step.seconds), _cost(step.cost), _why(step)] for step in plan.steps]
+    parts = [_headline(plan, name), table(["ACTION", "STEP", "TOOK", "USD", "WHY"], rows, fold=True)]
     if plan.changes:
         parts.append("\n".join(f"change: {change.path}: {_shown(change)}" for change in plan.changes))
     if plan.warnings:
@@ -33,8 +44,9 @@ def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
     """
     return {
         "run": name,
-        "of": plan.source,
+        "of": plan.source or None,
         "root": plan.root,
+        "from": list(plan.named),
         "hash": plan.hash,
         "steps": [_step(step) for step in plan.steps],
         "input": plan.input_for(prefix),
@@ -44,18 +56,90 @@ def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
         ],
         "warnings": list(plan.warnings),
         "seconds_saved": plan.seconds_saved,
-        "copies": {
-            "objects": sum(step.result.objects for step in plan.reused if step.result),
-            "bytes": sum(step.result.bytes for step in plan.reused if step.result),
-        },
+        "saved": _estimate(plan.saved),
+        "spent": _estimate(plan.spent) | {"transitions": plan.transitions},
+        "prices": {"region": plan.prices.region, "date": plan.prices.date, "source": plan.prices.source},
+        "copies": {"objects": plan.copied_objects, "bytes": plan.copied_bytes},
     }
 
 
+def demand_hash(plan: RerunPlan, wanted: str | None) -> None:
+    """Raise RefusedError unless the plan is the one whose hash, or the beginning of it, was given."""
+    if wanted is not None and not plan.hash.startswith(wanted.lower()):
+        raise RefusedError(
+            f"the world has changed since that plan was shown: its hash was {wanted}, and is now "
+            f"{plan.hash[:HASH_SHOWN]}; nothing was started",
+            "look at the new plan with --dry-run, and give its hash",
+        )
+
+
+def plan_hash(text: str) -> str:
+    """The beginning of a plan's hash, as a plan shows it."""
+    if not SHORTEST_HASH <= len(text) <= 64 or set(text.lower()) - set("0123456789abcdef"):
+        raise click.BadParameter(f"{text!r} is not a plan's hash, such as 3f6c1b2a9d04")
+    return text
+
+
+def agree(invocation: Invocation, shown: str, yes: bool) -> None:
+    """Show the plan and ask. Raises RefusedError for a no, and where there is nobody to ask."""
+    click.echo(shown, err=invocation.wants_json)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RefusedError("nothing was started: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
+    if not click.confirm("Start it?", default=False, err=True):
+        raise RefusedError("nothing was started")
+
+
+def carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Started:
+    """Execute the plan, telling what is copied."""
+    from opsctl.operations.execution import execute
+
+    try:
+        return execute(connection, plan, name, lambda text: click.echo(text, err=True))
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; the same command again goes on from here", err=True)
+        raise
+
+
+def _headline(plan: RerunPlan, name: str) -> str:
+    if plan.root is None:
+        return f"Start of {name}" + (f", with results of {plan.source}" if plan.reused else "")
+    return f"Rerun of {plan.source} from {', '.join(plan.named)}, as {name}"
+
+
 def _summary(plan: RerunPlan) -> str:
-    objects = sum(step.result.objects for step in plan.reused if step.result)
-    count = sum(step.result.bytes for step in plan.reused if step.result)
-    saved = f"saves {duration(plan.seconds_saved)} of work, copies {objects} objects ({size(count)})"
-    return f"{saved if plan.reused else 'nothing is reused'}; plan {plan.hash[:HASH_SHOWN]}"
+    saved = f"saves {_told(plan.saved)}" if any(step.action == REUSE for step in plan.steps) else "nothing is reused"
+    counted = f"; {plan.transitions} state transitions" if plan.transitions else ""
+    lines = [saved, f"spends {_told(plan.spent)}{counted}"]
+    if plan.prices.training and any(step.cost.usd is not None for step in plan.steps):
+        lines.append(f"prices: SageMaker training on demand, {plan.prices.region}, as of {plan.prices.date}")
+    lines.append(f"copies {plan.copied_objects} objects ({size(plan.copied_bytes)}); plan {plan.hash[:HASH_SHOWN]}")
+    return "\n".join(lines)
+
+
+def _told(estimate: Estimate) -> str:
+    """`1 min 42 s and 0.0235 USD (price unknown: Fetch)`."""
+    gaps = {"time unknown": estimate.untimed, "price unknown": estimate.unpriced}
+    notes = "; ".join(f"{what}: {', '.join(names)}" for what, names in gaps.items() if names)
+    return f"{duration(estimate.seconds)} and {_usd(estimate.usd)} USD" + (f" ({notes})" if notes else "")
+
+
+def _usd(usd: float) -> str:
+    return f"{usd:.2f}" if usd >= CENTS or usd == 0 else f"{usd:.4f}"
+
+
+def _cost(cost: Cost) -> str | None:
+    return "unknown" if cost.unknown else None if cost.usd is None else _usd(cost.usd)
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "seconds": estimate.seconds,
+        "usd": round(estimate.usd, 6),
+        "time_unknown": list(estimate.untimed),
+        "price_unknown": list(estimate.unpriced),
+    }
 
 
 def _why(step: PlannedStep) -> str:
@@ -85,6 +169,8 @@ def _step(step: PlannedStep) -> dict[str, Any]:
         "reason": step.reason,
         "branch": [{"state": name, "branch": number} for name, number in step.branch],
         "seconds": step.seconds,
+        "usd": None if step.cost.usd is None else round(step.cost.usd, 6),
+        "price_unknown": step.cost.unknown,
         "made_by": step.made_by,
         "uri": step.result.uri if step.result else None,
         "objects": step.result.objects if step.result else None,

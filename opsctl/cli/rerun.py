@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document_option, setting_option, wait_options
-from opsctl.cli.plans import plan_document, plan_text
+from opsctl.cli.plans import agree, carry_out, demand_hash, plan_document, plan_hash, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
-from opsctl.domain.rerun import Request, RerunPlan
+from opsctl.domain.plan import Request
 from opsctl.domain.runs import FAILED as LATEST_FAILED
-from opsctl.errors import RefusedError
-from opsctl.operations import rerun as reruns
-from opsctl.operations import runs
-from opsctl.operations.connection import Connection
-from opsctl.operations.start import Started
+from opsctl.errors import UsageError
+
+SAVED = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("run", default=LATEST_FAILED)
-@click.option("--from", "steps", multiple=True, required=True, metavar="STEP", help="A step to run. May be repeated.")
+@click.option(
+    "--from", "steps", multiple=True, metavar="STEP", help="A step to run, with what comes after it; or `failed`."
+)
+@click.option("--only", multiple=True, metavar="STEP", help="Run exactly this step; the rest is reused or skipped.")
+@click.option("--skip", multiple=True, metavar="STEP", help="Bypass this step; its result is reused if there is one.")
+@click.option("--until", multiple=True, metavar="STEP", help="Skip what comes after this step.")
 @setting_option
 @document_option("Changes to the run input: a JSON object, merged into the source run's.")
 @click.option("--name", metavar="NAME", help="The new run's name. [default: <first run>-r<next number>]")
+@click.option("--strict", is_flag=True, help="Refuse where a reused result was made with something else.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
+@click.option("--plan-hash", type=plan_hash, metavar="HASH", help="Start only if this still is the plan's hash.")
+@click.option("--history", type=SAVED, metavar="FILE", help="A saved history: plan offline, with --dry-run.")
+@click.option("--definition", type=SAVED, metavar="FILE", help="The definition that goes with --history.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @wait_options
 @click.pass_context
@@ -36,10 +42,17 @@ def rerun(
     context: click.Context,
     run: str,
     steps: tuple[str, ...],
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    until: tuple[str, ...],
     settings: tuple[Setting, ...],
     document: dict[str, Any] | None,
     name: str | None,
+    strict: bool,
     dry_run: bool,
+    plan_hash: str | None,
+    history: Path | None,
+    definition: Path | None,
     yes: bool,
     wait: bool,
     timeout: float | None,
@@ -47,46 +60,83 @@ def rerun(
     """Run a run again from a step: a new run that reuses every result that is still good.
 
     What comes after the step runs too; every other step that completed is reused, its result copied into the new run's
-    own prefix. The plan is shown first. RUN is @failed by default, the newest run that did not succeed. STEP is a
-    state's name or its slug (train-text-model), also inside a Parallel.
+    own prefix. Without --from, what never completed runs. The plan is shown first, with what it saves and spends. RUN
+    is @failed by default, the newest run that did not succeed. STEP is a state's name or its slug (train-text-model),
+    also inside a Parallel. --from, --only, --skip, --until and --set may be repeated.
+
+    --plan-hash takes the hash that a plan ended with, or the beginning of it: if the run, the definition or an object
+    that is reused has changed since, nothing is started.
 
     \b
     Examples:
       opsctl rerun --from "Train Sequence Model" --dry-run
       opsctl rerun nightly-7 --from train-image-model --set hyperparameters.image_model.max_lr=0.005
-      opsctl rerun @latest --from Evaluate --yes --wait
+      opsctl rerun --from failed --yes --wait
+      opsctl rerun @latest --only evaluate --plan-hash 3f6c1b2a9d04 --yes
+      opsctl rerun --until train-text-model
+      opsctl rerun nightly-7 --from evaluate --dry-run --history history.json --definition definition.json
     """
+    if not (steps or only or skip or until):
+        raise UsageError(
+            "which steps? give at least one of --from, --only, --skip and --until",
+            "to run what failed and what comes after it: --from failed; opsctl status shows the steps",
+        )
     invocation = context.ensure_object(Invocation)
-    connection = invocation.connect()
-    source = runs.resolve(connection, run)
-    plan = reruns.plan(connection, source, Request(steps, settings, document or {}))
-    shown_name = reruns.likely_name(connection, plan, name)
-    if dry_run:
-        document = plan_document(plan, shown_name, connection.prefix(shown_name).uri)
-        emit(invocation, document, plan_text(plan, shown_name))
+    request = Request(steps, settings, document or {}, skip, only, until, strict)
+    if history is not None or definition is not None:
+        _offline(invocation, run, history, definition, request, name, dry_run, plan_hash)
         return
-    _agree(invocation, plan_text(plan, shown_name), yes)
-    made = _carry_out(connection, plan, name)
+    context.exit(_online(invocation, run, request, name, dry_run, plan_hash, yes, wait, timeout))
+
+
+def _online(
+    invocation: Invocation,
+    run: str,
+    request: Request,
+    name: str | None,
+    dry_run: bool,
+    wanted_hash: str | None,
+    yes: bool,
+    wait: bool,
+    timeout: float | None,
+) -> int:
+    from opsctl.cli.following import announce, follow
+    from opsctl.operations import rerun as reruns
+    from opsctl.operations import runs
+
+    connection = invocation.connect()
+    plan = reruns.plan(connection, runs.resolve(connection, run), request)
+    demand_hash(plan, wanted_hash)
+    shown_name = reruns.likely_name(connection, plan, name)
+    text = plan_text(plan, shown_name)
+    if dry_run:
+        emit(invocation, plan_document(plan, shown_name, connection.prefix(shown_name).uri), text)
+        return 0
+    agree(invocation, text, yes)
+    made = carry_out(connection, plan, name)
     more = {"plan": plan_document(plan, made.run.name, connection.prefix(made.run.name).uri)}
     if wait:
-        context.exit(follow(invocation, connection, made, timeout, more))
-    context.exit(announce(invocation, made, more))
+        return follow(invocation, connection, made, timeout, more)
+    return announce(invocation, made, more)
 
 
-def _carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Started:
-    try:
-        return reruns.execute(connection, plan, name, lambda text: click.echo(text, err=True))
-    except KeyboardInterrupt:
-        click.echo("\ninterrupted; the same command again goes on from here", err=True)
-        raise
+def _offline(
+    invocation: Invocation,
+    run: str,
+    history: Path | None,
+    definition: Path | None,
+    request: Request,
+    name: str | None,
+    dry_run: bool,
+    wanted_hash: str | None,
+) -> None:
+    from opsctl.operations.offline import plan_saved
 
-
-def _agree(invocation: Invocation, shown: str, yes: bool) -> None:
-    """Show the plan and ask. Raises RefusedError for a no, and where there is nobody to ask."""
-    click.echo(shown, err=invocation.wants_json)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was started: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
-    if not click.confirm("Start it?", default=False, err=True):
-        raise RefusedError("nothing was started")
+    if history is None or definition is None:
+        given, lacking = ("--history", "--definition") if definition is None else ("--definition", "--history")
+        raise UsageError(f"{given} needs {lacking} beside it", "a plan is made from a run and what it walks")
+    if not dry_run:
+        raise UsageError("a saved history can only be planned with", "add --dry-run")
+    plan, shown_name, prefix = plan_saved(history, definition, run, request, name)
+    demand_hash(plan, wanted_hash)
+    emit(invocation, plan_document(plan, shown_name, prefix), plan_text(plan, shown_name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +13,12 @@ from opsctl.asl.history import RUNNING
 from opsctl.domain.conditions import Setting
 from opsctl.domain.documents import with_settings
 from opsctl.domain.names import check_execution_name
-from opsctl.domain.run_input import problems
 from opsctl.domain.runs import Run
-from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
+from opsctl.operations.execution import Started
+from opsctl.operations.inputs import check_input
+
+__all__ = ["StartRequest", "Started", "start"]
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,6 @@ class StartRequest:
     document: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[Setting, ...] = ()
     name: str | None = None
-
-
-@dataclass(frozen=True)
-class Started:
-    """The run that a request became; `resumed` if the same request had started it before, and it goes on."""
-
-    run: Run
-    resumed: bool
 
 
 def start(connection: Connection, request: StartRequest) -> Started:
@@ -49,25 +43,6 @@ def start(connection: Connection, request: StartRequest) -> Started:
     arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
     run = earlier or Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now())
     return Started(run, resumed=earlier is not None)
-
-
-def check_input(connection: Connection, document: Mapping[str, Any]) -> None:
-    """Raise UsageError with what is wrong with a run input."""
-    found = input_problems(connection, document)
-    if found:
-        raise UsageError(f"the run input is refused: {in_one_line(found)}", "nothing was started")
-
-
-def input_problems(connection: Connection, document: Any) -> list[str]:
-    """What is wrong with a run input for this machine, one line each."""
-    machine = connection.machine
-    return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters, needs=machine.needs)
-
-
-def in_one_line(found: Sequence[str]) -> str:
-    """One or more problems as one sentence."""
-    more = f"; and {len(found) - 1} more: {'; '.join(found[1:])}" if found[1:] else ""
-    return f"{found[0]}{more}"
 
 
 def _new_name(now: float) -> str:

@@ -1,0 +1,123 @@
+"""What is left of each step: whether there is a result to reuse, who made it, and whether it is still what it was.
+
+S3 keeps no record of what an object was, so "as the step left it" rests on what there is: the keys that the history
+names (a training job's model), the time at which each object was written (none may be younger than the step's end, or,
+of a copy, than the run's start), and for copies the count and the bytes that the claim recorded. What else lies beside
+a training job's model (profiles, logs) may be written later by AWS itself, and is not held against it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opsctl.domain.documents import holds
+from opsctl.domain.guards import Step
+from opsctl.domain.objects import Stored
+from opsctl.domain.plan import Result, Source
+from opsctl.domain.results import StepResult, step_result
+
+ROUNDING = 1.0  # seconds: S3 tells times in whole ones
+TRAINING = "createTrainingJob"
+OUTPUT = "/output/"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a step has a result to reuse, and whose. `missing` says why there is none; `altered` why a result that is
+    there is not what the step left, which only someone who names the step may overrule."""
+
+    missing: str | None
+    skipped: bool
+    made_by: str
+    result: StepResult
+    altered: str | None = None
+
+    @property
+    def unusable(self) -> str | None:
+        """Why nothing is to be reused, if nobody says otherwise."""
+        return self.missing or self.altered
+
+
+def findings(source: Source) -> dict[str, Finding]:
+    """By step name."""
+    return {step.name: _finding(source, step) for step in source.pipeline.steps}
+
+
+def _finding(source: Source, step: Step) -> Finding:
+    entry = source.input.get("reuse", {}).get(step.slug) if source.linked else None
+    skipped = step.guard is not None and holds(source.input, step.guard.bypass)
+    made_by = str(entry["run"]) if entry and skipped else source.run
+    result = _result_in(source, made_by, step)
+    if skipped and not entry:
+        return _made_earlier(source, step) or Finding("it was skipped, and nothing was reused", True, made_by, result)
+    stored = source.results.get(step.slug)
+    missing = (None if entry and skipped else result.missing) or _missing_in_s3(stored, step, result)
+    altered = None if missing or stored is None else _altered(source, step, stored, result, copied=bool(entry))
+    return Finding(missing, False, made_by, result, altered)
+
+
+def _result_in(source: Source, run: str, step: Step) -> StepResult:
+    history = source.histories.get(run)
+    return step_result(history, step.name) if history else StepResult("UNKNOWN", None, None, ())
+
+
+def _made_earlier(source: Source, step: Step) -> Finding | None:
+    """The result of an earlier run of the lineage, where only the names tell of one."""
+    for run in source.earlier:
+        result = _result_in(source, run, step)
+        if result.runs and result.missing is None:
+            return Finding(None, False, run, result)
+    return None
+
+
+def _missing_in_s3(stored: Result | None, step: Step, result: StepResult) -> str | None:
+    if stored is None:
+        return None
+    if not stored.objects:
+        return f"nothing is left of it under {stored.uri}"
+    if TRAINING not in step.resource:
+        return None
+    if not stored.artifact:
+        return f"there is no model under {stored.uri}"
+    for uri in _artifacts(result) if stored.items else ():
+        if not any(uri.endswith(f"/{item.key}") for item in stored.items):
+            return f"its model {uri.rpartition('/')[2]} is not where the job left it under {stored.uri}"
+    return None
+
+
+def _artifacts(result: StepResult) -> Iterator[str]:
+    """The addresses of models, as DescribeTrainingJob's answer in the history has them."""
+    for run in result.runs:
+        try:
+            answer = json.loads(run.attempts[-1].output or "{}") if run.attempts else {}
+        except ValueError:
+            continue
+        model = answer.get("ModelArtifacts") if isinstance(answer, dict) else None
+        if isinstance(model, dict) and isinstance(model.get("S3ModelArtifacts"), str):
+            yield model["S3ModelArtifacts"]
+
+
+def _altered(source: Source, step: Step, stored: Result, result: StepResult, *, copied: bool) -> str | None:
+    claimed = source.copied.get(step.slug) if copied else None
+    if claimed and claimed != (stored.objects, stored.bytes):
+        return (
+            f"{claimed[0]} objects ({claimed[1]:,} bytes) were copied to {stored.uri}, "
+            f"and {stored.objects} ({stored.bytes:,} bytes) are there"
+        )
+    end = source.histories[source.run].started if copied else _end(result)
+    late = [] if end is None else [item for item in _watched(step, stored) if (item.modified or 0.0) > end + ROUNDING]
+    if not late:
+        return None
+    more = f" and {len(late) - 1} more were" if late[1:] else " was"
+    return f"{stored.uri}{late[0].key}{more} written after {'the copy' if copied else 'the step ended'}"
+
+
+def _watched(step: Step, stored: Result) -> list[Stored]:
+    return [item for item in stored.items if TRAINING not in step.resource or OUTPUT in f"/{item.key}"]
+
+
+def _end(result: StepResult) -> float | None:
+    ends = [attempt.ended for run in result.runs for attempt in run.attempts[-1:] if attempt.ended is not None]
+    return max(ends, default=None)

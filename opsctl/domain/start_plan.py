@@ -1,0 +1,53 @@
+"""Plan a new run that bypasses some steps and takes their results from another run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opsctl.domain.actions import demand_freedom, demand_needs, unguarded
+from opsctl.domain.documents import holds, with_settings
+from opsctl.domain.findings import Finding, findings
+from opsctl.domain.guards import Step
+from opsctl.domain.plan import ALWAYS, REUSE, RUN, SKIP, Request, RerunPlan, Source
+from opsctl.domain.rerun import planned
+from opsctl.domain.results import StepResult
+from opsctl.domain.reuse_warnings import reuse_warnings
+from opsctl.domain.selection import select
+
+NOTHING = StepResult("UNKNOWN", None, None, ())
+
+
+def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str]) -> RerunPlan:
+    """The plan of a new run with that input, without the steps of `skip`; their results are those of `source.run`,
+    which may be "" for none.
+
+    Raises UsageError (unknown step), RefusedError (a step cannot be skipped, or what it makes is needed).
+    """
+    found = findings(source) if source.run else {step.name: _nothing() for step in source.pipeline.steps}
+    chosen = select(source, Request(skip=tuple(skip)), found)
+    actions = {step.name: _action(step, document, chosen.skipped, found[step.name]) for step in source.pipeline.steps}
+    demand_freedom(source.pipeline, chosen, [name for name, (action, _) in actions.items() if action == RUN])
+    demand_needs(source, chosen, actions, found)
+    steps = tuple(planned(step, source, actions[step.name], found[step.name]) for step in source.pipeline.steps)
+    guards = [step.guard for step in source.pipeline.steps if step.guard and step.name in chosen.skipped]
+    full = with_settings(document, [setting for guard in guards for setting in guard.bypass])
+    altered = [
+        (step.name, found[step.name].altered or "")
+        for step in steps if step.action == REUSE and found[step.name].altered
+    ]  # fmt: skip
+    warnings = tuple(reuse_warnings(source, steps, document, altered))
+    return RerunPlan(source.run, None, steps, full, (), warnings, linked=source.linked, prices=source.prices)
+
+
+def _action(step: Step, document: Mapping[str, Any], skipped: frozenset[str], finding: Finding) -> tuple[str, str]:
+    if step.name in skipped and step.guard is not None:
+        made = f"named by --skip; made by {finding.made_by}"
+        return (SKIP, "named by --skip") if finding.missing else (REUSE, made)
+    if step.guard is None:
+        return ALWAYS, unguarded(step)
+    return (SKIP, "the run input skips it") if holds(document, step.guard.bypass) else (RUN, "not skipped")
+
+
+def _nothing() -> Finding:
+    return Finding("no run is named with --reuse-from", False, "", NOTHING)

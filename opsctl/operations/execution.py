@@ -1,0 +1,70 @@
+"""Carry out a plan: prove it, claim a name, copy and verify what is reused, start.
+
+Nothing is lost and nothing started twice, wherever this is cut off. The claim makes the name ours
+(`opsctl.operations.claims`); copies can be made again (`opsctl.operations.copies`); starting the same name with the
+same input is the same run. So the same command again finds its claim by the plan's hash and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from opsctl.domain.plan import RUNS, RerunPlan, Source
+from opsctl.domain.proof import prove
+from opsctl.domain.runs import RUNNING, Run
+from opsctl.errors import RefusedError
+from opsctl.operations.claims import claimed
+from opsctl.operations.connection import Connection
+from opsctl.operations.copies import OnProgress, copy_result
+from opsctl.operations.runs import input_document
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run that a request became; `resumed` if the same request had started it before, and it goes on."""
+
+    run: Run
+    resumed: bool
+
+
+def proven(source: Source, made: RerunPlan, prefix: str) -> RerunPlan:
+    """The plan, walked through the definition: with how many transitions it makes, and what cannot be known before.
+
+    Raises RefusedError where the machine, given the planned input, would not run exactly the planned steps.
+    """
+    if source.definition is None:
+        return made
+    own = [source.histories[source.run]] if source.run in source.histories else []
+    others = [history for name, history in source.histories.items() if name != source.run]
+    expected = [step.name for step in made.steps if step.action in RUNS]
+    proof = prove(source.definition, made.input_for(prefix), expected, [*own, *others])
+    if proof.problem:
+        raise RefusedError(
+            f"this cannot be planned: {proof.problem}", "look at the definition: opsctl lint shows what its guards do"
+        )
+    doubts = (proof.doubt,) if proof.doubt else ()
+    return replace(made, transitions=proof.transitions, warnings=(*made.warnings, *doubts))
+
+
+def execute(connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress) -> Started:
+    """Claim a name, copy, verify, start. Raises RefusedError: the name is taken, or a reused result has changed."""
+    name, running = claimed(connection, made, name)
+    if running is not None:
+        return Started(running, resumed=True)
+    for step in made.reused:
+        copy_result(connection, step, connection.prefix(name, step.slug), on_progress)
+    text = json.dumps(made.input_for(connection.prefix(name).uri), sort_keys=True)
+    try:
+        arn = connection.states.start(connection.machine.arn, name, text)
+    except RefusedError:
+        return _started_meanwhile(connection, name, text)
+    return Started(Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now()), resumed=False)
+
+
+def _started_meanwhile(connection: Connection, name: str, text: str) -> Started:
+    """The run that another process made of the same plan, though it has ended already. Raises RefusedError if not."""
+    run = connection.states.find(connection.machine.arn, name)
+    if run is None or input_document(run.input) != json.loads(text):
+        raise RefusedError(f"a run {name} was started meanwhile, with another input", "run the same command again")
+    return Started(run, resumed=True)

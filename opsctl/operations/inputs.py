@@ -1,0 +1,31 @@
+"""Check a run input before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opsctl.domain.run_input import problems
+from opsctl.errors import UsageError
+from opsctl.operations.connection import Connection
+
+
+def check_input(connection: Connection, document: Mapping[str, Any]) -> None:
+    """Raise UsageError with what is wrong with a run input."""
+    found = input_problems(connection, document)
+    if found:
+        raise UsageError(f"the run input is refused: {in_one_line(found)}", "nothing was started")
+
+
+def input_problems(connection: Connection, document: Any) -> list[str]:
+    """What is wrong with a run input for this machine, one line each; of a foreign machine nobody knows."""
+    machine = connection.machine
+    if machine.foreign and isinstance(document, dict):
+        return []
+    return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters, needs=machine.needs)
+
+
+def in_one_line(found: Sequence[str]) -> str:
+    """One or more problems as one sentence."""
+    more = f"; and {len(found) - 1} more: {'; '.join(found[1:])}" if found[1:] else ""
+    return f"{found[0]}{more}"

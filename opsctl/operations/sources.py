@@ -1,0 +1,161 @@
+"""What a plan is made from: a run's input and history, the definition, and what lies in S3."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from opsctl.asl.history import RunHistory, read_history
+from opsctl.domain.documents import holds
+from opsctl.domain.guards import Pipeline, all_states, read_pipeline
+from opsctl.domain.lineage import Numbered, numbered
+from opsctl.domain.names import rerun_name, skip_key
+from opsctl.domain.objects import Place
+from opsctl.domain.plan import Result, Source
+from opsctl.domain.prices import shipped
+from opsctl.domain.runs import Run
+from opsctl.errors import RefusedError, UsageError
+from opsctl.operations.claims import copied_by
+from opsctl.operations.connection import Connection
+from opsctl.operations.copies import kept
+
+CODE = "code/"
+ARTIFACT = "/output/model.tar.gz"
+THREADS = 8
+LISTED = 1000
+
+
+def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> Source:
+    """The run and its world. Raises RefusedError where AWS keeps its history no more."""
+    machine = connection.machine
+    current = connection.states.definition(machine.arn)
+    walked = connection.states.definition_of_run(run.arn)
+    own = _history(connection, run, walked)
+    if own is None:
+        raise RefusedError(
+            f"the history of {run.name} is gone: AWS keeps it for 90 days",
+            f"start a new run that takes its results: opsctl start --skip STEP --reuse-from {run.name}",
+        )
+    pipeline = read_pipeline(current)
+    reused = _reused_histories(connection, run, document)
+    place = _place_in_lineage(connection, run) if machine.foreign else None
+    earlier = _lineage(connection, place, document, pipeline) if place else {}
+    return Source(
+        run=run.name,
+        input=document,
+        pipeline=pipeline,
+        histories={run.name: own, **reused, **earlier},
+        results={} if machine.foreign else _results(connection, run.name, document),
+        changed=_changed(walked, current),
+        gone=frozenset(name for name, _ in all_states(walked)) - {name for name, _ in all_states(current)},
+        earlier=tuple(earlier),
+        root=place.root if place else None,
+        defaults=machine.hyperparameters,
+        default_data_source=None if machine.foreign else connection.deployment.default_data_source,
+        code=None if machine.foreign else _current_code(connection),
+        needs=machine.needs or None,
+        linked=not machine.foreign,
+        definition=current,
+        prices=shipped(connection.aws.region),
+        copied={} if machine.foreign else copied_by(connection, run.name),
+    )
+
+
+def forgotten_source(connection: Connection, name: str) -> Source:
+    """A run that AWS has forgotten, or none (""): its results are all that is left of it."""
+    current = connection.states.definition(connection.machine.arn)
+    return Source(
+        run=name,
+        input={},
+        pipeline=read_pipeline(current),
+        histories={},
+        results=_results(connection, name, {}) if name else {},
+        defaults=connection.machine.hyperparameters,
+        needs=connection.machine.needs or None,
+        linked=not connection.machine.foreign,
+        definition=current,
+        prices=shipped(connection.aws.region),
+    )
+
+
+def _history(connection: Connection, run: Run, walked: Mapping[str, Any] | None = None) -> RunHistory | None:
+    """None where AWS has forgotten it."""
+    try:
+        return read_history(connection.states.history(run.arn), walked)
+    except UsageError:
+        return None
+
+
+def _reused_histories(connection: Connection, run: Run, document: Mapping[str, Any]) -> dict[str, RunHistory]:
+    """Of the runs that made what the run reused, and that AWS still remembers."""
+    if connection.machine.foreign:
+        return {}
+    names = sorted({entry["run"] for entry in document.get("reuse", {}).values()} - {run.name})
+    return dict(_found(connection, names))
+
+
+def _place_in_lineage(connection: Connection, run: Run) -> Numbered | None:
+    """By its name alone, for the input of a machine that is not ours does not tell: anything may be called `model-r2`,
+    so there must be a run `model` too."""
+    base, dash, _ = run.name.rpartition("-r")
+    if not dash:
+        return None
+    if connection.states.find(connection.machine.arn, base):
+        return numbered(run.name, {base})
+    listed = islice(connection.states.runs(connection.machine.arn), LISTED)
+    return numbered(run.name, {other.name for other in listed} - {run.name})
+
+
+def _lineage(
+    connection: Connection, place: Numbered, document: Mapping[str, Any], pipeline: Pipeline
+) -> dict[str, RunHistory]:
+    """Of the runs before a numbered rerun, newest first, where it bypassed a step whose result one of them may have."""
+    if not any(step.guard and holds(document, step.guard.bypass) for step in pipeline.steps):
+        return {}
+    names = [rerun_name(place.root, number) for number in range(place.number - 1, 0, -1)]
+    return dict(_found(connection, [*names, place.root]))
+
+
+def _found(connection: Connection, names: list[str]) -> Iterator[tuple[str, RunHistory]]:
+    for name in names:
+        other = connection.states.find(connection.machine.arn, name)
+        history = _history(connection, other) if other else None
+        if history is not None:
+            yield name, history
+
+
+def _results(connection: Connection, run: str, document: Mapping[str, Any]) -> dict[str, Result]:
+    """What each step's result is in S3: below the run's own prefix, or where the run read it from."""
+    skip, reuse = document.get("skip", {}), document.get("reuse", {})
+    places = {
+        step: Place.parse(reuse[step]["uri"])
+        if step in reuse and skip.get(skip_key(step))
+        else connection.prefix(run, step)
+        for step in connection.machine.steps
+    }
+    with ThreadPoolExecutor(THREADS) as pool:
+        return dict(zip(places, pool.map(lambda place: _result(connection, place), places.values()), strict=True))
+
+
+def _result(connection: Connection, place: Place) -> Result:
+    items = kept(connection, place)
+    has_artifact = any(f"/{item.key}".endswith(ARTIFACT) for item in items)
+    return Result(place.uri, len(items), sum(item.size for item in items), has_artifact, tuple(items))
+
+
+def _changed(walked: Mapping[str, Any], current: Mapping[str, Any]) -> frozenset[str]:
+    before, after = dict(all_states(walked)), dict(all_states(current))
+    return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def _current_code(connection: Connection) -> str | None:
+    """The hash that `Prepare Run` would give the code that a new run takes; None where there is none."""
+    prefix = Place(connection.deployment.bucket, CODE)
+    names = [item.key for item in connection.storage.list(prefix) if item.key and not item.key.endswith("/")]
+    with ThreadPoolExecutor(THREADS) as pool:
+        bodies = pool.map(lambda name: connection.storage.read(Place(prefix.bucket, CODE + name)) or b"", names)
+    lines = [f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, body in zip(names, bodies, strict=True)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else None
