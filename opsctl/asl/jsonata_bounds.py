@@ -1,104 +1,86 @@
-"""What keeps the evaluation of a JSONata expression within bounds: of steps, of depth, of the size of values.
+"""What keeps the evaluation of a JSONata expression within bounds: of work, of depth, of the size of values.
 
-All three are counted, none is a clock: an expression that is refused is refused on every machine.
+All three are counted, none is a clock: an expression that is refused is refused on every machine. A step of the
+evaluation is one unit of work. What the library does within a step over a whole value (`jsonata_library.py` knows
+where) is paid by the value's size before it is done, and so is every value that a step makes.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Iterable
 from typing import Any
 
 from opsctl.asl.intrinsics import IntrinsicError
-from opsctl.asl.regex import Pattern
 
-MOST_STEPS = 500_000
-DEEPEST = 200
-LONGEST_TEXT = 8 * 1_048_576
+MOST_WORK = 300_000
+"""Units of one expression; a unit is about 3 microseconds, and a payload of 256 KiB has at most 131,000 values."""
+DEEPEST = 600
+LONGEST_TEXT = 1_048_576
 """Characters; no state's output may be as long, but what is thrown away on the way to it may."""
-
-
-_FRAMES = 10_000
-"""Python frames that an evaluation within `DEEPEST` may need, a good deal more than Python lets by itself."""
-
-
-@cache
-def library() -> Any:
-    """The library's `Jsonata`; only definitions that use JSONata pay for the import.
-
-    It raises Python's recursion limit for the whole process when imported, with which deeply nested JSON would exhaust
-    the stack elsewhere instead of being refused; so the limit is put back, and raised in `room_to_recurse` alone.
-    """
-    before = sys.getrecursionlimit()
-    from jsonata import Jsonata  # type: ignore[import-untyped]
-
-    sys.setrecursionlimit(before)
-    return Jsonata
-
-
-@contextmanager
-def room_to_recurse() -> Iterator[None]:
-    """Let an evaluation go as deep as `Bounds` lets it, from whatever depth it is called."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _FRAMES))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+LONGEST_ARRAY = 1_000_000
+ITEMS_COPIED_A_UNIT = 32
+_CHARACTERS_COPIED_A_UNIT = 4096
+_CHARACTERS_A_VALUE = 64
 
 
 class Bounds:
     """Counts one evaluation; `frame` is the library's frame that it runs in. Raises `IntrinsicError` beyond a bound."""
 
     def __init__(self, frame: Any) -> None:
-        self.steps = self.depth = 0
+        self.left = MOST_WORK
+        self.depth = 0
+        self.items_a_unit = ITEMS_COPIED_A_UNIT
+        """How many items of an array that a step makes are a unit."""
         frame.set_evaluate_entry_callback(self._enter)
         frame.set_evaluate_exit_callback(self._leave)
 
-    def _enter(self, _expression: Any, _input: Any, environment: Any) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise IntrinsicError(f"the expression takes more than {MOST_STEPS} steps: it may never end")
-        if not environment.is_parallel_call:
-            self.depth += 1
-            if self.depth > DEEPEST:
-                raise IntrinsicError(f"the expression is evaluated more than {DEEPEST} levels deep: it may never end")
+    def pay(self, units: int) -> None:
+        """Take units of work from what is left."""
+        self.left -= units
+        if self.left < 0:
+            raise IntrinsicError(f"the expression takes more than {MOST_WORK} units of work: it may never end")
 
-    def _leave(self, _expression: Any, _input: Any, environment: Any, result: Any) -> None:
-        if isinstance(result, str) and len(result) > LONGEST_TEXT:
-            raise _too_long()
-        if not environment.is_parallel_call:
-            self.depth -= 1
+    def pay_for_walk(self, values: Iterable[Any], values_a_unit: int = 4) -> None:
+        """Pay for a walk through all values within some values."""
+        self.pay(-(-size(values, self.left * values_a_unit) // values_a_unit))
 
+    def _enter(self, _expression: Any, _input: Any, _environment: Any) -> None:
+        self.pay(1)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise IntrinsicError(f"the expression is evaluated more than {DEEPEST} levels deep: it may never end")
 
-def regular_expression(pattern: str, flags: Any) -> Pattern:
-    """The library's `regex_engine`: expressions that always come to an end."""
-    return Pattern(pattern, ignore_case=flags.case_insensitive, multiline=flags.multiline)
-
-
-def bounded_functions() -> dict[str, Any]:
-    """The library's functions that make much of little in a single step, with a look at how much before it is made."""
-    from jsonata.functions import Functions  # type: ignore[import-untyped]
-
-    def pad(text: Any, width: Any = None, filling: Any = None) -> Any:
-        if isinstance(width, int | float) and abs(width) > LONGEST_TEXT:
-            raise _too_long()
-        return Functions.pad(text, width, filling)
-
-    def join(parts: Any, separator: Any = None) -> Any:
-        if isinstance(parts, list):
-            length = sum(len(part) for part in parts if isinstance(part, str))
-            if length + len(parts) * len(separator or "") > LONGEST_TEXT:
-                raise _too_long()
-        return Functions.join(parts, separator)
-
-    def native(function: Callable[..., Any], signature: str) -> Any:
-        return library().JFunction(library().JLambda(function), signature)
-
-    return {"pad": native(pad, "<s-ns?:s>"), "join": native(join, "<a<s>s?:s>")}
+    def _leave(self, _expression: Any, _input: Any, _environment: Any, result: Any) -> None:
+        self.depth -= 1
+        if isinstance(result, str):
+            if len(result) > LONGEST_TEXT:
+                raise too_long()
+            self.pay(len(result) // _CHARACTERS_COPIED_A_UNIT)
+        elif isinstance(result, list):
+            if len(result) > LONGEST_ARRAY:
+                raise IntrinsicError(f"the expression makes an array of more than {LONGEST_ARRAY} items")
+            self.pay(len(result) // self.items_a_unit)
 
 
-def _too_long() -> IntrinsicError:
+def size(values: Iterable[Any], most: int) -> int:
+    """How many values there are in some values, at all depths; it stops to count beyond `most`.
+
+    Long strings count for more than one. A value that stands in several places counts in each: whoever walks the whole
+    meets it as often.
+    """
+    todo: list[Any] = [list(values)]
+    count = len(todo[0])
+    while todo and count <= most:
+        whole = todo.pop()
+        for item in whole.values() if isinstance(whole, dict) else whole:
+            if isinstance(item, str):
+                count += len(item) // _CHARACTERS_A_VALUE
+            elif isinstance(item, dict | list):
+                count += len(item)
+                todo.append(item)
+    return count
+
+
+def too_long() -> IntrinsicError:
+    """The refusal of a string that is, or would be, beyond `LONGEST_TEXT`."""
     return IntrinsicError(f"the expression makes a string of more than {LONGEST_TEXT} characters")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from opsctl.asl.regex_program import Fragment, Step, compile_program
 
 MOST_STEPS = 2_000_000
+_STEPS_ON_CREDIT = 4_096
+_CHARACTERS_A_STEP = 256
 _AT_THE_END = re.compile(r"\Z").match
 _GROUP_IN_TEMPLATE = re.compile(r"\\g<(\d+)>")
 
@@ -52,10 +54,21 @@ class Match:
 class Pattern:
     """A compiled regular expression."""
 
-    def __init__(self, pattern: str, *, ignore_case: bool = False, multiline: bool = False) -> None:
-        """Raises `ValueError` for what is no regular expression or uses what is not supported."""
+    def __init__(
+        self,
+        pattern: str,
+        *,
+        ignore_case: bool = False,
+        multiline: bool = False,
+        pay: Callable[[int], None] = lambda _steps: None,
+    ) -> None:
+        """`pay` is told of the steps taken, now and then, and may raise an error to end the matching.
+
+        Raises `ValueError` for what is no regular expression or uses what is not supported.
+        """
         flags = (re.IGNORECASE if ignore_case else 0) | (re.MULTILINE if multiline else 0)
         self.pattern = pattern
+        self.pay = pay
         self._program, self._groups = compile_program(pattern, flags)
         self._whole = [*self._program[:-1], Step("PLACE", matches=_AT_THE_END), Step("END")]
 
@@ -65,12 +78,14 @@ class Pattern:
 
     def fullmatch(self, text: str) -> Match | None:
         """The match of the whole text. Raises `RegexLimitError`."""
-        places = _Run(text, 2 * self._groups + 2, self.pattern).match_at(self._whole, 0, set())
+        run = _Run(text, 2 * self._groups + 2, self)
+        places = run.match_at(self._whole, 0, set())
+        run.settle()
         return None if places is None else Match(text, places)
 
     def finditer(self, text: str) -> Iterator[Match]:
         """All matches that do not overlap. Raises `RegexLimitError`."""
-        run = _Run(text, 2 * self._groups + 2, self.pattern)
+        run = _Run(text, 2 * self._groups + 2, self)
         start, taken = 0, -1
         while start <= len(text):
             places = run.firstmatch_at(self._program, start, taken)
@@ -86,6 +101,7 @@ class Pattern:
         parts, end = [], 0
         for number, found in enumerate(self.finditer(text), start=1):
             made = replacement(found) if callable(replacement) else _filled(replacement, found)
+            self.pay(len(made) // _CHARACTERS_A_STEP)
             parts += [text[end : found.start()], made]
             end = found.end()
             if number == count:
@@ -119,18 +135,30 @@ def _filled(template: str, found: Match) -> str:
 class _Run:
     """The matching of one text: the places already tried in vain, and the steps that are left."""
 
-    def __init__(self, text: str, slots: int, pattern: str) -> None:
+    def __init__(self, text: str, slots: int, pattern: Pattern) -> None:
         self.text, self.slots, self.pattern = text, slots, pattern
         self.left = MOST_STEPS
+        self.due = _STEPS_ON_CREDIT
+        """How many steps may be taken before they are paid."""
+
+    def settle(self) -> None:
+        """Pay what was taken since the last time."""
+        taken, self.due = _STEPS_ON_CREDIT - self.due, _STEPS_ON_CREDIT
+        self.left -= taken
+        if self.left < 0:
+            raise RegexLimitError(f"the regular expression /{self.pattern.pattern}/ takes too many steps")
+        self.pattern.pay(taken)
 
     def firstmatch_at(self, program: Fragment, start: int, not_empty_at: int) -> tuple[int | None, ...] | None:
         """The leftmost match from `start` on; an empty one at `not_empty_at`, where the last was empty, is none."""
         tried: set[int] = set()
+        places = None
         for begin in range(start, len(self.text) + 1):
             places = self.match_at(program, begin, tried, not_empty_at if begin == not_empty_at else -1)
             if places is not None:
-                return places
-        return None
+                break
+        self.settle()
+        return places
 
     def match_at(
         self, program: Fragment, begin: int, tried: set[int], not_empty_at: int = -1
@@ -146,9 +174,9 @@ class _Run:
                 if key in tried:
                     break
                 tried.add(key)
-                self.left -= 1
-                if self.left < 0:
-                    raise RegexLimitError(f"the regular expression /{self.pattern}/ takes too many steps")
+                self.due -= 1
+                if self.due <= 0:
+                    self.settle()
                 step = program[at]
                 if step.kind == "CHAR":
                     if place >= size or step.matches is None or not step.matches(text, place, place + 1):

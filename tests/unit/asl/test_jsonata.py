@@ -167,23 +167,23 @@ def test_an_item_that_cannot_be_made_ends_the_iterations_that_run() -> None:
         ("$eval('1')", "threw an error during evaluation. the function $eval is not supported"),
         (
             "($f := function($n) {1 + $f($n)}; $f(1))",
-            "threw an error during evaluation. the expression is evaluated more than 200 levels deep",
+            "threw an error during evaluation. the expression is evaluated more than 600 levels deep",
         ),
         (
             "($f := function($n) {$n > 0 ? $f($n + 1) : 0}; $f(1))",
-            "threw an error during evaluation. the expression takes more than 500000 steps",
+            "threw an error during evaluation. the expression takes more than 300000 units of work",
         ),
         (
             "$length($pad('x', 2000000000))",
-            "threw an error during evaluation. the expression makes a string of more than 8388608 characters",
+            "threw an error during evaluation. the expression makes a string of more than 1048576 characters",
         ),
         (
             "$length($reduce([1..60], function($a, $b) {$a & $a}, 'x'))",
-            "threw an error during evaluation. the expression makes a string of more than 8388608 characters",
+            "threw an error during evaluation. the expression makes a string of more than 1048576 characters",
         ),
         (
             "$contains($pad('', 40000, 'a'), /(a?){100}b/)",
-            "threw an error during evaluation. RegexLimitError: the regular expression /(a?){100}b/ takes too many",
+            "threw an error during evaluation. the expression takes more than 300000 units of work",
         ),
     ],
 )
@@ -199,6 +199,53 @@ def test_an_evaluation_that_fails_is_recorded_and_fails_the_state(expression: st
     )
     assert (details["error"], details["location"], details["state"]) == ("States.QueryEvaluationError", "Output/v", "P")
     assert (execution.error, execution.cause) == (details["error"], details["cause"])
+
+
+NEVER_ENDING = {
+    "a long range": "$sum([1..9000000])",
+    "a product of ranges": "[1..3000].([1..3000])",
+    "a join of ranges": "[1..3000]#$i.[1..3000]#$j",
+    "a search in a range for each of a range": "$count([1..3000][$ in [1..3000]])",
+    "a sort for each of a range": "$count([1..100].$sort([1..100000]))",
+    "objects merged": "($o := $merge([1..2000].{$string($): 1}); $keys($merge([1..20000].$o)))",
+    "an array that doubles": "$count($reduce([1..60], function($a) {$append($a, $a)}, [1, 2]))",
+    "arrays one by one": "$reduce([1..100000], $append)",
+    "a value that holds itself twice, as text": "$string($reduce([1..60], function($a) {[[$a], [$a]]}, [1]))",
+    "… as the result": "$reduce([1..60], function($a) {{'a': $a, 'b': $a}}, {})",
+    "… compared": "($d := function() {$reduce([1..60], function($a) {{'a': $a, 'b': $a}}, {})}; $d() = $d())",
+    "… searched": "($d := function() {$reduce([1..60], function($a) {{'a': $a, 'b': $a}}, {})}; $d() in [$d()])",
+    "… listed": "$count($reduce([1..60], function($a) {{'a': $a, 'b': $a}}, {}).**)",
+    "… by a name": "$reduce([1..60], function($a) {[[$a], [$a]]}, [{'a': 1}]).a",
+    "a text put in place of each letter": "$replace($pad('', 999999, 'a'), 'a', $pad('', 999999, 'b'))",
+    "a picture that is an evil expression": "$toMillis($pad('', 900, 'a') & '!', '(a|aa)+b')",
+    "a long picture": "$fromMillis(0, $pad('', 300000, '[Y]'))",
+    "words for a number": "$map([1..100000], function() {$formatInteger(1e300, 'w')})",
+    "a matching for each of a range": "$map([1..1000], function() {$match($pad('', 3000, 'a') & '!', /(a*)*(a*)*b/)})",
+}
+
+
+@pytest.mark.parametrize("expression", NEVER_ENDING.values(), ids=list(NEVER_ENDING))
+def test_an_expression_that_would_take_for_ever_fails_soon(expression: str) -> None:
+    execution = begin({"P": {"Type": "Pass", "Output": f"{{% {expression} %}}"}}, "{}", QueryLanguage="JSONata")
+    assert (execution.status, execution.error) == ("FAILED", "States.QueryEvaluationError")
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("$count($map([1..10000], function($i) {{'a': $i, 'b': $string($i), 'c': [$i, $i]}}))", 10_000),
+        ("$count($reduce([1..1500], function($a, $i) {$append($a, $i)}, []))", 1_500),
+        ("$sum([1..200000])", 20_000_100_000),
+        ("$count($distinct($map([1..30000], function($i) {$i % 1000})))", 1_000),
+        ("($f := function($n) {$n < 2 ? 1 : $n + $f($n - 1)}; $f(90))", 4_095),
+        ("$distinct([1, 1.0, true, '1', {'a': 1, 'b': 2}, {'b': 2, 'a': 1}])", [1, True, "1", {"a": 1, "b": 2}]),
+        ("$spread([{'a': 1, 'b': 2}, {'a': 3}])", [{"a": 1}, {"b": 2}, {"a": 3}]),
+        ("$toMillis('2024-03-01 12:00', '[Y0001]-[M01]-[D01] [H01]:[m01]')", 1_709_294_400_000),
+        ("$sort($shuffle([3, 1, 2]))", [1, 2, 3]),
+    ],
+)
+def test_an_expression_that_has_much_to_do_does_it(expression: str, expected: Any) -> None:
+    assert evaluated(expression) == expected
 
 
 def test_a_failed_evaluation_can_be_caught() -> None:
