@@ -64,16 +64,20 @@ __all__ = [
 def read_history(events: Iterable[Mapping[str, Any]], definition: Mapping[str, Any] | None = None) -> RunHistory:
     """Events in GetExecutionHistory's shape, in any order, some missing or twice; timestamps as seconds, datetime or
     ISO 8601 text. Raises `InvalidHistory` if they are no events."""
-    growing = GrowingHistory(definition)
-    growing.add(events)
-    return growing.result()
+    reader = _Reader(outline(definition) if definition else {})
+    for number, event in _in_order(events):
+        reader.read(number, event)
+    return reader.result()
 
 
 class GrowingHistory:
-    """A history that is read while it is still being written: each event once, whenever it comes."""
+    """A history that is read while it is still being written: each event once, and each result in a time that grows
+    with what has changed since the one before."""
 
     def __init__(self, definition: Mapping[str, Any] | None = None) -> None:
         self._reader = _Reader(outline(definition) if definition else {})
+        self._states: list[StateRun] = []
+        self._positions: dict[int, int] = {}  # by entered id
 
     def add(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Events that all come after those that were added before, as `read_history` takes them."""
@@ -82,7 +86,14 @@ class GrowingHistory:
 
     def result(self) -> RunHistory:
         """What the events so far say."""
-        return self._reader.result()
+        reader = self._reader
+        for state in reader.states[len(self._states) :]:
+            self._positions[state.entered_id] = len(self._states)
+            self._states.append(state.freeze())
+        for entered_id in reader.take_changed():
+            position = self._positions[entered_id]
+            self._states[position] = reader.states[position].freeze()
+        return reader.result(tuple(self._states))
 
 
 def seconds(moment: Any) -> float:
@@ -112,10 +123,11 @@ class _Reader:
     def __init__(self, definition: Mapping[str, Outlined]) -> None:
         self._definition = definition
         self._places: dict[int, Place] = {0: NOWHERE}
-        self._states: list[OpenState] = []
+        self.states: list[OpenState] = []
         self._latest: dict[str, OpenState] = {}  # by name
         self._top: dict[int, OpenState] = {}  # open states outside any scope, by entered id
         self._open: dict[int, OpenState] = {}  # all open states, by entered id
+        self._changed: set[int] = set()  # entered ids of states that closed, or changed when they were closed
         self._now = 0.0
         self._status = RUNNING
         self._started: float | None = None
@@ -145,12 +157,20 @@ class _Reader:
         except (TypeError, ValueError, OverflowError):
             return self._now
 
-    def result(self) -> RunHistory:
+    def result(self, states: tuple[StateRun, ...] | None = None) -> RunHistory:
+        """`states` where they have been frozen already."""
         text = self._execution.get
+        if states is None:
+            states = tuple([state.freeze() for state in self.states])
         return RunHistory(
             self._status, self._started, self._stopped, text("input"), text("output"), text("error"), text("cause"),
-            self._redrives, tuple([state.freeze() for state in self._states]),
+            self._redrives, states,
         )  # fmt: skip
+
+    def take_changed(self) -> set[int]:
+        """The entered ids of the states that are open, or have changed since the last call."""
+        changed, self._changed = self._changed | self._open.keys(), set()
+        return changed
 
     # States
 
@@ -168,7 +188,7 @@ class _Reader:
         state = OpenState(
             name, event.what, event.at, text_of(event.details, "input"), self._redrives, event.id, scopes, parent
         )
-        self._states.append(state)
+        self.states.append(state)
         self._latest[name] = state
         self._open[event.id] = self._siblings(state)[event.id] = state
         if event.what == "Fail":
@@ -187,6 +207,7 @@ class _Reader:
         outlined = self._definition.get(left.name)
         if outlined and name in outlined.catches and name not in outlined.next:
             left.status = CAUGHT
+            self._changed.add(left.entered_id)
 
     def _exited(self, event: Event) -> Place:
         state = self._named(event.details.get("name"), event.what, event.previous)
@@ -238,6 +259,7 @@ class _Reader:
     def _map_run_failed(self, event: Event) -> Place:
         if event.previous.owner is not None and event.previous.owner.type == "Map":
             event.previous.owner.fail(event.details)
+            self._changed.add(event.previous.owner.entered_id)
         return event.previous
 
     def _iteration_started(self, event: Event) -> Place:
@@ -291,6 +313,7 @@ class _Reader:
             return event.previous
         state.evaluation_failed = True
         state.fail(event.details)
+        self._changed.add(state.entered_id)
         return beside(state)
 
     # The execution
@@ -312,6 +335,7 @@ class _Reader:
         failing = (event.previous.owner or self._last_open()) if self._status == FAILED else None
         if failing is not None and failing.error is None and failing.status in (RUNNING, FAILED):
             failing.fail(event.details)
+            self._changed.add(failing.entered_id)
         for state in list(self._top.values()):
             self._close_all(state, event.at, TIMED_OUT if self._status == TIMED_OUT else ABORTED, line_ids(failing))
         return event.previous
@@ -325,6 +349,7 @@ class _Reader:
         return self._top if state.parent is None else state.parent.open_children
 
     def _close(self, state: OpenState, status: str, at: float) -> None:
+        self._changed.add(state.entered_id)
         state.status, state.exited = status, at
         self._open.pop(state.entered_id, None)
         self._siblings(state).pop(state.entered_id, None)

@@ -157,15 +157,21 @@ def _worked(run: StateRun, now: float) -> float:
 
 def _note(runs: tuple[StateRun, ...], status: str) -> str | None:
     """Of several entries, the items of a Map, how many are as the step as a whole is."""
-    if len(runs) < 2 or status == SUCCEEDED:
+    if len(runs) < 2:
         return None
-    return f"{sum(run.status == status for run in runs) or 1} of {len(runs)} items"
+    alike = len(runs) if status == SUCCEEDED else sum(run.status == status for run in runs) or 1
+    return f"{len(runs):,} items" if alike == len(runs) else f"{alike:,} of {len(runs):,} items"
+
+
+def execution_of(run: StateRun) -> str | None:
+    """The ARN of the execution that the state's last attempt started and waits or waited for."""
+    last = run.attempts[-1] if run.attempts else None
+    arn = last.job.arn if last and last.resource.startswith(NESTED) else None
+    return arn if arn and ":execution:" in arn else None
 
 
 def _executions(runs: tuple[StateRun, ...]) -> Iterator[str]:
-    """Of each entry, the execution that its last attempt started; those that did not succeed first."""
+    """Those that did not succeed first."""
     for run in sorted(runs, key=lambda run: run.status == SUCCEEDED):
-        if run.attempts and run.attempts[-1].resource.startswith(NESTED):
-            arn = run.attempts[-1].job.arn
-            if arn and ":execution:" in arn:
-                yield arn
+        if arn := execution_of(run):
+            yield arn

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory, read_history
 from opsctl.domain.results import ended_as, one_line, step_result
 from opsctl.domain.runs import Run
 from opsctl.operations.connection import Connection
 from opsctl.operations.status import why
-from opsctl.operations.watch import follow
+from opsctl.operations.watch import Sight, Unsettled, follow
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Something that happened in a run: a step that began, was tried again, or ended."""
+    """Something that happened in a run: a step that began, was tried again, or ended; `run` is the execution that it
+    belongs to where that is one that the run's own step started."""
 
     at: float
     step: str
     text: str
+    run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ def wait(
 ) -> Outcome:
     """Follow a run to its end, as `follow` does: a run that was just redriven is given with that redrive counted, and
     only what happens from then on is told. Raises WaitTimedOutError after `timeout` seconds; the run goes on."""
-    seen: dict[tuple[int, int], str] = {}
+    seen = Seen(since=run.redrives)
     history = read_history(())
-    for history in follow(connection, run, timeout):
-        for progress in news_in(history, seen, run.redrives):
+    for sight in follow(connection, run, timeout):
+        history = sight.history
+        for progress in seen.news(sight):
             on_progress(progress)
     return outcome_of(run.name, history)
 
@@ -66,23 +70,35 @@ def outcome_of(run: str, history: RunHistory) -> Outcome:
     return Outcome(run, history.status, seconds, step, error or one_line(history.error, history.cause) or None)
 
 
-def news_in(history: RunHistory, seen: dict[tuple[int, int], str], since: int = 0) -> list[Progress]:
-    """What the history says of tasks that it did not say before, redrives before the `since`th left out; `seen`
-    remembers by entry and attempt."""
-    found = []
-    for state in history.states:
-        for number, attempt in enumerate(state.attempts):
-            known = seen.get((state.entered_id, number))
-            if known == attempt.status:
-                continue
-            seen[state.entered_id, number] = attempt.status
-            if attempt.generation < since:
-                continue
-            if known is None:
-                found.append(Progress(attempt.scheduled, state.name, _beginning(state.attempts, number)))
-            if attempt.ended is not None and known in (None, RUNNING):
-                found.append(Progress(attempt.ended, state.name, _end(attempt, attempt.ended)))
-    return sorted(found, key=lambda progress: progress.at)
+@dataclass
+class Seen:
+    """Remembers what was told of a run; what happened before its `since`th redrive is not told."""
+
+    since: int = 0
+    _unsettled: defaultdict[str | None, Unsettled] = field(default_factory=lambda: defaultdict(Unsettled))
+    _told: dict[tuple[str | None, int, int], str] = field(default_factory=dict)
+
+    def news(self, sight: Sight) -> list[Progress]:
+        """What has happened to tasks since the last time, in order of time."""
+        found = list(self._news(None, sight.history, self.since))
+        for arn, history in sight.children.items():
+            found += self._news(arn.rpartition(":")[2], history, 0)
+        return sorted(found, key=lambda progress: progress.at)
+
+    def _news(self, run: str | None, history: RunHistory, since: int) -> Iterator[Progress]:
+        for state in self._unsettled[run].states(history):
+            for number, attempt in enumerate(state.attempts):
+                key = run, state.entered_id, number
+                known = self._told.get(key)
+                if known == attempt.status:
+                    continue
+                self._told[key] = attempt.status
+                if attempt.generation < since:
+                    continue
+                if known is None:
+                    yield Progress(attempt.scheduled, state.name, _beginning(state.attempts, number), run)
+                if attempt.ended is not None and known in (None, RUNNING):
+                    yield Progress(attempt.ended, state.name, _end(attempt, attempt.ended), run)
 
 
 def _beginning(attempts: Sequence[Attempt], number: int) -> str:
