@@ -8,7 +8,7 @@ with variables").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsctl.asl.expressions import parse_expression, paths_of
@@ -41,7 +41,7 @@ def _clashes(scope: dict[str, Any], location: str, language: str, outer: frozens
             yield from _clashes(inner, f"{location}/States/{name}{below}", language, outer | own)
 
 
-def assignments_of(state: dict[str, Any], language: str) -> Iterator[Use]:
+def assignments_of(state: Mapping[str, Any], language: str) -> Iterator[Use]:
     """The variables that a state assigns when it is left, by a rule of its Choices or by a Catch."""
     for where, holder in (("", state), *_entries(state, "Choices"), *_entries(state, "Catch")):
         assigned = holder.get("Assign")
@@ -49,14 +49,14 @@ def assignments_of(state: dict[str, Any], language: str) -> Iterator[Use]:
             yield f"{where}/Assign/{field}", field.removesuffix(".$") if language == "JSONPath" else field
 
 
-def _entries(state: dict[str, Any], field: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _entries(state: Mapping[str, Any], field: str) -> Iterator[tuple[str, dict[str, Any]]]:
     entries = state.get(field)
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, dict):
             yield f"/{field}[{index}]", entry
 
 
-def reads_of(state: dict[str, Any], language: str) -> Iterator[Use]:
+def reads_of(state: Mapping[str, Any], language: str) -> Iterator[Use]:
     """The variables that a state's own fields read; not those of the states inside of it."""
     for field, value in state.items():
         if field not in _SCOPES and field != "Comment":

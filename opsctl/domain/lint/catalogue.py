@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsctl.domain.lint import choices, failures, jobs
+from opsctl.domain.lint import choices, failures, jobs, maps, silence, variables
 from opsctl.domain.lint.findings import Rule
 
 
@@ -26,7 +26,7 @@ LESSONS = (
         "SILENT_FAILURE",
         "A Task, Parallel or Map whose failure reaches no notification.",
         "Catch States.ALL and lead it to a state that notifies (sns:publish, say), then to a Fail state.",
-        failures.silent_failures,
+        silence.silent_failures,
     ),
     Lesson(
         "GREEN_FAILURE",
@@ -82,6 +82,19 @@ LESSONS = (
         "A state that no execution can reach.",
         "Remove the state, or the rule or Catch that comes first.",
         choices.unreachable_states,
+    ),
+    Lesson(
+        "UNASSIGNED_VARIABLE",
+        "A read of a variable that no state can have assigned before.",
+        "Assign it in a state on the way there; hand it into a distributed Map with ItemSelector, out of a branch or "
+        "Map with its output.",
+        variables.unassigned_variables,
+    ),
+    Lesson(
+        "NOT_DISTRIBUTED",
+        "A Map that reads, batches or writes, and is not distributed.",
+        'Give the ItemProcessor a ProcessorConfig: {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}.',
+        maps.inline_readers,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Rules about failures: who hears of them, how the run ends, what they take down with them."""
+"""Rules about failures: how the run ends, what they take down with them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,9 @@ from opsctl.domain.lint.findings import Remark
 from opsctl.domain.lint.machine import Catcher, Machine, Node
 
 
-def silent_failures(machine: Machine) -> Iterator[Remark]:
-    """SILENT_FAILURE: a Task, Parallel or Map whose failure reaches no notification."""
-    for node in _failing_nodes(machine):
-        quiet = [catcher for catcher in node.catchers if catcher.is_generic and catcher.target not in machine.notified]
-        if quiet:
-            message = f"A failure of '{node.name}' goes to '{quiet[0].target}', and from there nobody is notified."
-            yield Remark(quiet[0].location, message)
-        elif node.uncaught and node.container is None:
-            yield Remark(node.location, _uncaught(node))
-
-
 def green_failures(machine: Machine) -> Iterator[Remark]:
     """GREEN_FAILURE: a Catch from which the run ends SUCCEEDED as if nothing had happened."""
-    for node in _failing_nodes(machine):
+    for node in machine.failing_nodes():
         for catcher in node.catchers:
             if catcher.is_generic and _goes_on_green(machine, node, catcher):
                 yield Remark(
@@ -32,7 +21,7 @@ def green_failures(machine: Machine) -> Iterator[Remark]:
 
 def useless_redrives(machine: Machine) -> Iterator[Remark]:
     """REDRIVE_USELESS: a Catch on the way of paid jobs that leads to a Fail state."""
-    for node in _failing_nodes(machine):
+    for node in machine.failing_nodes():
         if node.name not in machine.succeeding or not (machine.has_jobs(node) or node.name in machine.after_jobs):
             continue
         for catcher in node.catchers:
@@ -67,21 +56,6 @@ def _aborts(machine: Machine) -> Iterator[Remark]:
             for scope in scopes:
                 if machine.jobs_within[scope]:
                     yield from _aborting(machine, scope, machine.jobs_within[scope][0], "every other iteration")
-
-
-def _failing_nodes(machine: Machine) -> Iterator[Node]:
-    """A notification that fails has nobody left to tell. A question that nobody answers has, before all is lost."""
-    for node in machine.nodes.values():
-        asks = node.waits and node.name in machine.succeeding
-        if node.can_fail and (asks or not node.notifies):
-            yield node
-
-
-def _uncaught(node: Node) -> str:
-    if not node.catchers:
-        return f"Nothing catches a failure of '{node.name}': the run fails and nobody is notified."
-    missed = " and ".join(node.uncaught)
-    return f"The Catch of '{node.name}' does not take {missed}: then the run fails and nobody is notified."
 
 
 def _goes_on_green(machine: Machine, node: Node, catcher: Catcher) -> bool:

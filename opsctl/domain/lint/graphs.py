@@ -46,7 +46,7 @@ def on_cycles(edges: Edges) -> set[str]:
     sources = reversed_edges(edges)
     cyclic = {name for name, targets in edges.items() if name in targets}
     placed: set[str] = set()
-    for name in reversed(_by_end_of_walk(edges)):
+    for name in reversed(by_end_of_walk(edges)):
         if name in placed:
             continue
         placed.add(name)
@@ -62,7 +62,7 @@ def on_cycles(edges: Edges) -> set[str]:
     return cyclic
 
 
-def _by_end_of_walk(edges: Edges) -> list[str]:
+def by_end_of_walk(edges: Edges) -> list[str]:
     """The nodes in the order in which a walk in depth is done with them."""
     done: list[str] = []
     seen: set[str] = set()

@@ -19,7 +19,9 @@ from opsctl.domain.lint.graphs import next_hops, reachable, reversed_edges
 State = Mapping[str, Any]
 GENERIC_ERRORS = frozenset({"States.ALL", "States.TaskFailed", "States.Timeout", "States.HeartbeatTimeout"})
 """What a job or function that fails by itself raises; any other name is an error that its author expected."""
-_TELLS = re.compile(r"notif|alert|pager|slack|escalat|send\W*e?\W?mail", re.IGNORECASE)
+_TELLS = re.compile(
+    r"notif|alert|pager|\bpage\W?(on\W?call|duty|ops|team|us)\b|slack|escalat|send\W*e?\W?mail", re.IGNORECASE
+)
 _SENDS = re.compile(
     r":states:::(aws-sdk:)?("
     r"sns:publish|ses(v2)?:send\w*mail|sqs:sendMessage|(eventbridge|events):putEvents|chatbot:\w+|ssmincidents:startIncident"
@@ -159,6 +161,14 @@ class Machine:
             scopes[node.branch].append(node)
         return scopes
 
+    def failing_nodes(self) -> Iterator[Node]:
+        """The states whose failure somebody must hear of. A notification that fails has nobody left to tell; a
+        question that nobody answers has, before all is lost."""
+        for node in self.nodes.values():
+            asks = node.waits and node.name in self.succeeding
+            if node.can_fail and (asks or not node.notifies):
+                yield node
+
     def scopes_of(self, node: Node) -> list[str]:
         """The locations of the scopes directly inside a state."""
         return [node.location + below for below, _ in inner_scopes(node.state)]
@@ -236,9 +246,10 @@ class Machine:
 
     def ends_green(self, node: Node) -> bool:
         """Whether the run can succeed right behind the state."""
-        return node.type not in ("Fail", "Choice") and not any(True for _ in self._on_from(node))
+        return node.type not in ("Fail", "Choice") and not any(True for _ in self.on_from(node))
 
-    def _on_from(self, node: Node) -> Iterator[str]:
+    def on_from(self, node: Node) -> Iterator[str]:
+        """The state that comes when this one has succeeded, if one does."""
         return iter([node.state["Next"]]) if "Next" in node.state else self._after(node.container)
 
     @cached_property

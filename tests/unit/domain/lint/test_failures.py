@@ -169,3 +169,54 @@ def test_iterations_that_run_at_once_abort_each_other(field):
 @pytest.mark.parametrize("field", [{"MaxConcurrency": 1}, {"ToleratedFailurePercentage": 10}])
 def test_iterations_one_by_one_or_tolerated_do_not(field):
     assert findings({"M": over_items({"J": job()}, **field)}, SIBLING) == []
+
+
+def choice(rule, default):
+    return {
+        "Type": "Choice",
+        "Choices": [{"Variable": "$.Error", "StringEquals": "x", "Next": rule}],
+        "Default": default,
+    }
+
+
+CATCH = [{"ErrorEquals": ["States.ALL"], "Next": "Handle"}]
+FAILED_MARK = {"Type": "Pass", "Result": {"failed": True}, "End": True}
+
+
+@pytest.mark.parametrize(
+    ("handler", "silent"),
+    [
+        ({"Handle": choice("Notify", "Fail")}, True),
+        ({"Handle": choice("Notify", "Give Up"), "Give Up": {"Type": "Succeed"}}, True),
+        ({"Handle": choice("Notify", "Later"), "Later": {"Type": "Wait", "Seconds": 1, "Next": "Fail"}}, True),
+        ({"Handle": choice("Notify", "Deep"), "Deep": choice("Notify", "Fail")}, True),
+        ({"Handle": choice("Notify", "Page On Call"), "Page On Call": task(Next="Fail")}, False),
+        ({"Handle": choice("Notify", "Again"), "Again": {"Type": "Pass", "Next": "Work"}}, False),
+    ],
+)
+def test_every_way_of_a_failure_tells_somebody(handler, silent):
+    states = {"Work": task(Catch=CATCH, Next="Done"), "Done": {"Type": "Succeed"}, **handler, **TELLS}
+    assert bool(findings(states, "SILENT_FAILURE")) is silent
+
+
+def test_behind_a_join_some_way_must_tell_before_it_fails():
+    branch = {"T": task(Catch=CATCH), "Handle": FAILED_MARK}
+    both = parallel(branch, Catch=TO_NOTIFY, ResultPath="$.r", Next="Ok?")
+    told = {"P": both, "Ok?": choice("Notify", "Done"), "Done": {"Type": "Succeed"}, **TELLS}
+    assert findings(told, "SILENT_FAILURE") == []
+    untold = {**told, "Ok?": choice("Broken", "Notify Success"), "Broken": {"Type": "Fail"},
+              "Notify Success": {**NOTIFY, "Next": "Done"}}  # fmt: skip
+    assert findings(untold, "SILENT_FAILURE") == ["/States/P/Branches[0]/States/T/Catch[0]"]
+
+
+def test_one_way_of_an_iteration_that_tells_nobody():
+    item = {
+        "Read": task(Catch=CATCH),
+        "Handle": choice("Notify Reader", "Skip"),
+        "Notify Reader": {**NOTIFY, "Next": "Broken"},
+        "Broken": {"Type": "Fail"},
+        "Skip": {"Type": "Fail", "Error": "Skipped"},
+    }
+    states = {"M": over_items(item, MaxConcurrency=1)}
+    found = findings(states, "SILENT_FAILURE")
+    assert found == ["/States/M", "/States/M/ItemProcessor/States/Read/Catch[0]"]
