@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from opsctl.aws.session import Aws
@@ -41,7 +42,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of an object, or a delete marker (`etag` None), newest first for each key."""
+    """One version of an object, or a delete marker (`etag` None)."""
 
     key: str
     version: str
@@ -79,13 +80,24 @@ class Bulk:
                     item.get("StorageClass", "STANDARD"),
                 )  # fmt: skip
 
+    def folders(self, prefix: Place) -> Iterator[str]:
+        """The names up to the next slash of what lies below a prefix."""
+        for page in self._pages("list_objects_v2", "s3:ListBucket", prefix, Delimiter="/"):
+            for item in page.get("CommonPrefixes", ()):
+                yield item["Prefix"].removeprefix(prefix.key).removesuffix("/")
+
     def versions(self, prefix: Place) -> Iterator[Version]:
-        """All versions and delete markers below a prefix."""
+        """All versions and delete markers below a prefix, by key, the latest of each key first."""
         for page in self._pages("list_object_versions", "s3:ListBucketVersions", prefix):
-            for item in page.get("Versions", ()):
-                yield Version(item["Key"], item["VersionId"], int(item["Size"]), item["ETag"], item["IsLatest"])
-            for item in page.get("DeleteMarkers", ()):
-                yield Version(item["Key"], item["VersionId"], 0, None, item["IsLatest"])
+            kept = (
+                Version(item["Key"], item["VersionId"], int(item["Size"]), item["ETag"], item["IsLatest"])
+                for item in page.get("Versions", ())
+            )
+            markers = (
+                Version(item["Key"], item["VersionId"], 0, None, item["IsLatest"])
+                for item in page.get("DeleteMarkers", ())
+            )
+            yield from sorted([*kept, *markers], key=lambda version: (version.key, not version.latest))
 
     def uploads(self, prefix: Place) -> Iterator[Upload]:
         """The unfinished multipart uploads below a prefix."""
@@ -97,6 +109,16 @@ class Bulk:
         """Give up a multipart upload; its parts are deleted."""
         with self._aws.explained("s3:AbortMultipartUpload", Place(bucket, upload.key).uri):
             self._client.abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.upload_id)
+
+    def upload(self, place: Place, path: Path) -> None:
+        """Write a file of any size."""
+        with self._aws.explained("s3:PutObject", place.uri):
+            self._client.upload_file(str(path), place.bucket, place.key)
+
+    def lines(self, place: Place) -> Iterator[bytes]:
+        """The lines of an object, as they arrive."""
+        with self._aws.explained("s3:GetObject", place.uri):
+            yield from self._client.get_object(Bucket=place.bucket, Key=place.key)["Body"].iter_lines()
 
     def is_versioned(self, bucket: str) -> bool:
         """Whether what is deleted can be brought back."""
@@ -141,9 +163,9 @@ class Bulk:
                 return 1, [Refused(target.key, found["Code"], found.get("Message", ""))]
         return 1, []
 
-    def _pages(self, call: str, action: str, prefix: Place) -> Iterator[Any]:
+    def _pages(self, call: str, action: str, prefix: Place, **more: str) -> Iterator[Any]:
         with self._aws.explained(action, prefix.uri):
-            yield from self._client.get_paginator(call).paginate(Bucket=prefix.bucket, Prefix=prefix.key)
+            yield from self._client.get_paginator(call).paginate(Bucket=prefix.bucket, Prefix=prefix.key, **more)
 
 
 def _identified(target: Target) -> dict[str, str]:

@@ -42,6 +42,12 @@ class Aws:
                     self._clients[service] = self._make_client(service)
             return self._clients[service]
 
+    def identity(self) -> str:
+        """The ARN of whoever these credentials belong to."""
+        with self.explained("sts:GetCallerIdentity", "this account"):
+            arn: str = self.client("sts").get_caller_identity()["Arn"]
+        return arn
+
     def explained(self, action: str, resource: str) -> AbstractContextManager[None]:
         """Turn what botocore raises inside into an OpsError, with remedies for this context."""
         return explained(action, resource, self.context.apply_command)

@@ -52,6 +52,14 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def bytes_count(text: str) -> int:
+    """A number of bytes, with kB, MB, GB or TB (powers of 1,000) if need be."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", text)
+    if not match:
+        raise click.BadParameter(f"{text!r} is not a size such as 500GB or 2TB")
+    return int(float(match[1]) * 1000 ** ("", "k", "M", "G", "T").index(match[2]))
+
+
 def url(text: str) -> str:
     """An http or https address."""
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):

@@ -2,8 +2,8 @@
 
 Two questions are asked of each run, in this order.
 
-*May it go?* Never: a run that is going (`running`) or waits for somebody (`waiting`); one that AWS could still redrive,
-until it has been ended for a grace period (`redrivable`); one that is held (`held`), that the champion comes from
+*May it go?* Never: a run that is going, or waits for somebody (`running`); one that AWS could still redrive, until it
+has been ended for a grace period (`redrivable`); one that is held (`held`), that the champion comes from
 (`champion`) or that an endpoint serves (`endpoint`); one whose prefix a run that stays reads from (`read`, at any
 remove); one with nothing but fresh objects and no execution yet, as a rerun that is copying right now (`fresh`).
 
@@ -83,7 +83,7 @@ def _protection(run: RunData, criteria: Criteria, in_use: Mapping[str, str], now
     if run.held:
         return "held"
     if known is not None and known.stopped is None:
-        return "waiting" if known.waiting else "running"
+        return "running"
     if run.name in in_use:
         return in_use[run.name]
     if known is not None and known.redrivable and now - (known.stopped or now) < criteria.grace:

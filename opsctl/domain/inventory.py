@@ -9,12 +9,17 @@ other step's folder is *data*; the code, and what lies directly in the prefix, i
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from opsctl.domain.objects import Stored
 
 ROOT = "runs/"
+CHAMPIONS = "champions/"
+CLAIM = "plan.json"
 HOLD = ".hold"
 STARTED_MARK = "code.json"
 CODE = "code"
@@ -44,14 +49,13 @@ class Folder:
 
 @dataclass(frozen=True)
 class Known:
-    """What Step Functions says of a run. `redrivable` by AWS's own word; `waiting` for somebody's approval."""
+    """What Step Functions says of a run. `redrivable` if AWS may still redrive it."""
 
     machine: str
     status: str
     started: float
     stopped: float | None
     redrivable: bool = False
-    waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,36 @@ def run_of(key: str) -> str | None:
     return name if key.startswith(ROOT) and name and slash and rest else None
 
 
+def folder_of(key: str) -> str:
+    """The folder that a key, relative to its run's prefix, lies in."""
+    name, slash, _ = key.partition("/")
+    return name if slash else LOOSE
+
+
+def names_read(text: str, bucket: str) -> frozenset[str]:
+    """The runs whose prefixes are named anywhere in a text: a run input, or a record that holds one."""
+    return frozenset(re.findall(rf"s3://{re.escape(bucket)}/{ROOT}([^/\s\"\\]+)/", text))
+
+
+def names_copied(claim: str) -> frozenset[str]:
+    """The runs that a claim copies from before its run is started."""
+    document = _object(claim)
+    steps = document.get("steps")
+    makers = [step.get("made_by") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    return frozenset(str(name) for name in (document.get("of"), *makers) if name)
+
+
+def champion_run(record: str) -> str | None:
+    """The run that a champion comes from; None for a record that cannot be read."""
+    name = _object(record).get("run")
+    return name if isinstance(name, str) else None
+
+
 def folders_of(objects: Iterable[Stored]) -> tuple[Folder, ...]:
     """The folders of one run, by name; keys are relative to the run's prefix. Reads its input once."""
     tallies: dict[str, _Tally] = {}
     for item in objects:
-        name, slash, rest = item.key.partition("/")
-        tally = tallies.setdefault(name if slash else LOOSE, _Tally())
-        tally.add(item, f"/{rest}")
+        tallies.setdefault(folder_of(item.key), _Tally()).add(item)
     return tuple(tally.folder(name) for name, tally in sorted(tallies.items()))
 
 
@@ -108,12 +135,20 @@ class _Tally:
         self._newest = 0.0
         self._model = False
 
-    def add(self, item: Stored, rest: str) -> None:
+    def add(self, item: Stored) -> None:
         self._objects += 1
         self._bytes[item.storage_class] = self._bytes.get(item.storage_class, 0) + item.size
         self._newest = max(self._newest, item.modified or 0.0)
-        self._model = self._model or rest.endswith(ARTIFACT)
+        self._model = self._model or item.key.endswith(ARTIFACT)
 
     def folder(self, name: str) -> Folder:
         kind = OTHER if name in (LOOSE, CODE) else MODEL if self._model else DATA
         return Folder(name, kind, self._objects, dict(sorted(self._bytes.items())), self._newest)
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -19,14 +19,11 @@ DAY = 86400.0
 def run(name: str, age: float = 40 * DAY, status: str = "SUCCEEDED", **more: Any) -> RunData:
     """A run that ended `age` seconds ago and keeps 10 bytes of data, 20 of models and 1 of code."""
     at = NOW - age
-    known = {"redrivable": False, "waiting": False} | {
-        key: more.pop(key) for key in ("redrivable", "waiting") if key in more
-    }
     stopped = None if status == "RUNNING" else at
     kinds = (("code", OTHER, 1), ("fetch-preprocessed-data", DATA, 10), ("train-text-model", MODEL, 20))
     facts: dict[str, Any] = {
         "folders": tuple(Folder(folder, kind, 1, {"STANDARD": size}, at) for folder, kind, size in kinds),
-        "known": Known("training", status, at, stopped, **known),
+        "known": Known("training", status, at, stopped, redrivable=more.pop("redrivable", False)),
         "started": True,
         "held": False,
     }
@@ -50,7 +47,6 @@ def test_a_run_that_was_asked_for_and_is_needed_by_nobody_goes_whole() -> None:
     ("why", "data"),
     [
         ("running", run("a", status="RUNNING")),
-        ("waiting", run("a", status="RUNNING", waiting=True)),
         ("redrivable", run("a", status="FAILED", redrivable=True, age=GRACE - 1)),
         ("held", run("a", held=True)),
         ("fresh", run("a", known=None, started=False, age=FRESH - 1)),

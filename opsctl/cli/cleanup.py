@@ -1,0 +1,217 @@
+"""`opsctl cleanup`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.params import bytes_count, duration
+from opsctl.cli.render import age, emit, iso, size, table
+from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
+from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
+from opsctl.errors import AWS, OK, REFUSED, RefusedError, UsageError
+from opsctl.operations import cleanup as cleanups
+from opsctl.operations.cleanup import CleanupPlan, Result
+
+SHOWN = 20
+DELETE = "DELETE"
+KEEP = "KEEP"
+
+
+@click.command()
+@click.option("--older-than", type=duration, metavar="AGE", help="Runs that ended longer ago than this (30d, 12h).")
+@click.option("--keep-last", type=click.IntRange(0), metavar="N", help="Keep the newest N runs of each machine.")
+@click.option(
+    "--status", "statuses", multiple=True, type=click.Choice([SUCCEEDED, *UNSUCCESSFUL], case_sensitive=False),
+    help="Only runs that ended so. May be repeated.",
+)  # fmt: skip
+@click.option("--run", "names", multiple=True, metavar="NAME", help="Only this run. May be repeated.")
+@click.option("--orphans", is_flag=True, help="Only prefixes that no run was ever started in, and unfinished uploads.")
+@click.option(
+    "--max-bytes-to-keep", "limit", type=bytes_count, metavar="SIZE", help="Oldest first, until it fits (2TB)."
+)
+@click.option("--steps", "part", type=click.Choice(PARTS), default=ALL, show_default=True, help="What of a run goes.")
+@click.option("--grace", type=duration, default="14d", show_default=True, help="How long failed runs stay.")
+@click.option("--undo", is_flag=True, help="Bring back what the last cleanup deleted, or that of each --run.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def cleanup(context: click.Context, /, undo: bool, dry_run: bool, yes: bool, **asked: Any) -> None:
+    """Delete what old runs keep in S3, after showing what goes, what stays and why.
+
+    A run goes if every option given agrees. Never: what is running, what AWS could still redrive within the grace
+    period, what is held (opsctl data hold), what the champion comes from, and what a run that stays reads. The plan is
+    written to the bucket's audit log before anything is deleted; in a versioned bucket --undo brings it back.
+
+    \b
+    Examples:
+      opsctl cleanup --older-than 30d --keep-last 5
+      opsctl cleanup --older-than 7d --steps data --yes
+      opsctl cleanup --orphans
+      opsctl cleanup --undo --run nightly-7
+    """
+    invocation = context.ensure_object(Invocation)
+    if undo:
+        context.exit(_undo(invocation, asked))
+    criteria = _criteria(asked)
+    connection = invocation.connect()
+    with tempfile.TemporaryDirectory(prefix="opsctl-cleanup-") as folder:
+        given = {name: value for name, value in asked.items() if value not in (None, (), False)}
+        plan = cleanups.plan(connection, criteria, given, Path(folder), _counting())
+        text = _text(plan, connection.aws.now())
+        if dry_run or plan.is_empty:
+            emit(invocation, _document(plan, None), text)
+            return
+        _agree(invocation, plan, text, yes)
+        result = cleanups.execute(connection, plan, _progress(plan.objects))
+    emit(invocation, _document(plan, result), _result_text("deleted", result))
+    context.exit(_exit_code(result))
+
+
+def _criteria(asked: dict[str, Any]) -> Criteria:
+    wanted = (asked["older_than"], asked["keep_last"], asked["limit"])
+    if all(value is None for value in wanted) and not (asked["names"] or asked["statuses"] or asked["orphans"]):
+        raise UsageError(
+            "say which runs' data may go", "such as --older-than 30d, --keep-last 5, --run NAME, or --orphans"
+        )
+    return Criteria(
+        names=frozenset(asked["names"]),
+        older_than=asked["older_than"],
+        keep_last=asked["keep_last"],
+        statuses=frozenset(asked["statuses"]),
+        orphans=asked["orphans"],
+        bytes_to_keep=asked["limit"],
+        part=asked["part"],
+        grace=asked["grace"],
+    )
+
+
+def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
+    other = {name: value for name, value in asked.items() if name not in ("names", "part", "grace")}
+    if any(value not in (None, (), False) for value in other.values()) or asked["part"] != ALL:
+        raise UsageError("--undo goes with --run only", "leave the other options out")
+    result = cleanups.undo(invocation.connect(), frozenset(asked["names"]), _progress(0))
+    emit(invocation, _result_document(result), _result_text("brought back", result))
+    return _exit_code(result) if result.done or result.refused else REFUSED
+
+
+def _agree(invocation: Invocation, plan: CleanupPlan, text: str, yes: bool) -> None:
+    """Show the plan and have the confirmation typed. Raises RefusedError without one."""
+    click.echo(text, err=invocation.wants_json)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RefusedError("nothing was deleted: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
+    word = f"delete {plan.objects}"
+    if click.prompt(f"Type {word!r} to go ahead", default="", show_default=False, err=True) != word:
+        raise RefusedError("nothing was deleted")
+
+
+def _text(plan: CleanupPlan, now: float) -> str:
+    rows = [_row(decision, now) for decision in plan.decisions]
+    parts = [table(["ACTION", "RUN", "MACHINE", "STATUS", "AGE", "OBJECTS", "SIZE", "WHY"], rows)] if rows else []
+    if plan.uploads:
+        parts.append(f"{len(plan.uploads)} unfinished uploads are given up")
+    if plan.is_empty:
+        return "\n\n".join([*parts, "nothing to clean up"])
+    back = "can be brought back with --undo" if plan.versioned else "gone for good: the bucket is not versioned"
+    return "\n\n".join([*parts, f"deletes {plan.objects:,} objects ({size(plan.bytes)}); {back}"])
+
+
+def _row(decision: Decision, now: float) -> list[Any]:
+    run, goes = decision.run, not decision.kept
+    return [
+        DELETE if goes else KEEP,
+        run.name,
+        run.known.machine if run.known else None,
+        run.known.status if run.known else None,
+        age(now - run.last_used),
+        f"{decision.objects if goes else run.objects:,}",
+        size(decision.bytes if goes else run.bytes),
+        decision.kept or _folders(decision),
+    ]
+
+
+def _folders(decision: Decision) -> str:
+    """`whole`, or the folders that go."""
+    gone = [folder.name for folder in decision.folders]
+    return "whole" if len(gone) == len(decision.run.folders) else ", ".join(gone)
+
+
+def _document(plan: CleanupPlan, result: Result | None) -> dict[str, Any]:
+    return {
+        "id": plan.heading.id,
+        "bucket": plan.heading.bucket,
+        "versioned": plan.versioned,
+        "objects": plan.objects,
+        "bytes": plan.bytes,
+        "uploads": [{"key": upload.key, "started": iso(upload.started)} for upload in plan.uploads],
+        "runs": [_decision_document(decision) for decision in plan.decisions],
+        "result": _result_document(result) if result else None,
+    }
+
+
+def _decision_document(decision: Decision) -> dict[str, Any]:
+    run = decision.run
+    return {
+        "run": run.name,
+        "action": KEEP if decision.kept else DELETE,
+        "reason": decision.kept,
+        "machine": run.known.machine if run.known else None,
+        "status": run.known.status if run.known else None,
+        "last_used": iso(run.last_used),
+        "folders": [
+            {"folder": folder.name, "kind": folder.kind, "objects": folder.objects, "bytes": folder.bytes}
+            for folder in decision.folders
+        ],
+        "reads": sorted(run.reads),
+    }
+
+
+def _result_document(result: Result) -> dict[str, Any]:
+    return {
+        "objects": result.done,
+        "changed": result.changed,
+        "kept": result.kept,
+        "refused": [{"key": item.key, "code": item.code, "message": item.message} for item in result.refused],
+    }
+
+
+def _result_text(verb: str, result: Result) -> str:
+    lines = [f"{verb}: {result.done:,} objects"]
+    if result.changed:
+        lines.append(f"left alone, as they are not what they were: {result.changed:,} objects")
+    lines += [f"kept after all: {name} ({reason})" for name, reason in sorted(result.kept.items())]
+    return "\n".join(lines)
+
+
+def _exit_code(result: Result) -> int:
+    for item in result.refused[:SHOWN]:
+        click.echo(f"error: s3 refused {item.key!r}: {item.code}: {item.message}", err=True)
+    if len(result.refused) > SHOWN:
+        click.echo(f"error: and {len(result.refused) - SHOWN:,} more keys; -o json lists them all", err=True)
+    return AWS if result.refused else OK
+
+
+def _counting() -> Any:
+    def counted(run: str, objects: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[Ktaking stock: {objects:,} objects, {run}", err=True, nl=False)
+
+    return counted
+
+
+def _progress(total: int) -> Any:
+    def progress(done: int, _total: int) -> None:
+        of = f" of {total:,}" if total else ""
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{done:,}{of} objects", err=True, nl=False)
+        elif done >= total > 0:
+            click.echo(f"{done:,}{of} objects", err=True)
+
+    return progress

@@ -1,0 +1,134 @@
+"""Take stock of what the runs keep in S3, and of what Step Functions knows of them.
+
+One listing of `runs/` gives objects and bytes, one ListExecutions per machine the executions. What a run reads from
+another run's prefix stands in three places: its claim (`plan.json`), the record that its first step writes
+(`code.json`), and, as long as it is running, its input. No execution is asked for one by one unless it is running.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from opsctl.aws.bulk import Bulk
+from opsctl.domain.inventory import (
+    CHAMPIONS,
+    CLAIM,
+    HOLD,
+    ROOT,
+    STARTED_MARK,
+    Known,
+    RunData,
+    champion_run,
+    folders_of,
+    names_copied,
+    names_read,
+    run_of,
+)  # fmt: skip
+from opsctl.domain.objects import Place, Stored
+from opsctl.domain.runs import UNSUCCESSFUL, Run
+from opsctl.errors import RefusedError
+from opsctl.operations.connection import Connection
+
+THREADS = 16
+RECORDS = (CLAIM, STARTED_MARK)
+
+OnRun = Callable[[str, int], None]
+
+
+def take_stock(connection: Connection, on_run: OnRun | None = None) -> list[RunData]:
+    """Every run below `runs/`, in the order of their names. `on_run` is told each run and the objects found so far."""
+    known = _executions(connection)
+    listing = Bulk(connection.aws).objects(Place(connection.deployment.bucket, ROOT))
+    found: list[tuple[RunData, frozenset[str]]] = []
+    seen = 0
+    for name, objects in itertools.groupby(listing, key=lambda item: run_of(item.key)):
+        if name is None:
+            continue
+        data, records = _counted(name, objects)
+        found.append((replace(data, known=_known(connection, known.get(name))), records))
+        seen += data.objects
+        if on_run:
+            on_run(name, seen)
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda pair: _with_reads(connection, pair[0], pair[1], known.get(pair[0].name)), found))
+
+
+def champions(connection: Connection) -> dict[str, str]:
+    """The runs that a champion comes from, each with the word for it.
+
+    Raises RefusedError for a record that names no run: nobody can say then which run must stay.
+    """
+    bucket, found = connection.deployment.bucket, {}
+    for item in connection.storage.list(Place(bucket, CHAMPIONS)):
+        place = Place(bucket, CHAMPIONS + item.key)
+        name = champion_run(_text(connection, place))
+        if name is None:
+            raise RefusedError(f"{place.uri} does not say which run the champion comes from", "mend it or delete it")
+        found[name] = "champion"
+    return found
+
+
+def read_by_newcomers(connection: Connection, known: Collection[str]) -> frozenset[str]:
+    """The runs that are read, or copied from, by runs that are not among the known ones."""
+    bucket = connection.deployment.bucket
+    claims = [
+        _text(connection, Place(bucket, f"{ROOT}{name}/{CLAIM}"))
+        for name in Bulk(connection.aws).folders(Place(bucket, ROOT))
+        if name not in known
+    ]
+    return frozenset().union(*(names_copied(claim) | names_read(claim, bucket) for claim in claims))
+
+
+def is_running(connection: Connection, name: str) -> bool:
+    """Whether a run of that name is going, on any machine."""
+    found = (connection.states.find(machine.arn, name) for machine in connection.deployment.machines.values())
+    return any(run is not None and not run.ended for run in found)
+
+
+def _counted(name: str, objects: Iterable[Stored]) -> tuple[RunData, frozenset[str]]:
+    """The run's folders, and which single objects lie in its prefix."""
+    loose: set[str] = set()
+
+    def relative() -> Iterator[Stored]:
+        for item in objects:
+            short = replace(item, key=item.key.removeprefix(f"{ROOT}{name}/"))
+            if "/" not in short.key:
+                loose.add(short.key)
+            yield short
+
+    folders = folders_of(relative())
+    return RunData(name, folders, None, STARTED_MARK in loose, HOLD in loose), frozenset(loose)
+
+
+def _executions(connection: Connection) -> dict[str, Run]:
+    """The runs of all machines that Step Functions knows, by name; of two with one name, the one that still runs."""
+    found: dict[str, Run] = {}
+    for machine in connection.deployment.machines.values():
+        for run in connection.states.runs(machine.arn):
+            if run.name not in found or not run.ended:
+                found[run.name] = run
+    return found
+
+
+def _known(connection: Connection, run: Run | None) -> Known | None:
+    if run is None:
+        return None
+    machines = {machine.arn: key for key, machine in connection.deployment.machines.items()}
+    stopped = run.stopped if run.ended else None
+    return Known(machines[run.machine_arn], run.status, run.started, stopped, run.status in UNSUCCESSFUL)
+
+
+def _with_reads(connection: Connection, data: RunData, records: frozenset[str], run: Run | None) -> RunData:
+    bucket = connection.deployment.bucket
+    texts = {name: _text(connection, Place(bucket, f"{ROOT}{data.name}/{name}")) for name in RECORDS if name in records}
+    copied = names_copied(texts.get(CLAIM, "")) if run is None and not data.started else frozenset()
+    asked = (connection.states.describe(run.arn).input or "") if run is not None and not run.ended else ""
+    reads = copied.union(*(names_read(text, bucket) for text in (asked, *texts.values())))
+    return replace(data, reads=reads - {data.name})
+
+
+def _text(connection: Connection, place: Place) -> str:
+    return (connection.storage.read(place) or b"").decode(errors="replace")

@@ -1,0 +1,202 @@
+"""`opsctl cleanup` and `opsctl data`: what goes, what stays, what is on record, and how it comes back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from opsctl.aws.bulk import Bulk
+from opsctl.domain.objects import Place
+from tests.functional.pipeline_world import BUCKET, Bench, training_failure
+
+DAY = 86400.0
+PLAN = """\
+ACTION  RUN     MACHINE   STATUS     AGE   OBJECTS  SIZE   WHY
+DELETE  old     training  SUCCEEDED  40 d  14       742 B  whole
+KEEP    middle  training  SUCCEEDED  20 d  14       754 B  young
+KEEP    failed  training  FAILED     2 d   10       664 B  redrivable
+
+deletes 14 objects (742 B); gone for good: the bucket is not versioned
+"""
+HOLDINGS = """\
+RUN     MACHINE   STATUS     AGE   OBJECTS  SIZE    USD/MONTH  CLASS     READ BY
+old     training  SUCCEEDED  40 d  15       777 B   0.00       STANDARD  middle, held
+failed  training  FAILED     2 d   10       664 B   0.00       STANDARD
+middle  training  SUCCEEDED  20 d  14       585 B   0.00       STANDARD
+total                              39       2.0 kB  0.00       STANDARD
+"""
+KEPT = {"code", "fetch-preprocessed-data", "train-image-model", "train-text-model", "train-sequence-model", "evaluate"}
+
+
+@pytest.fixture
+def runs(bench: Bench) -> Bench:
+    """old (40 days ago), middle (20 days ago) and failed (2 days ago)."""
+    for name, pause in (("old", 20), ("middle", 18), ("failed", 2)):
+        if name == "failed":
+            bench.world.script["Train Sequence Model"] = [training_failure("no")]
+        assert bench.opsctl("start", "--name", name).exit_code == 0
+        bench.world.now += pause * DAY
+    return bench
+
+
+def version(bench: Bench) -> None:
+    bench.world.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+
+def below(bench: Bench, run: str) -> list[str]:
+    return sorted(key.removeprefix(f"runs/{run}/") for key in bench.world.keys(f"runs/{run}/"))
+
+
+def planned(bench: Bench, *words: str) -> dict[str, str]:
+    """Per run, why it is kept, or the folders that go."""
+    answer = bench.opsctl("cleanup", *words, "--dry-run", "-o", "json")
+    assert answer.exit_code == 0, answer.output
+    document = json.loads(answer.stdout)
+    return {
+        run["run"]: run["reason"] or " ".join(folder["folder"] or "." for folder in run["folders"])
+        for run in document["runs"]
+    }
+
+
+ALL_OF_IT = ". code evaluate fetch-preprocessed-data train-image-model train-sequence-model train-text-model"
+
+
+def test_the_plan_says_what_goes_what_stays_and_why(runs: Bench) -> None:
+    answer = runs.opsctl("cleanup", "--older-than", "30d", "--dry-run")
+    assert (answer.exit_code, answer.stdout) == (0, PLAN)
+    assert len(below(runs, "old")) == 14
+
+
+def test_what_was_planned_is_deleted_and_on_record_before(runs: Bench) -> None:
+    keys = [f"runs/old/{key}" for key in below(runs, "old")]
+    answer = runs.opsctl("cleanup", "--older-than", "30d", "--yes", "-o", "json")
+    document = json.loads(answer.stdout)
+    assert (answer.exit_code, document["result"]) == (0, {"objects": 14, "changed": 0, "kept": {}, "refused": []})
+    assert (below(runs, "old"), len(below(runs, "middle"))) == ([], 14)
+    (audit,) = runs.world.keys("audit/")
+    heading, *entries = runs.world.s3.get_object(Bucket=BUCKET, Key=audit)["Body"].read().decode().splitlines()
+    assert json.loads(heading)["asked"] == {"older_than": 2592000.0, "part": "all", "grace": 1209600.0}
+    assert json.loads(heading)["by"].startswith("arn:aws:")
+    assert sorted(json.loads(entry)["key"] for entry in entries) == keys
+    again = runs.opsctl("cleanup", "--older-than", "30d", "--yes")
+    assert (again.exit_code, again.stdout.endswith("nothing to clean up\n")) == (0, True)
+
+
+def test_only_the_data_goes_and_the_models_stay(runs: Bench) -> None:
+    assert planned(runs, "--run", "old", "--steps", "data")["old"] == "fetch-preprocessed-data"
+    assert runs.opsctl("cleanup", "--run", "old", "--steps", "data", "--yes").exit_code == 0
+    assert {key.split("/")[0] for key in below(runs, "old") if "/" in key} == KEPT - {"fetch-preprocessed-data"}
+
+
+def test_undo_brings_back_what_went_and_nothing_else(runs: Bench) -> None:
+    version(runs)
+    before = below(runs, "old")
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/old/note", Body=b"deleted by hand")
+    runs.world.s3.delete_object(Bucket=BUCKET, Key="runs/old/note")
+    assert "can be brought back with --undo" in runs.opsctl("cleanup", "--run", "old", "--yes").stdout
+    assert below(runs, "old") == []
+    answer = runs.opsctl("cleanup", "--undo")
+    assert (answer.exit_code, answer.stdout) == (0, "brought back: 14 objects\n")
+    assert below(runs, "old") == before
+    assert runs.opsctl("cleanup", "--undo").exit_code == 3
+
+
+def test_undo_finds_a_run_in_an_earlier_cleanup(runs: Bench) -> None:
+    version(runs)
+    before = below(runs, "old")
+    for name in ("old", "middle"):
+        assert runs.opsctl("cleanup", "--run", name, "--yes").exit_code == 0
+        runs.world.now += DAY
+    assert runs.opsctl("cleanup", "--undo", "--run", "old").stdout == "brought back: 14 objects\n"
+    assert (below(runs, "old"), below(runs, "middle")) == (before, [])
+
+
+def test_a_bucket_without_versions_cannot_undo(runs: Bench) -> None:
+    answer = runs.opsctl("cleanup", "--undo")
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert f"the bucket {BUCKET} is not versioned: what is deleted there is gone" in answer.stderr
+
+
+def test_a_held_run_stays_until_it_is_released(runs: Bench) -> None:
+    assert runs.opsctl("data", "hold", "old").stdout == "old is held\n"
+    assert runs.opsctl("data", "hold", "old").stdout == "old was held already\n"
+    assert planned(runs, "--run", "old")["old"] == "held"
+    assert runs.opsctl("data", "release", "old").stdout == "old is released\n"
+    assert planned(runs, "--run", "old")["old"] == ALL_OF_IT
+    answer = runs.opsctl("data", "hold", "olt")
+    assert (answer.exit_code, answer.stderr.splitlines()[0]) == (2, "error: no data of a run 'olt'")
+
+
+def test_the_champion_stays(runs: Bench) -> None:
+    runs.world.s3.put_object(Bucket=BUCKET, Key="champions/training.json", Body=b'{"run": "old"}')
+    assert planned(runs, "--older-than", "1d") == {"old": "champion", "middle": ALL_OF_IT, "failed": "redrivable"}
+    runs.world.s3.put_object(Bucket=BUCKET, Key="champions/training.json", Body=b"{")
+    answer = runs.opsctl("cleanup", "--older-than", "1d", "--yes")
+    assert (answer.exit_code, len(below(runs, "middle"))) == (3, 14)
+    assert "champions/training.json does not say which run the champion comes from" in answer.stderr
+
+
+def test_what_another_run_reads_stays_at_any_remove(runs: Bench) -> None:
+    record = {"reads": [f"s3://{BUCKET}/runs/old/train-text-model/"]}
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/middle/code.json", Body=json.dumps(record).encode())
+    assert planned(runs, "--older-than", "30d") == {"old": "read", "middle": "young", "failed": "redrivable"}
+    assert planned(runs, "--older-than", "1d") == {"old": ALL_OF_IT, "middle": ALL_OF_IT, "failed": "redrivable"}
+
+
+def test_leftovers_of_a_rerun_that_never_started_are_orphans(runs: Bench) -> None:
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/left/plan.json", Body=b'{"of": "old"}')
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/left/train-text-model/x/output/model.tar.gz", Body=b"x")
+    assert planned(runs, "--orphans") == {
+        "left": ". train-text-model", "old": "known", "middle": "known", "failed": "redrivable",
+    }  # fmt: skip
+    assert runs.opsctl("cleanup", "--orphans", "--yes").exit_code == 0
+    assert (below(runs, "left"), len(below(runs, "old"))) == ([], 14)
+
+
+def test_an_object_that_changed_since_the_plan_stays(runs: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = f"runs/old/{below(runs, 'old')[3]}"
+    upload = Bulk.upload
+
+    def upload_and_change(self: Bulk, place: Place, path: Any) -> None:
+        upload(self, place, path)
+        runs.world.s3.put_object(Bucket=BUCKET, Key=changed, Body=b"another")
+
+    monkeypatch.setattr(Bulk, "upload", upload_and_change)
+    answer = runs.opsctl("cleanup", "--run", "old", "--yes")
+    assert answer.stdout.endswith("deleted: 13 objects\nleft alone, as they are not what they were: 1 objects\n")
+    assert [f"runs/old/{key}" for key in below(runs, "old")] == [changed]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "error: say which runs' data may go"),
+        (("--older-than", "yesterday"), 2, "'yesterday' is not a duration"),
+        (("--run", "../datasets"), 2, "error: no data of a run '../datasets'"),
+        (("--undo", "--older-than", "3d"), 2, "error: --undo goes with --run only"),
+        (("--older-than", "1d"), 3, "error: nothing was deleted: there is no terminal to ask on"),
+        (("--max-bytes-to-keep", "lots"), 2, "'lots' is not a size"),
+    ],
+)
+def test_bad_requests_delete_nothing(runs: Bench, words: tuple[str, ...], code: int, message: str) -> None:
+    answer = runs.opsctl("cleanup", *words)
+    assert (answer.exit_code, message in answer.stderr) == (code, True), answer.stderr
+    assert runs.world.keys("audit/") == []
+    assert len(below(runs, "old")) == 14
+
+
+def test_data_list_shows_what_runs_keep_and_who_reads_it(runs: Bench) -> None:
+    record = {"reads": [f"s3://{BUCKET}/runs/old/train-text-model/"]}
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/middle/code.json", Body=json.dumps(record).encode())
+    runs.opsctl("data", "hold", "old")
+    answer = runs.opsctl("data", "list")
+    assert (answer.exit_code, answer.stdout) == (0, HOLDINGS)
+    answer = runs.opsctl("data", "list", "failed", "--query", "folders[].[folder, kind, objects]")
+    assert json.loads(answer.stdout) == [
+        ["", "other", 1], ["code", "other", 2], ["fetch-preprocessed-data", "data", 3],
+        ["train-image-model", "model", 2], ["train-text-model", "model", 2],
+    ]  # fmt: skip
+    answer = runs.opsctl("data", "list", "faild")
+    assert (answer.exit_code, answer.stderr) == (2, "error: no data of a run 'faild'\nhint: did you mean 'failed'?\n")
