@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opsctl.asl.failures import runtime_failure
+from opsctl.asl.path_work import pay
 from opsctl.asl.regex import Pattern, RegexLimitError
 
 _OPERATOR = re.compile(r"\s*(==|!=|<=|>=|=~|<|>|\bin\b|\bnin\b|\bsize\b|\bempty\b|\bcontains\b)\s*")
@@ -31,7 +32,7 @@ class FoundPath(Protocol):
     @property
     def definite(self) -> bool: ...
 
-    def find(self, document: Any) -> Any: ...
+    def seek(self, document: Any) -> Any: ...
 
 
 PathScanner = Callable[[str, int], tuple[FoundPath, int]]
@@ -47,7 +48,8 @@ class Filter:
     predicate: Predicate
 
     def matches(self, element: Any, document: Any) -> bool:
-        """Whether the element is selected."""
+        """Whether the element is selected. Raises `StateError` if it takes too many steps to tell."""
+        pay(1)
         return self.predicate(element, document)
 
 
@@ -122,7 +124,7 @@ class _Parser:
             raise FilterSyntaxError(f"a /regular expression/ is missing in '{self.text}'")
         self.position = found.end()
         try:
-            expression = Pattern(found[1], ignore_case="i" in found[2])
+            expression = Pattern(found[1], ignore_case="i" in found[2], pay=pay)
         except ValueError as error:
             raise FilterSyntaxError(str(error)) from error
         return lambda _element, _document: expression
@@ -168,7 +170,7 @@ def _both(left: Predicate, right: Predicate) -> Predicate:
 def _path_operand(path: FoundPath) -> Operand:
     def evaluate(element: Any, document: Any) -> Any:
         try:
-            found = path.find(element if path.root == "@" else document)
+            found = path.seek(element if path.root == "@" else document)
         except LookupError:
             return _MISSING
         return found if path.definite or found else _MISSING
@@ -195,6 +197,13 @@ def _kind(value: Any) -> str:
     return "string" if isinstance(value, str) else type(value).__name__
 
 
+def _contains(items: Any, wanted: Any) -> bool:
+    if not isinstance(items, list):
+        return False
+    pay(len(items))
+    return any(_equal(item, wanted) for item in items)
+
+
 def _sized(value: Any) -> int | None:
     return len(value) if isinstance(value, list | dict | str) else None
 
@@ -214,11 +223,10 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": _ordered(lambda left, right: left > right),
     ">=": _ordered(lambda left, right: left >= right),
     "=~": _matches,
-    "in": lambda left, right: isinstance(right, list) and any(_equal(left, item) for item in right),
-    "nin": lambda left, right: isinstance(right, list) and not any(_equal(left, item) for item in right),
+    "in": lambda left, right: _contains(right, left),
+    "nin": lambda left, right: isinstance(right, list) and not _contains(right, left),
     "contains": lambda left, right: (
-        (isinstance(left, list) and any(_equal(item, right) for item in left))
-        or (isinstance(left, str) and isinstance(right, str) and right in left)
+        _contains(left, right) or (isinstance(left, str) and isinstance(right, str) and right in left)
     ),
     "size": lambda left, right: _sized(left) is not None and _sized(left) == right,
     "empty": lambda left, right: _sized(left) is not None and (_sized(left) == 0) == right,

@@ -16,6 +16,7 @@ from typing import Any
 
 from opsctl.asl.environment import Environment
 from opsctl.asl.path_filters import Filter, parse_filter
+from opsctl.asl.path_work import begin, pay
 
 _NAME = re.compile(r"[^\s.\[\](){},'\"$@*?:=<>!&|+/;#%^~`\\]+")
 _FROM_END = re.compile(r"\(\s*@\.length(?:\(\))?\s*-\s*([1-9]\d*)\s*\)")
@@ -82,7 +83,16 @@ class Path:
         return self.find(environment.root(self.root))
 
     def find(self, document: Any) -> Any:
-        """Evaluate against a document that stands for the root. Raises `PathMissingError`."""
+        """Evaluate against a document that stands for the root. Raises `PathMissingError`.
+
+        Unless the path is definite it raises `StateError` if it takes too many steps.
+        """
+        if not self.definite:
+            begin()
+        return self.seek(document)
+
+    def seek(self, document: Any) -> Any:
+        """The same as a part of another path's evaluation."""
         if not self.definite:
             return list(_expand(self.steps, document, document))
         value = document
@@ -280,6 +290,7 @@ def _expand(steps: tuple[Step, ...], value: Any, document: Any) -> Iterator[Any]
             yield from _expand(rest, below, document)
         return
     for member in _select(step, value, document):
+        pay(1)
         yield from _expand(rest, member, document)
 
 
@@ -316,10 +327,16 @@ def _select_elements(step: Step, value: list[Any], document: Any) -> Iterator[An
 
 
 def _everything(value: Any) -> Iterator[Any]:
-    yield value
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for member in members:
-        yield from _everything(member)
+    todo = [iter((value,))]
+    while todo:
+        for member in todo[-1]:
+            pay(1)
+            yield member
+            if isinstance(member, dict | list):
+                todo.append(iter(member.values() if isinstance(member, dict) else member))
+                break
+        else:
+            todo.pop()
 
 
 def _java(value: Any) -> str:

@@ -31,6 +31,24 @@ def to_text(value: Any) -> str:
     return _encode(value)
 
 
+def _surely_long(value: Any) -> bool:
+    """Whether a value's text cannot but be too long; told without writing it, for a value may hold another often."""
+    least, todo = 0, [value]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, str):
+            least += len(part)
+        elif isinstance(part, dict):
+            least += 4 * len(part)
+            todo += part.values()
+        elif isinstance(part, list):
+            least += 2 * len(part)
+            todo += part
+        if least > LIMIT_BYTES:
+            return True
+    return False
+
+
 class Payload:
     """One JSON document. `value` is the Python value, `text` the JSON text."""
 
@@ -60,6 +78,8 @@ class Payload:
     @property
     def oversized(self) -> bool:
         """Whether the text is longer than AWS's limit."""
+        if self._text is None and _surely_long(self._value):
+            return True
         text = self.text
         if len(text) * _WORST_BYTES_PER_CHARACTER <= LIMIT_BYTES:
             return False

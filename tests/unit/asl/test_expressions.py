@@ -169,3 +169,9 @@ def test_a_result_path_needs_room() -> None:
     error, cause = cause_of({"P": {"Type": "Pass", "Result": 1, "ResultPath": "$.a.b"}}, '{"a": "text"}')
     assert error == "States.ResultPathMatchFailure"
     assert "Unable to apply ReferencePath $.a.b to input" in (cause or "")
+
+
+def test_a_state_that_repeats_its_input_too_often_is_refused_without_writing_it() -> None:
+    repeated = f"States.Array({','.join(['$'] * 2000)})"
+    error, _ = cause_of({"P": {"Type": "Pass", "Parameters": {"v.$": repeated}}}, json.dumps(["text"] * 20_000))
+    assert error == "States.DataLimitExceeded"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsctl.asl.failures import StateError
 from opsctl.asl.paths import PathMissingError, PathSyntaxError, parse_path
 
 STORE: dict[str, Any] = {
@@ -60,6 +62,19 @@ STORE: dict[str, Any] = {
 )
 def test_a_path_finds(path: str, value: Any) -> None:
     assert parse_path(path).find(STORE) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("$..*..*..*..*", json.loads("[" * 400 + "]" * 400)),
+        ("$.a[?(@ in $.b)]", {"a": [-1] * 40_000, "b": list(range(40_000))}),
+        ("$.a[?($.t =~ /(a?){50}b/)]", {"a": [1] * 1_000, "t": "a" * 30_000}),
+    ],
+)
+def test_a_path_that_would_take_for_ever_is_refused(path: str, document: Any) -> None:
+    with pytest.raises(StateError, match="more than 1000000 steps: it may never end"):
+        parse_path(path).find(document)
 
 
 @pytest.mark.parametrize(
