@@ -122,7 +122,8 @@ def _told(estimate: Estimate) -> str:
     """`1 min 42 s and 0.0235 USD (price unknown: Fetch)`."""
     gaps = {"time unknown": estimate.untimed, "price unknown": estimate.unpriced}
     notes = "; ".join(f"{what}: {', '.join(names)}" for what, names in gaps.items() if names)
-    return f"{duration(estimate.seconds)} and {_usd(estimate.usd)} USD" + (f" ({notes})" if notes else "")
+    told = f"{duration(estimate.seconds)} and {_usd(estimate.usd)} USD"
+    return f"at least {told} ({notes})" if notes else told
 
 
 def _usd(usd: float) -> str:

@@ -158,11 +158,14 @@ def demand_needs(
         readers = _read_by(source, step, running) if actions[step.name][0] == SKIP else []
         if readers and (source.needs or step.name in chosen.skipped):
             finding = found[step.name]
-            how = "--skip" if step.name in chosen.skipped else actions[step.name][1]
+            asked = step.name in chosen.skipped
+            way = (
+                "leave --skip out" if asked else f'let it run too: --{"only" if chosen.exact else "from"} "{step.name}"'
+            )
             raise RefusedError(
-                f"{readers[0].name} needs the result of {step.name}, which would not run ({how}), and has none: "
-                f"{finding.missing or finding.altered}",
-                f'let it run: --from "{step.name}"; or skip what needs it too: --skip "{readers[0].name}"',
+                f"{readers[0].name} needs the result of {step.name}, which would not run "
+                f"({'--skip' if asked else actions[step.name][1]}), and has none: {finding.unusable}",
+                f'{way}; or skip what needs it too: --skip "{readers[0].name}"',
             )
 
 

@@ -179,7 +179,7 @@ class RerunPlan:
         entries = {
             step.slug: {"run": step.made_by, "uri": f"{prefix}{step.slug}/"} for step in self.reused
         }  # fmt: skip
-        return {**self.input, **({"reuse": entries} if entries else {})}
+        return {**self.input, **({"reuse": {**self.input.get("reuse", {}), **entries}} if entries else {})}
 
 
 def place_of(branch: tuple[tuple[str, int], ...]) -> str:

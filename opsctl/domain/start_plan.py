@@ -36,8 +36,10 @@ def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str])
         (step.name, found[step.name].altered or "")
         for step in steps if step.action == REUSE and found[step.name].altered
     ]  # fmt: skip
-    warnings = tuple(reuse_warnings(source, steps, document, altered))
-    return RerunPlan(source.run, None, steps, full, (), warnings, linked=source.linked, prices=source.prices)
+    warnings = reuse_warnings(source, steps, document, altered)
+    if source.run and source.run not in source.histories:
+        warnings.append(f"AWS has forgotten {source.run}: nothing is known of how its results were made")
+    return RerunPlan(source.run, None, steps, full, (), tuple(warnings), linked=source.linked, prices=source.prices)
 
 
 def _action(step: Step, document: Mapping[str, Any], skipped: frozenset[str], finding: Finding) -> tuple[str, str]:

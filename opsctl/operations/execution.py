@@ -30,10 +30,11 @@ class Started:
 
 def proven(source: Source, made: RerunPlan, prefix: str) -> RerunPlan:
     """The plan, walked through the definition: with how many transitions it makes, and what cannot be known before.
+    Where no history tells what the tasks answer, there is no walk.
 
     Raises RefusedError where the machine, given the planned input, would not run exactly the planned steps.
     """
-    if source.definition is None:
+    if source.definition is None or not source.histories:
         return made
     own = [source.histories[source.run]] if source.run in source.histories else []
     others = [history for name, history in source.histories.items() if name != source.run]
