@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from opsctl.aws.errors import code_of
@@ -13,6 +13,13 @@ from opsctl.errors import RefusedError
 
 PAGE = 1000
 NEWS_PAGE = 100
+# Why a task token is not taken.
+UNANSWERABLE = {
+    "TaskTimedOut": "it does not wait any more: somebody else answered first, or its time was up",
+    "TaskDoesNotExist": "its task is gone",
+    "InvalidToken": "AWS does not know its task token: it is of another account or region",
+    "InvalidOutput": "AWS does not take the answer as the task's output: it must be JSON of at most 262,144 bytes",
+}
 
 
 def execution_arn(machine_arn: str, name: str) -> str:
@@ -160,6 +167,26 @@ class StepFunctions:
         """Abort a run. Does nothing to one that has ended."""
         with self._aws.explained("states:StopExecution", arn):
             self._client.stop_execution(executionArn=arn, error=error, **({} if cause is None else {"cause": cause}))
+
+    def succeed_task(self, token: str, output: str, arn: str) -> None:
+        """Answer a task of the run `arn` with its output, as JSON text. Raises RefusedError where it is not taken."""
+        self._answer("SendTaskSuccess", arn, lambda: self._client.send_task_success(taskToken=token, output=output))
+
+    def fail_task(self, token: str, error: str, cause: str, arn: str) -> None:
+        """Answer a task of the run `arn` with a failure. Raises RefusedError where the answer is not taken."""
+        answer = {"taskToken": token, "error": error, "cause": cause}
+        self._answer("SendTaskFailure", arn, lambda: self._client.send_task_failure(**answer))
+
+    def _answer(self, action: str, arn: str, send: Callable[[], Any]) -> None:
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained(f"states:{action}", arn):
+            try:
+                send()
+            except ClientError as error:
+                if code_of(error) not in UNANSWERABLE:
+                    raise
+                raise RefusedError(UNANSWERABLE[code_of(error)]) from error
 
 
 def _definition(answer: dict[str, Any]) -> dict[str, Any]:
