@@ -10,6 +10,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, moment
+from opsctl.domain.runs import Run
 from opsctl.errors import FAILED, OK
 from opsctl.operations.start import Started
 from opsctl.operations.waiting import Outcome, Progress, wait
@@ -40,24 +41,40 @@ def follow(
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; the run goes on: opsctl status {run.name}", err=True)
         raise
-    next_command = _next_command(outcome)
-    document = {"run": run.name, "arn": run.arn, **_document(outcome), "next": next_command, **more}
-    emit(invocation, document, _sentence(outcome))
-    if next_command:
-        click.echo(f"next: {next_command}", err=True)
+    emit(invocation, outcome_document(run, outcome) | more, sentence(outcome))
+    return conclude(outcome)
+
+
+def conclude(outcome: Outcome) -> int:
+    """Say what to do next; the exit code."""
+    command = _next_command(outcome)
+    if command:
+        click.echo(f"next: {command}", err=True)
     return OK if outcome.succeeded else FAILED
 
 
-def _tell(progress: Progress) -> None:
+def outcome_document(run: Run, outcome: Outcome) -> dict[str, Any]:
+    """How a run ended, as JSON."""
+    return {"run": run.name, "arn": run.arn, **_document(outcome), "next": _next_command(outcome)}
+
+
+def progress_line(progress: Progress) -> str:
+    """`08:00:13  Train Image Model  started`; of a nested execution with its name."""
     clock = (moment(progress.at) or "").split()[1]
-    click.echo(f"{clock}  {progress.step}  {progress.text}", err=True)
+    step = f"{progress.run} > {progress.step}" if progress.run else progress.step
+    return f"{clock}  {step}  {progress.text}"
+
+
+def _tell(progress: Progress) -> None:
+    click.echo(progress_line(progress), err=True)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
     return {"status": outcome.status, "seconds": outcome.seconds, "step": outcome.step, "error": outcome.error}
 
 
-def _sentence(outcome: Outcome) -> str:
+def sentence(outcome: Outcome) -> str:
+    """How a run ended, in a line."""
     where = f" at {outcome.step}" if outcome.step else ""
     why = f": {outcome.error}" if outcome.error else ""
     return f"{outcome.run} {outcome.status} after {duration(outcome.seconds)}{where}{why}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from opsctl.errors import OpsError, UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.runs import input_document
 from opsctl.operations.saved import load_definition, load_history
+from opsctl.operations.watch import Sight
 
 DEEPEST = 3  # executions that executions started
 MOST = 20  # of them, and of Map Runs, that are looked into for one run
@@ -55,6 +56,26 @@ def describe(connection: Connection, run: Run) -> RunStatus:
     return _Look(connection).at(run, 0)
 
 
+def seen(run: Run, sight: Sight, definition: Mapping[str, Any] | None, now: float) -> RunStatus:
+    """What became of each step of a run that is being followed, without any request."""
+    children = {arn: _seen_child(arn, history, now) for arn, history in sight.children.items()}
+    steps = steps_of(sight.history, definition, input_document(run.input), now)
+    return RunStatus(_run(run.name, run.arn, sight.history, run.started), sight.history, steps, children)
+
+
+def _seen_child(arn: str, history: RunHistory, now: float) -> RunStatus:
+    run = _run(arn.rpartition(":")[2], arn, history, now)
+    return RunStatus(run, history, steps_of(history, None, input_document(None), now))
+
+
+def _run(name: str, arn: str, read: RunHistory, started: float) -> Run:
+    """The run that a history is of; `started` is for one that has no beginning."""
+    return Run(
+        name, arn, "", read.status, read.started or started, read.stopped, read.redrives, read.input, read.output,
+        read.error, read.cause,
+    )  # fmt: skip
+
+
 def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, list[str]]:
     """The same from files, without any request; and what is doubtful about them, one line each.
 
@@ -65,10 +86,7 @@ def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, l
     walked = None if definition is None else load_definition(definition)
     read = read_history(events, walked)
     now = max((_moment(event) for event in events[-1:] + events[:1]), default=0.0)
-    run = Run(
-        history.name, "", "", read.status, read.started or now, read.stopped or now, read.redrives,
-        read.input, read.output, read.error, read.cause,
-    )  # fmt: skip
+    run = replace(_run(history.name, "", read, now), stopped=read.stopped or now)
     try:
         steps = steps_of(read, walked, input_document(read.input), now)
     except (AttributeError, KeyError, TypeError) as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -9,12 +12,25 @@ from typing import Any, cast
 import pytest
 
 from opsctl.aws.stepfunctions import StepFunctions
+from opsctl.cli.following import progress_line
+from opsctl.cli.live import clipped
+from opsctl.cli.root import root
+from opsctl.cli.watch import fitting
 from opsctl.domain.runs import Run
 from opsctl.errors import ThrottledError
 from opsctl.operations.connection import Connection
 from opsctl.operations.waiting import Outcome, Progress, wait
-from tests.functional.pipeline_world import DEPLOYMENT, EPOCH, MACHINE, shared_aws
+from tests.functional.pipeline_world import (
+    DEPLOYMENT,
+    EPOCH,
+    MACHINE,
+    Bench,
+    FakeInvocation,
+    shared_aws,
+    training_failure,
+)
 
+SEQUENCE = "Train Sequence Model"
 RUN_ARN = MACHINE.replace(":stateMachine:", ":execution:") + ":nightly-7"
 
 
@@ -53,17 +69,28 @@ class Recorded:
     redrive_known: float = 0.0  # when the description begins to tell of the redrive
     throttled: frozenset[int] = frozenset()
     asked: list[float] = field(default_factory=list)
+    children: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def _known(self) -> list[dict[str, Any]]:
-        return [item for item in self.events if item["timestamp"] <= self.now - self.lag]
+    def _known(self, arn: str = RUN_ARN) -> list[dict[str, Any]]:
+        events = self.children.get(arn, self.events)
+        return [item for item in events if item["timestamp"] <= self.now - self.lag]
+
+    def runs(self, machine_arn: str, status: str | None = None, page_size: int = 1000) -> Iterator[Run]:
+        """The one."""
+        assert (machine_arn, status, page_size) == (MACHINE, None, 1)
+        yield self.describe(RUN_ARN)
+
+    def definition_of_run(self, arn: str) -> dict[str, Any]:
+        """A task alone."""
+        assert arn == RUN_ARN
+        return {"StartAt": "Train", "States": {"Train": {"Type": "Task", "Resource": "x", "End": True}}}
 
     def events_after(self, arn: str, last: int) -> list[dict[str, Any]]:
         """As the real one."""
-        assert arn == RUN_ARN
         self.asked.append(self.now)
         if len(self.asked) - 1 in self.throttled:
             raise ThrottledError("AWS throttles states:GetExecutionHistory and went on doing so: Rate exceeded")
-        return [item for item in self._known() if item["id"] > last]
+        return [item for item in self._known(arn) if item["id"] > last]
 
     def describe(self, arn: str) -> Run:
         """As the real one."""
@@ -138,3 +165,157 @@ def test_an_hour_takes_less_than_a_request_in_two_seconds() -> None:
     quiet = Recorded([FIRST[0], ended])
     waited(quiet, run_of("RUNNING", 0))
     assert len(quiet.asked) < 350
+
+
+# opsctl watch
+
+
+def test_piped_it_is_a_line_for_each_thing_and_the_outcome(bench: Bench) -> None:
+    bench.world.script[SEQUENCE] = [training_failure("killed")]
+    bench.opsctl("start", "--name", "nightly-7")
+    result = bench.opsctl("watch")
+    assert (result.exit_code, result.stdout.splitlines()) == (1, [
+        "08:00:00  Prepare Run  started",
+        "08:00:01  Prepare Run  succeeded after 1 s",
+        "08:00:01  Fetch Preprocessed Data  started",
+        "08:00:13  Fetch Preprocessed Data  succeeded after 12 s",
+        "08:00:13  Train Image Model  started",
+        "08:00:13  Train Text Model  started",
+        "08:00:43  Train Text Model  succeeded after 30 s",
+        "08:01:13  Train Image Model  succeeded after 60 s",
+        "08:01:13  Train Sequence Model  started",
+        "08:01:53  Train Sequence Model  failed after 40 s: States.TaskFailed: killed",
+        "08:01:53  Describe Failure  started",
+        "08:01:54  Describe Failure  succeeded after 1 s",
+        "08:01:54  Notify Failure  started",
+        "08:01:55  Notify Failure  succeeded after 1 s",
+        "nightly-7 FAILED after 1 min 55 s at Train Sequence Model: States.TaskFailed: killed",
+    ])  # fmt: skip
+    assert result.stderr == f'next: opsctl rerun nightly-7 --from "{SEQUENCE}"\n'
+
+
+def test_as_json_it_is_an_object_in_each_line(bench: Bench) -> None:
+    bench.opsctl("start", "--name", "nightly-7")
+    result = bench.opsctl("watch", "nightly-7", "-o", "json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (result.exit_code, len(lines)) == (0, 15)
+    assert lines[0] == {"at": "2027-01-15T08:00:00.000+00:00", "step": "Prepare Run", "text": "started", "run": None}
+    assert lines[-1] == {
+        "run": "nightly-7", "arn": RUN_ARN, "status": "SUCCEEDED", "seconds": 115.0, "step": None, "error": None,
+        "next": None,
+    }  # fmt: skip
+
+
+def test_it_ends_with_its_timeout_and_the_run_goes_on(bench: Bench) -> None:
+    bench.world.open_steps = {SEQUENCE}
+    bench.opsctl("start", "--name", "nightly-7")
+    result = bench.opsctl("watch", "--timeout", "2m")
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        124, ["error: nightly-7 is still running after 120 s", "hint: it goes on: opsctl status nightly-7"],
+    )  # fmt: skip
+
+
+def test_interrupted_it_leaves_the_run_alone(bench: Bench) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    bench.world.open_steps = {SEQUENCE}
+    bench.opsctl("start", "--name", "nightly-7")
+    object.__setattr__(bench.connection.aws, "sleep", interrupt)
+    result = bench.opsctl("watch")
+    said = "\ninterrupted; the run goes on: opsctl watch nightly-7\n"
+    assert (result.exit_code, result.stderr) == (130, said + "\n")  # click ends the line that ^C is in
+
+
+class Terminal(io.StringIO):
+    """A window, and what one sees in it: it knows the few codes that `Screen` sends."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+    def seen(self, width: int) -> list[str]:
+        """The lines on the screen, those wider than the window folded."""
+        lines: list[str] = []
+        for up, text in re.findall(r"(?:\x1b\[(\d+)F\x1b\[J)?([^\x1b]+)", re.sub(r"\x1b\[\d*m", "", self.getvalue())):
+            lines = lines[: len(lines) - int(up or 0)]
+            for line in text.splitlines():
+                lines += [line[at : at + width] for at in range(0, len(line), width)] or [""]
+        return lines
+
+
+WIDE = """\
+nightly-7  SUCCEEDED  2 min 10 s, redrive 1
+
+STEP   STATUS     ATTEMPTS  STARTED   DURATION    JOB  ERROR
+Train  SUCCEEDED  1+1       08:00:00  1 min 10 s
+nightly-7 SUCCEEDED after 2 min 10 s"""
+NARROW = """\
+nightly-7  SUCCEEDED  2 min …
+
+STEP   STATUS     ATTEMPTS  …
+Train  SUCCEEDED  1+1       …
+nightly-7 SUCCEEDED after 2 mi
+n 10 s"""
+
+
+@pytest.mark.parametrize(("columns", "picture"), [(100, WIDE), (30, NARROW)])
+def test_on_a_terminal_it_is_a_table_kept_up_to_date(
+    monkeypatch: pytest.MonkeyPatch, columns: int, picture: str
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    states = Recorded(FIRST + SECOND, now=EPOCH + 101)
+    code = root.main(["watch"], obj=FakeInvocation(connection_to(states)), standalone_mode=False)
+    assert (code, terminal.seen(columns)) == (0, picture.splitlines())
+    frames = terminal.getvalue()
+    assert frames.count("\x1b[J") > 25  # a second each
+    assert "RUNNING\x1b[0m  1+1       08:00:00  45.0 s" in frames or columns == 30
+
+
+def test_a_table_longer_than_the_window_keeps_what_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "10")
+    rows = [[f"Step {number}", "RUNNING" if number in (2, 7) else "SUCCEEDED", *[None] * 5] for number in range(9)]
+    assert [row[0] for row in fitting(rows, 5)] == ["Step 0", "Step 1", "Step 2", "Step 7", "… 5 more"]
+    assert fitting(rows, 9) == rows
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "cut"),
+    [
+        ("plain", 5, "plain"),
+        ("too long", 5, "too …"),
+        ("\x1b[31mFAILED\x1b[0m  x", 9, "\x1b[31mFAILED\x1b[0m  x"),
+        ("\x1b[31mFAILED\x1b[0m  x", 5, "\x1b[31mFAIL\x1b[0m…\x1b[0m"),
+        ("x", 0, "…"),
+    ],
+)
+def test_lines_are_cut_with_their_colours(line: str, width: int, cut: str) -> None:
+    assert clipped(line, width) == cut
+
+
+def test_a_nested_execution_is_followed_too() -> None:
+    child = RUN_ARN.replace("training", "deployment").replace("nightly-7", "child")
+    submitted = json.dumps({"ExecutionArn": child})
+    parent = [
+        event(1, "ExecutionStarted", 0, 0, input="{}"),
+        event(2, "TaskStateEntered", 0, 0, name="Deploy", input="{}"),
+        event(3, "TaskScheduled", 0, 2, resourceType="states", resource="startExecution.sync:2", parameters="{}"),
+        event(4, "TaskSubmitted", 1, 3, output=submitted),
+        event(5, "TaskSucceeded", 50, 4, output=submitted),
+        event(6, "TaskStateExited", 50, 5, name="Deploy", output="{}"),
+        event(7, "ExecutionSucceeded", 50, 6, output="{}"),
+    ]
+    nested = [*FIRST[:3], event(4, "TaskSucceeded", 40, 3, output="{}"), event(5, "ExecutionSucceeded", 45, 4)]
+    states = Recorded(parent, children={child: nested})
+    told: list[Progress] = []
+    outcome = wait(connection_to(states), run_of("RUNNING", 0), told.append)
+    assert outcome.succeeded
+    assert [progress_line(line) for line in told] == [
+        "08:00:00  Deploy  started",
+        "08:00:00  child > Train  started",
+        "08:00:40  child > Train  succeeded after 40 s",
+        "08:00:50  Deploy  succeeded after 50 s",
+    ]
