@@ -51,7 +51,8 @@ class Reading:
 
 
 class Decision:
-    """`outcomes` has the targets that run input can bring about, each with some ways to do so, the plainest first.
+    """`outcomes` has the targets that run input can bring about, each with some ways to do so, the plainest first;
+    `others` is what is read beside run input, and `worlds` are the stand-ins for it that are tried.
 
     `translate` says of a Task's result which part of the run's input it is (`evidence.py`).
     """
@@ -68,7 +69,7 @@ class Decision:
         self.readings = _jsonata_readings(self._conditions, sight) if jsonata else _path_readings(state, sight)
         self._leaves = self._depends_on()
         self.others = [leaf for leaf in self._leaves.found if not _is_input(leaf)]
-        self._stand_ins: list[dict[Leaf, Any]] = [{}]
+        self.worlds: list[dict[Leaf, Any]] = [{}]
         self.outcomes = self._tried()
 
     @property
@@ -78,7 +79,7 @@ class Decision:
 
     def target(self, document: Any) -> str | None:
         """Where the Choice leads with this run input; None where that fails, or where other things decide as well."""
-        targets = {self._once(document, stand_ins) for stand_ins in self._stand_ins}
+        targets = {self.once(document, stand_ins) for stand_ins in self.worlds}
         return targets.pop() if len(targets) == 1 else None
 
     def blamed(self) -> tuple[Reading, Leaf] | None:
@@ -105,7 +106,8 @@ class Decision:
 
     # evaluating
 
-    def _once(self, document: Any, stand_ins: Mapping[Leaf, Any]) -> str | None:
+    def once(self, document: Any, stand_ins: Mapping[Leaf, Any]) -> str | None:
+        """Where the Choice leads with this run input and these values for all else; None where it fails."""
         world = World(document, stand_ins, self._translate)
         try:
             values = [made_real(reading.value, world) for reading in self.readings]
@@ -121,12 +123,12 @@ class Decision:
         """The first paths that bring about two targets: those that are read, or else what may lie below them."""
         best: dict[str, list[Way]] = {}
         for paths in self._path_sets():
-            self._stand_ins = list(self._worlds(paths))
+            self.worlds = list(self._worlds(paths))
             found = self._ways(paths)
             best = best if len(best) >= len(found) else found
             if len(best) > 1:
                 return best
-        self._stand_ins = self._stand_ins or [{}]
+        self.worlds = self.worlds or [{}]
         return best
 
     def _path_sets(self) -> Iterator[list[tuple[str, ...]]]:

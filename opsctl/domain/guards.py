@@ -14,14 +14,14 @@ Nothing here knows a name of ours: it is all read from the definition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from opsctl.asl.run_history import RunHistory
 from opsctl.domain.carrying.evidence import Evidence
 from opsctl.domain.carrying.flow import Flow
-from opsctl.domain.carrying.values import Unknown
+from opsctl.domain.carrying.values import From, Unknown
 from opsctl.domain.choices import Decision
 from opsctl.domain.conditions import Setting
 from opsctl.domain.graph import State, SuccessPath, all_states, inner_scopes, success_path
@@ -43,8 +43,8 @@ class Guard:
 
     def bypasses(self, document: Any) -> bool:
         """Whether this run input leads around the step."""
-        taken = self.drives.decision.target(document) if self.drives else None
-        return taken is not None and self.drives is not None and not self.covers.isdisjoint(self.drives.missed(taken))
+        taken = None if self.drives is None else self.drives.decision.target(document)
+        return self.drives is not None and taken is not None and self.covers <= self.drives.missed(taken)
 
 
 @dataclass(frozen=True)
@@ -70,29 +70,36 @@ class Step:
 class Crossing:
     """A Choice on the success path, with what it decides about steps.
 
-    `misses` has, for each of its targets, the steps that could still come but do not come any more once it is taken;
-    `branch` is the chain of (Parallel or Map, branch number) around it.
+    `misses` has, for each of its targets on the success path, the steps that could still come but do not come any more
+    once it is taken; `ahead` are all the steps that could still come; `branch` is the chain of (Parallel or Map, branch
+    number) around it.
     """
 
     choice: str
     branch: tuple[tuple[str, int], ...]
     misses: Mapping[str, frozenset[str]]
+    ahead: frozenset[str]
     decision: Decision = field(compare=False, repr=False)
 
     def missed(self, target: str) -> frozenset[str]:
-        """The steps that are bypassed by going to a target."""
-        return self.misses.get(target, frozenset().union(*self.misses.values()))
+        """The steps that are bypassed by going to a target; none by going to a failure."""
+        return self.misses.get(target, frozenset())
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """All steps, in an order in which every step comes after its ancestors; the type of every other state, those
-    Tasks included that are there for failures only; and the Choices between steps, in order."""
+    Tasks included that are there for failures only; and the Choices on the success path, in order.
+
+    `reads` are the parts of Tasks' results and Maps' items that the definition reads, and as what; `carried` those of
+    them that histories show to come from the run's input, with the part of it that they are.
+    """
 
     steps: tuple[Step, ...]
     others: Mapping[str, str]
     crossings: tuple[Crossing, ...] = field(default=(), compare=False, repr=False)
-    flow: Flow | None = field(default=None, compare=False, repr=False)
+    reads: Mapping[From, str] = field(default_factory=dict, compare=False, repr=False)
+    carried: Mapping[From, From] = field(default_factory=dict, compare=False, repr=False)
 
     def step(self, wanted: str) -> Step | None:
         """By state name (in any case) or slug."""
@@ -104,11 +111,12 @@ def read_pipeline(definition: Mapping[str, Any], histories: Sequence[RunHistory]
 
     `histories` are of runs of the machine, if any are at hand: evidence of what its Tasks carry on of the run's input.
     """
-    reader = _Reader(definition, Evidence(histories))
+    evidence = Evidence(histories)
+    reader = _Reader(definition, evidence)
     steps = tuple(reader.steps(definition, (), frozenset(), ()))
     names = {step.name for step in steps}
     others = {name: state["Type"] for name, state in all_states(definition) if name not in names}
-    return Pipeline(steps, others, tuple(reader.crossings), reader.flow)
+    return Pipeline(steps, others, tuple(reader.crossings), reader.flow.reads, evidence.used)
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ class _Reader:
         crossings: dict[str, Crossing] = {}
         for name in path.order:
             state = scope["States"][name]
-            if state["Type"] == "Choice" and len(path.edges[name]) > 1:
+            if state["Type"] == "Choice":
                 crossings[name] = self._crossing(name, scope, branch)
             ahead = (*outer, *(_ahead(path, crossing, name) for crossing in crossings.values()))
             ancestors = before.union(*(found[other] for other in found if name in path.reach[other]))
@@ -175,14 +183,15 @@ class _Reader:
             )
             for target in path.edges[name]
         }
+        ahead = frozenset(_tasks_in(scope, (n for n in path.reach[name] if n != name)))
         jsonata = name in self.flow.jsonata
         decision = Decision(state, self.flow.effective(name, state), self._evidence.translate, jsonata=jsonata)
-        crossing = Crossing(name, branch, misses, decision)
+        crossing = Crossing(name, branch, misses, ahead, decision)
         self.crossings.append(crossing)
         return crossing
 
 
-def _tasks_in(scope: Mapping[str, Any], names: Iterator[str]) -> Iterator[str]:
+def _tasks_in(scope: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
     level = {name: scope["States"][name] for name in names}
     yield from (name for name, state in all_states({"States": level}) if state["Type"] == "Task")
 
@@ -218,6 +227,8 @@ def _undrivable(ahead: Sequence[_Ahead]) -> str | None:
     reading, leaf = blamed
     if isinstance(leaf, Unknown):
         return f"its guard {name!r} reads {reading.text}, which is {leaf.why}"
+    if leaf.source in (around for around, _ in choice.crossing.branch):
+        return f"its guard {name!r} reads {reading.text}, which the items of {leaf.source!r} decide"
     return (
         f"its guard {name!r} reads {reading.text}, which {leaf.source!r} (a Task) decides, "
         "and the history does not show that it comes from the run's input"

@@ -1,8 +1,8 @@
 """Prove a plan: walk the definition under the planned run input, and see which Tasks are entered.
 
 The walk is the interpreter's own, on a virtual clock. Each Task answers as it did when it last succeeded in the runs
-whose histories are given; one that never did gives the plausible answer of its integration (`answers.py`). So the walk
-knows the run input for certain, and of what Tasks will answer as much as there is to know before they run.
+whose histories are given; one that never did gives a plausible answer (`answers.py`). So the walk knows the run input
+for certain, and of what Tasks will answer as much as there is to know before they run.
 
 Hence three outcomes. The walk enters what was planned: proven. It does not, and nothing but run input decided that: the
 plan is wrong. It does not, and what a Task will answer decided that: the plan may be right, which is a *doubt*.
@@ -17,12 +17,14 @@ from typing import Any
 from opsctl.asl.build import build_machine
 from opsctl.asl.run_history import RunHistory
 from opsctl.asl.timestamps import format_timestamp
-from opsctl.domain.answers import recorded_answers
+from opsctl.domain.answers import Answers, answers_for
+from opsctl.domain.carrying.values import From
 from opsctl.domain.cases.model import Case, Record
 from opsctl.domain.cases.walk import walk_case
-from opsctl.domain.guards import Pipeline, read_pipeline
+from opsctl.domain.guards import Crossing, Pipeline, read_pipeline
 
 ACCOUNT = "us-east-1:123456789012"
+LONGEST_WHY = 300
 MOST_ITEMS = 2  # of a distributed Map: each is an execution of its own, and all are walked alike
 
 
@@ -48,43 +50,84 @@ def prove(
 
     `histories` are of the run that is repeated and those that it reused results of, the former first.
     """
-    pipeline = read_pipeline(definition)
-    answers = recorded_answers(definition, histories)
+    pipeline = read_pipeline(definition, histories)
+    answers = answers_for(definition, pipeline, document, expected, histories)
     start = next((history.started for history in histories if history.started), 0.0)
-    machine = build_machine(_with_few_items(definition))
-    record = walk_case(
-        machine, Case("plan", (), document, _context(name, start), start, answers, {})
-    )  # fmt: skip
-    tasks = frozenset(name for name in record.entered if name in _tasks(pipeline))
-    problem = _problem(pipeline, record, frozenset(expected))
-    if problem is not None and record.status == "FAILED" and record.error == "States.Runtime":
-        return Proof(tasks, None, problem, len(record.entered))
-    return Proof(tasks, problem, None, len(record.entered))
+    case = Case("plan", (), document, _context(name, start), start, answers.mocks, {})
+    record = walk_case(build_machine(_with_few_items(definition)), case)
+    return _Verdict(pipeline, answers, document, record, frozenset(expected)).proof()
 
 
-def _tasks(pipeline: Pipeline) -> frozenset[str]:
-    handlers = (name for name, kind in pipeline.others.items() if kind == "Task")
-    return frozenset([*(step.name for step in pipeline.steps), *handlers])
+@dataclass(frozen=True)
+class _Verdict:
+    """What a walk says of a plan."""
+
+    pipeline: Pipeline
+    answers: Answers
+    document: Mapping[str, Any]
+    record: Record
+    expected: frozenset[str]
+
+    def proof(self) -> Proof:
+        steps, entered = [step.name for step in self.pipeline.steps], self.record.entered
+        handlers = [name for name, kind in self.pipeline.others.items() if kind == "Task"]
+        uncalled = next((name for name in steps if name in entered and name not in self.expected), None)
+        missed = next((name for name in steps if name in self.expected and name not in entered), None)
+        problem = doubt = None
+        if uncalled is not None:
+            problem = f"with this input the machine enters {uncalled}, which the plan does not run"
+        elif self.record.status != "SUCCEEDED" or missed is not None:
+            doubt = self._doubt(missed)
+            problem = None if doubt else self._wrong(missed)
+        return Proof(frozenset(entered.intersection((*steps, *handlers))), problem, doubt, self.record.transitions)
+
+    def _wrong(self, missed: str | None) -> str:
+        record = self.record
+        if record.status == "SUCCEEDED":
+            return f"with this input the machine never comes to {missed}, which the plan runs"
+        if record.problem or record.status == "RUNNING":
+            return f"with this input the machine cannot be walked to its end: {record.problem or record.waiting}"
+        before = f" before {missed}" if missed else ""
+        return f"with this input the machine ends {record.status}{before}{self._why()}"
+
+    def _why(self) -> str:
+        why = ": ".join(part for part in (self.record.error, self.record.cause) if part)
+        return f" ({why[:LONGEST_WHY]})" if why else ""
+
+    def _doubt(self, missed: str | None) -> str | None:
+        """What only the run will tell, if that is why the walk is not as planned."""
+        what = f"whether {missed} runs" if missed else "whether the run succeeds"
+        crossing = self._undecided(missed)
+        if crossing is not None:
+            return f"{what} is decided in the run: {crossing.choice!r} reads {_read_by(crossing)}"
+        step = self.pipeline.step(missed) if missed else None
+        maps = [scope for scope, _ in step.branch if scope in self.answers.made_up] if step else []
+        if maps:
+            return f"{what} is decided in the run: by the items of {maps[-1]}"
+        guessed = [name for name in self.record.entered if name in self.answers.made_up]
+        if guessed and self.record.status != "SUCCEEDED":
+            names = ", ".join(sorted(guessed))
+            return f"{what} cannot be told before the run, as no history has an answer of {names}{self._why()}"
+        return None
+
+    def _undecided(self, missed: str | None) -> Crossing | None:
+        """The last Choice that led past the step, or to the failure, and that run input alone does not decide."""
+        for crossing in reversed(self.pipeline.crossings):
+            concerned = crossing.choice in self.record.entered and (missed is None or missed in crossing.ahead)
+            went_on = any(
+                target in self.record.entered and missed not in behind for target, behind in crossing.misses.items()
+            )
+            undecided = crossing.decision.others and crossing.decision.target(self.document) is None
+            if concerned and not went_on and undecided:
+                return crossing
+        return None
 
 
-def _problem(pipeline: Pipeline, record: Record, expected: frozenset[str]) -> str | None:
-    steps = [step.name for step in pipeline.steps]
-    entered = next((name for name in steps if name in record.entered and name not in expected), None)
-    missed = next((name for name in steps if name in expected and name not in record.entered), None)
-    if entered is not None:
-        return f"walked with this input, the machine enters {entered}, which the plan bypasses"
-    if record.problem is not None:
-        return f"the machine cannot be walked with this input: {record.problem}"
-    if record.status != "SUCCEEDED":
-        why = f" with {record.error}" if record.error else ""
-        return f"walked with this input, the machine ends {record.status}{why}{_before(missed)}"
-    if missed is not None:
-        return f"walked with this input, the machine never comes to {missed}, which the plan runs"
-    return None
-
-
-def _before(missed: str | None) -> str:
-    return f", before {missed}" if missed else ""
+def _read_by(crossing: Crossing) -> str:
+    reading, leaf = crossing.decision.blamed() or (None, None)
+    if reading is None:
+        return "more than run input"
+    return f"{reading.text} of {leaf.source}" if isinstance(leaf, From) else reading.text
 
 
 def _context(name: str, start: float) -> dict[str, Any]:

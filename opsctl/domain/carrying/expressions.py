@@ -18,7 +18,7 @@ from opsctl.asl.expressions import evaluate, parse_expression, paths_of
 from opsctl.asl.jsonata import compile_expression, expression_of
 from opsctl.asl.paths import Path
 from opsctl.asl.validation_values import is_jsonata
-from opsctl.domain.carrying.values import Computed, From, Steps, Unknown, Value, Work, below
+from opsctl.domain.carrying.values import RUN_INPUT, Computed, From, Steps, Unknown, Value, Work, below
 from opsctl.domain.conditions import ABSENT
 
 DATA, CONTEXT, RESULT, ERROR = "$", "$$", "$result", "$error"
@@ -113,7 +113,7 @@ def environment(reads: Iterable[Read], values: Iterable[Any], now: float = 0.0) 
     roots: dict[str, Any] = {}
     for read, value in sorted(zip(reads, values, strict=True), key=lambda pair: len(pair[0].steps)):
         if value is not ABSENT:
-            roots[read.root] = _grown(roots.get(read.root), read.steps, value)
+            roots[read.root] = grown(roots.get(read.root), read.steps, value)
     data = roots.get(DATA, {})
     return Environment(
         context=lambda: roots.get(CONTEXT, {}),
@@ -125,16 +125,17 @@ def environment(reads: Iterable[Read], values: Iterable[Any], now: float = 0.0) 
     )
 
 
-def _grown(document: Any, steps: Steps, value: Any) -> Any:
+def grown(document: Any, steps: Steps, value: Any) -> Any:
+    """The document with a value at a path, and objects and arrays around it as it needs them."""
     if not steps:
         return value
     step, rest = steps[0], steps[1:]
     if isinstance(step, str):
         members = document if isinstance(document, dict) else {}
-        return {**members, step: _grown(members.get(step), rest, value)}
+        return {**members, step: grown(members.get(step), rest, value)}
     elements = list(document) if isinstance(document, list) else []
     elements += [None] * (step + 1 - len(elements))
-    elements[step] = _grown(elements[step], rest, value)
+    elements[step] = grown(elements[step], rest, value)
     return elements
 
 
@@ -176,17 +177,24 @@ def _template(source: Any, sight: Sight, demands: set[From], *, jsonata: bool) -
     if isinstance(source, list):
         return [_template(item, sight, demands, jsonata=jsonata) for item in source]
     if jsonata and isinstance(source, str) and is_jsonata(source):
-        return _demanded(jsonata_value(expression_of(source), sight), demands)
+        return _demanded(jsonata_value(expression_of(source), sight), demands, jsonata=True)
     return source
 
 
 def _field(key: str, value: Any, sight: Sight, demands: set[From], *, jsonata: bool) -> tuple[str, Value]:
     if jsonata or not key.endswith(".$"):
         return key, _template(value, sight, demands, jsonata=jsonata)
-    return key.removesuffix(".$"), _demanded(path_value(value, sight), demands)
+    return key.removesuffix(".$"), _demanded(path_value(value, sight), demands, jsonata=False)
 
 
-def _demanded(value: Value, demands: set[From]) -> Value:
+def _demanded(value: Value, demands: set[From], *, jsonata: bool) -> Value:
+    """What has to be there: a path's end; all that an intrinsic function takes; what JSONata takes of Tasks, as a rule.
+
+    Whether JSONata needs a part of the run's input only its evaluation can tell.
+    """
     if isinstance(value, From):
         demands.add(value)
+    elif isinstance(value, Computed):
+        reads = (read for read in value.work.reads if isinstance(read, From))
+        demands.update(read for read in reads if not jsonata or read.source != RUN_INPUT)
     return value

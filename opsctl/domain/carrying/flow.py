@@ -20,6 +20,13 @@ Edges = Callable[[Mapping[str, Any]], tuple[list[str], Mapping[str, list[str]]]]
 """Of a scope: its states in order, and where each leads without a failure."""
 
 _CONTAINERS = ("Parallel", "Map")
+TEXT, NUMBER, MOMENT, LIST = "text", "number", "moment", "list"
+_KINDS = {
+    "Items": LIST, "ItemsPath": LIST, "Seconds": NUMBER, "SecondsPath": NUMBER, "Timestamp": MOMENT,
+    "TimestampPath": MOMENT, "TimeoutSeconds": NUMBER, "TimeoutSecondsPath": NUMBER, "HeartbeatSeconds": NUMBER,
+    "HeartbeatSecondsPath": NUMBER, "MaxConcurrency": NUMBER, "MaxConcurrencyPath": NUMBER,
+}  # fmt: skip
+"""Fields that hold an expression, with what it has to come to."""
 
 
 def at_start() -> Sight:
@@ -28,12 +35,15 @@ def at_start() -> Sight:
 
 
 class Flow:
-    """`seen` is what each state sees when it is entered, inner states included; `jsonata` the states in JSONata."""
+    """`seen` is what each state sees when it is entered, inner states included; `jsonata` the states in JSONata.
+
+    `reads` is what is read of the results of Tasks and the items of Maps, and as what: text, number, moment or list.
+    """
 
     def __init__(self, definition: Mapping[str, Any], edges: Edges) -> None:
         self.seen: dict[str, Sight] = {}
         self.jsonata: set[str] = set()
-        self.reads: set[From] = set()
+        self.reads: dict[From, str] = {}
         self._edges = edges
         self._by_default = definition.get("QueryLanguage") == "JSONata"
         self._walk(definition, at_start())
@@ -59,6 +69,7 @@ class Flow:
         if self._by_default or state.get("QueryLanguage") == "JSONata":
             self.jsonata.add(name)
         through = _Jsonata(self, name, state, sight) if name in self.jsonata else _JsonPath(self, name, state, sight)
+        self._note_settings(state, replace(sight, data=through.effective()), jsonata=name in self.jsonata)
         if state["Type"] == "Choice":
             for rule in [*state["Choices"], {**state, "Next": state.get("Default")}]:
                 if rule["Next"] in targets:
@@ -85,13 +96,24 @@ class Flow:
             processor = state.get("ItemProcessor") or state["Iterator"]
             distributed = (processor.get("ProcessorConfig") or {}).get("Mode", "INLINE") != "INLINE"
             context, variables = (_context(selected), {}) if distributed else (inner.context, inner.variables)
+            context = _in_map(name, context)
             self._walk(processor, Sight(selected, variables, context, demands=inner.demands))
             return Unknown(f"what the Map {name} makes")
         return state.get("Result", inner.data)
 
+    def _note_settings(self, state: State, sight: Sight, *, jsonata: bool) -> None:
+        for field in _KINDS.keys() & state.keys():
+            if not jsonata and not field.endswith("Path"):
+                continue
+            source = {"it": state[field]} if jsonata else {"it.$": state[field]}
+            _, demands = template_value(source, sight, jsonata=jsonata)
+            self.reads.update({leaf: _KINDS[field] for leaf in demands if leaf.source != RUN_INPUT})
+
     def note(self, demands: frozenset[From]) -> frozenset[From]:
         """Remember what is read of Tasks' results, and hand on what is read of the run's input."""
-        self.reads |= {leaf for leaf in demands if leaf.source != RUN_INPUT}
+        for leaf in demands:
+            if leaf.source != RUN_INPUT:
+                self.reads.setdefault(leaf, TEXT)
         return frozenset(leaf for leaf in demands if leaf.source == RUN_INPUT)
 
 
@@ -101,6 +123,12 @@ _NOWHERE = Sight(Unknown("not known where it comes from"), {}, Unknown("the cont
 def _context(run_input: Value) -> Value:
     execution = Over(Unknown("the context object's"), {"Input": run_input})
     return Over(Unknown("the context object's"), {"Execution": execution})
+
+
+def _in_map(name: str, context: Value) -> Value:
+    """The context object that an iteration of a Map sees: its item is from the Map, as a result is from a Task."""
+    item = {"Value": From(name), "Index": Unknown("the number of an item")}
+    return Over(context, {"Map": {"Item": item}})
 
 
 def _met(sights: list[Sight]) -> Sight:
@@ -147,10 +175,11 @@ class _JsonPath:
     def _item(self, effective: Value) -> Value:
         """What an iteration of a Map gets."""
         field = "ItemSelector" if "ItemSelector" in self._state else "Parameters"
-        if field not in self._state or "ItemBatcher" in self._state:
-            return Unknown(f"an item of the Map {self._name}")
-        item = Over(self._sight.context, {"Map": Unknown(f"an item of the Map {self._name}")})
-        return self._filled(field, effective, context=item)
+        if "ItemBatcher" in self._state:
+            return Unknown(f"a batch of the Map {self._name}")
+        if field not in self._state:
+            return From(self._name)
+        return self._filled(field, effective, context=_in_map(self._name, self._sight.context))
 
     def _next(self, data: Value, variables: Mapping[str, Value]) -> Sight:
         demands = self._flow.note(frozenset(self._demands))
@@ -196,10 +225,10 @@ class _Jsonata:
         state, sight = self._state, self._sight
         sent = self._filled(state, "Arguments", sight, sight.data)
         inner = replace(sight, data=sent, demands=frozenset(self._demands))
-        unknown = Unknown(f"an item of the Map {self._name}")
-        chosen = "ItemSelector" in state and "ItemBatcher" not in state
-        in_map = replace(sight, context=Over(sight.context, {"Map": unknown}))
-        item = self._filled(state, "ItemSelector", in_map, unknown) if chosen else unknown
+        batched = "ItemBatcher" in state
+        otherwise: Value = Unknown(f"a batch of the Map {self._name}") if batched else From(self._name)
+        in_map = replace(sight, context=_in_map(self._name, sight.context))
+        item = otherwise if batched else self._filled(state, "ItemSelector", in_map, otherwise)
         return self._made(state, self._flow.result(self._name, state, inner, item))
 
     def left_by(self, rule: State) -> Sight:
