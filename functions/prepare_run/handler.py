@@ -40,7 +40,7 @@ def handler(event, _context):
         "name": name,
         "prefix": uri,
         "job_prefix": job_prefix(name),
-        "code": {"uri": f"{uri}code/", "sha256": _keep_code(s3, pipeline, prefix)},
+        "code": {"uri": f"{uri}code/", "sha256": _keep_code(s3, pipeline, prefix, _read_elsewhere(run_input, uri))},
         "data": {"source": source},
         "hyperparameters": _hyperparameters(run_input, pipeline),
         "steps": {step: {"uri": _result(step, uri, run_input)} for step in pipeline["steps"]},
@@ -93,7 +93,13 @@ def _folders(s3, bucket, prefix):
     return [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
 
 
-def _keep_code(s3, pipeline, prefix):
+def _read_elsewhere(run_input, uri):
+    """What the run reads outside of its own prefix: on record, so that no cleanup takes it away."""
+    addresses = [_folder(entry["uri"]) for entry in run_input.get("reuse", {}).values()]
+    return sorted(address for address in addresses if not address.startswith(uri))
+
+
+def _keep_code(s3, pipeline, prefix, reads):
     """The SHA-256 of the run's code, copied below the run's prefix unless it is there already."""
     bucket, record = pipeline["bucket"], f"{prefix}code.json"
     kept = _read(s3, bucket, record)
@@ -107,7 +113,7 @@ def _keep_code(s3, pipeline, prefix):
         s3.put_object(Bucket=bucket, Key=f"{prefix}code/{name}", Body=body)
     if not files:
         raise FileNotFoundError(f"no code below s3://{bucket}/{pipeline['code_prefix']}: run terraform apply")
-    summary = {"files": files, "sha256": digest.hexdigest()}
+    summary = {"files": files, "reads": reads, "sha256": digest.hexdigest()}
     s3.put_object(Bucket=bucket, Key=record, Body=json.dumps(summary).encode(), ContentType="application/json")
     return summary["sha256"]
 

@@ -14,18 +14,18 @@ from tests.functional.pipeline_world import BUCKET, Bench, training_failure
 DAY = 86400.0
 PLAN = """\
 ACTION  RUN     MACHINE   STATUS     AGE   OBJECTS  SIZE   WHY
-DELETE  old     training  SUCCEEDED  40 d  14       742 B  whole
-KEEP    middle  training  SUCCEEDED  20 d  14       754 B  young
-KEEP    failed  training  FAILED     2 d   10       664 B  redrivable
+DELETE  old     training  SUCCEEDED  40 d  14       755 B  whole
+KEEP    middle  training  SUCCEEDED  20 d  14       767 B  young
+KEEP    failed  training  FAILED     2 d   10       677 B  redrivable
 
-deletes 14 objects (742 B); gone for good: the bucket is not versioned
+deletes 14 objects (755 B); gone for good: the bucket is not versioned
 """
 HOLDINGS = """\
 RUN     MACHINE   STATUS     AGE   OBJECTS  SIZE    USD/MONTH  CLASS     READ BY
-old     training  SUCCEEDED  40 d  15       777 B   0.00       STANDARD  middle, held
-failed  training  FAILED     2 d   10       664 B   0.00       STANDARD
+old     training  SUCCEEDED  40 d  15       790 B   0.00       STANDARD  middle, held
+failed  training  FAILED     2 d   10       677 B   0.00       STANDARD
 middle  training  SUCCEEDED  20 d  14       585 B   0.00       STANDARD
-total                              39       2.0 kB  0.00       STANDARD
+total                              39       2.1 kB  0.00       STANDARD
 """
 KEPT = {"code", "fetch-preprocessed-data", "train-image-model", "train-text-model", "train-sequence-model", "evaluate"}
 

@@ -109,6 +109,13 @@ def test_an_empty_input_is_a_full_run_with_the_defaults(bucket):
     assert json.loads(below(bucket, "runs/nightly-7/")["code.json"])["files"] == files
 
 
+def test_what_a_run_reads_from_others_is_on_record(bucket):
+    own, other = f"s3://{BUCKET}/runs/nightly-8/evaluate", f"s3://{BUCKET}/runs/nightly-7/train-text-model"
+    reuse = {"evaluate": {"run": "nightly-7", "uri": own}, "train-text-model": {"run": "nightly-7", "uri": other}}
+    prepare({"skip": {"evaluate": True, "train_text_model": True}, "reuse": reuse}, name="nightly-8")
+    assert json.loads(below(bucket, "runs/nightly-8/")["code.json"])["reads"] == [f"{other}/"]
+
+
 def test_what_the_input_says_takes_the_place_of_the_defaults(bucket):
     upload(boto3.resource("s3").create_bucket(Bucket="elsewhere"), {"mortgages/stack-1/pages.jsonl": b"{}"}, prefix="")
     run = prepare({
