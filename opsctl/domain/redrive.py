@@ -117,14 +117,24 @@ def redrive_warnings(history: RunHistory, foreseen: Foreseen | None) -> Iterator
     if failed:
         yield f"the input stays as it is: if that made {_names(failed)} fail, it fails again; --set makes it a rerun"
     for state in left:
-        if state.status == FAILED and state.attempts and state.attempts[-1].status == SUCCEEDED:
-            yield f"the work of {state.name} succeeded, and its answer could not be used: the work is done again"
-        if state.type in CONTAINERS:
-            yield f"{state.name} lost its result ({state.error or state.status}): all of its branches run again"
+        yield from _state_warnings(state, history)
     if caught := _caught(history):
         yield f"{_names(caught)} failed and was caught: a redrive does not run it again"
     for step, name in foreseen.repeated if foreseen else ():
         yield f"{step} would ask for a job {name} again, and its service takes a name only once: give it RedriveCount"
+
+
+def _state_warnings(state: StateRun, history: RunHistory) -> Iterator[str]:
+    """What is special about taking up a state again."""
+    last = state.attempts[-1] if state.attempts else None
+    if state.status == FAILED and last and last.status == SUCCEEDED:
+        yield f"the work of {state.name} succeeded, and its answer could not be used: the work is done again"
+    if last and last.resource.startswith("states:startExecution."):
+        yield f"{state.name} starts its nested execution anew, from the beginning"
+    if state.type in CONTAINERS:
+        yield f"{state.name} lost its result ({state.error or state.status}): all of its branches run again"
+    elif state.scopes and "States.DataLimitExceeded" in (state.error, history.error):
+        yield f"after States.DataLimitExceeded AWS may run all branches of {state.scopes[-1].name} again"
 
 
 def _against_native(run: Run, prospect: Prospect) -> str | None:

@@ -37,6 +37,7 @@ UNIQUE_NAMES = {
     "createTransformJob": "TransformJobName",
     "createProcessingJob": "ProcessingJobName",
     "createHyperParameterTuningJob": "HyperParameterTuningJobName",
+    "startExecution": "Name",
 }
 MOST_ASKED = 2_000  # tasks of a redriven walk: what loops longer is not seen to its end
 MOST_TIMERS = 20_000
@@ -289,7 +290,7 @@ def _ways_on(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _action(resource: str) -> str:
-    return resource.rpartition(":")[2].partition(".")[0]
+    return resource.partition(".")[0].rpartition(":")[2]
 
 
 def _text(parameters: str | None) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opsctl.asl.history import RunHistory, read_history
+from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.guards import all_states
 from opsctl.domain.names import rerun_name
@@ -84,20 +85,19 @@ def execute(connection: Connection, run: Run) -> Started:
 def _later(connection: Connection, run: Run) -> Iterator[str]:
     """What has become of reruns of this run, as far as it bears on doing its work once more."""
     family = {run.name}
-    document = input_document(run.input)
-    root = value_at(document, ("rerun", "root"))
+    root = value_at(input_document(run.input), ("rerun", "root"))
     for number in itertools.count(1):
-        found = connection.states.find(
-            connection.machine.arn, rerun_name(root if isinstance(root, str) else run.name, number)
-        )
+        name = rerun_name(root if isinstance(root, str) else run.name, number)
+        found = connection.states.find(connection.machine.arn, name)
         if found is None:
             return
-        if found.name in family or value_at(input_document(found.input), ("rerun", "of")) not in family:
-            continue
-        family.add(found.name)
+        source = value_at(input_document(found.input), ("rerun", "of"))
+        if name in family or (source is not ABSENT and source not in family):
+            continue  # without a source it is of a machine whose input is not ours: there the name is all
+        family.add(name)
         if found.status in (RUNNING, SUCCEEDED):
             was = "has SUCCEEDED since" if found.status == SUCCEEDED else "is RUNNING"
-            yield f"{found.name}, a rerun of {run.name}, {was}"
+            yield f"{name}, a rerun of {run.name}, {was}"
 
 
 def _definition_warning(

@@ -301,6 +301,16 @@ def test_warnings() -> None:
     )
 
 
+def test_a_nested_execution_starts_anew() -> None:
+    nested = job(Resource="arn:aws:states:::states:startExecution.sync:2", Parameters={"Name": "child"})
+    definition = machine({"Call": nested})
+    run, events = ran(definition, {"Call": [BROKEN]})
+    assert list(redrive_warnings(read_history(events), foresee(definition, run, events)))[1:] == [
+        "Call starts its nested execution anew, from the beginning",
+        "Call would ask for a job child again, and its service takes a name only once: give it RedriveCount",
+    ]
+
+
 def ended(status: str = "FAILED", **more: Any) -> Run:
     return Run("r", ARN, MACHINE, status, START, **more)
 
