@@ -3,12 +3,12 @@
 Drive it like this: `start`, then again and again: carry out what `effects()` asks for, tell the outcomes with
 `resolve`, and call `tick` when `next_timer()` has come, until `status` is no longer `RUNNING`. Times are seconds since
 the epoch and must not go backwards. The same machine, input, context, random source and calls always give the same
-events.
+events. A driver that has other things to do says so with `pause_when`, and calls `go_on` while the execution is `busy`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -83,6 +83,15 @@ class Execution:
         """When `tick` has something to do, in seconds since the epoch."""
         return self._walk.timers.next_due(self._walk.frames)
 
+    @property
+    def busy(self) -> bool:
+        """Whether it has paused where it could go on at once."""
+        return self._walk.status == "RUNNING" and bool(self._walk.ready)
+
+    def pause_when(self, enough: Callable[[], bool]) -> None:
+        """Return from whatever makes it move as soon as `enough()`, which is asked after each step of a state."""
+        self._walk.pause = enough
+
     # what makes it move
 
     def start(self, now: float) -> None:
@@ -96,6 +105,11 @@ class Execution:
             root = walk.spawn(walk.machine.scope, walk.input, None, 0, 0)
             if walk.machine.timeout is not None:
                 walk.timers.set(root, "machine", now + walk.machine.timeout)
+
+    def go_on(self, now: float) -> None:
+        """Go on where it has paused."""
+        with self._walk.moving(now):
+            pass
 
     def tick(self, now: float) -> None:
         """Fire every timer that is due by `now`, in order."""

@@ -16,7 +16,7 @@ ends the execution on the spot.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,7 @@ class Walk:
         self.random = random
         self.handlers = handlers
         self.now = 0.0
+        self.pause: Callable[[], bool] | None = None
         self.status = "RUNNING"
         self.output: str | None = None
         self.error: str | None = None
@@ -94,8 +95,8 @@ class Walk:
         return frame
 
     def drain(self) -> None:
-        """Move frames until all wait or the execution has ended."""
-        ready = self.ready
+        """Move frames until all wait, the execution has ended or `pause` says that it is enough for now."""
+        ready, pause = self.ready, self.pause
         while ready:
             frame = ready.popleft()
             if frame.phase is Phase.ENTER:
@@ -105,10 +106,12 @@ class Walk:
                 self._run(frame)
             elif frame.phase is Phase.FAIL:
                 self.fail(frame, TIMEOUT, None, heartbeat=frame.missed == "heartbeat")
+            if pause is not None and pause():
+                return
 
     @contextmanager
     def moving(self, now: float) -> Iterator[None]:
-        """Serve one call: whatever it sets off goes on until all frames wait, or nothing can go on."""
+        """Serve one call: whatever it sets off goes on until all frames wait, nothing can go on, or it is to pause."""
         self.now = now
         try:
             yield

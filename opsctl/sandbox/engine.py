@@ -1,8 +1,10 @@
 """Drives executions: one thread moves every interpreter, a pool carries out what they ask for.
 
 The thread takes commands from a queue (start, an outcome, stop) and timers from a heap, so an execution is never
-touched by two threads and its events come in the order in which things were told. Requests of integrations run in the
-pool; jobs wait in threads of their own and only report their end.
+touched by two threads and its events come in the order in which things were told. An execution that has much to do at
+once pauses after a `STRIDE` and goes on behind what was asked for meanwhile, so none keeps the others, or a
+StopExecution, waiting. Requests of integrations run in the pool; jobs wait in threads of their own and only report
+their end.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ from opsctl.sandbox.tasks import MapTask, OpenTask, Task
 WORKERS = 64
 ENDERS = 8
 CLOSED_TOKENS = 10_000
+STRIDE = 0.05
+"""Seconds; a single state may take longer, for one expression has about a second."""
 FINAL = (Succeeded, Failed, StartFailed, SubmitFailed)
 logger = logging.getLogger(__name__)
 
@@ -71,6 +75,7 @@ class Engine:
         self._closed_tokens: OrderedDict[str, None] = OrderedDict()
         self._tokens_lock = threading.Lock()
         self._now = 0.0
+        self._stride_ends = 0.0
         threading.Thread(target=self._loop, name="engine", daemon=True).start()
 
     def start(self, run: Run) -> None:
@@ -189,6 +194,8 @@ class Engine:
         walk = run.walk
         if walk is None:
             return
+        self._stride_ends = time.monotonic() + STRIDE
+        walk.pause_when(self._stride_is_over)
         try:
             step(walk)
         except Exception as error:
@@ -204,6 +211,16 @@ class Engine:
         if due is not None and due != run.armed:
             heapq.heappush(self._timers, (due, next(self._order), run))
         run.armed = due
+        if walk.busy and not run.goes_on:
+            run.goes_on = True
+            self._commands.put(partial(self._go_on, run))
+
+    def _go_on(self, run: Run) -> None:
+        run.goes_on = False
+        self._move(run, lambda walk: walk.go_on(self._clock()))
+
+    def _stride_is_over(self) -> bool:
+        return time.monotonic() > self._stride_ends
 
     def _carry_out(self, run: Run, effect: Effect) -> None:
         if isinstance(effect, ScheduleTask):

@@ -52,9 +52,9 @@ class Standing:
 class Run:
     """One execution: what the API knows about it and, while it runs, the interpreter's state.
 
-    Only the engine's thread touches `walk`, `tasks` and `armed`. When the execution has ended, the interpreter's state
-    is kept compressed: all of it if it may be redriven, else the history alone. `ended` is resolved with the final
-    DescribeExecution document; a redrive makes a new one.
+    Only the engine's thread touches `walk`, `tasks`, `armed` and `goes_on`. When the execution has ended, the
+    interpreter's state is kept compressed: all of it if it may be redriven, else the history alone. `ended` is resolved
+    with the final DescribeExecution document; a redrive makes a new one.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Run:
         self.ended: Future[dict[str, Any]] = Future()
         self.tasks: dict[int, OpenTask] = {}
         self.armed: float | None = None
+        self.goes_on = False
+        """Whether the engine will come back to it because it has paused."""
         self._kept = b""
         self.walk: Execution | None = Execution(origin.machine, text, self._context(), Random())
 

@@ -502,3 +502,32 @@ def test_all_variables_together_have_10_mib() -> None:
         "States.DataLimitExceeded",
         "The execution's variables have a total size exceeding the maximum number of bytes service limit.",
     )
+
+
+def test_an_execution_that_pauses_comes_to_the_same() -> None:
+    step = {"Type": "Pass", "End": True}
+    branches = [{"StartAt": name, "States": {name: step}} for name in "abc"]
+    definition = parse(machine_of({"Both": {"Type": "Parallel", "Branches": branches, "Next": "Then"}, "Then": step}))
+    whole, paused = (Execution(definition, "{}", CONTEXT, Random(1)) for _ in range(2))
+    whole.start(0.0)
+    assert not whole.busy
+    paused.pause_when(lambda: True)
+    paused.start(0.0)
+    strides = 1
+    while paused.busy:
+        paused.go_on(0.0)
+        strides += 1
+    assert paused.events == whole.events
+    assert (paused.status, strides) == ("SUCCEEDED", 10)
+
+
+def test_a_paused_execution_can_be_stopped() -> None:
+    again = {"Type": "Choice", "Choices": [{"Variable": "$.end", "IsPresent": True, "Next": "C"}], "Default": "A"}
+    forever = {"A": {"Type": "Pass", "Next": "B"}, "B": again, "C": {"Type": "Succeed"}}
+    execution = Execution(parse(machine_of(forever)), "{}", CONTEXT, Random(1))
+    execution.pause_when(lambda: True)
+    execution.start(0.0)
+    execution.stop(1.0, "Enough", None)
+    execution.go_on(2.0)
+    assert not execution.busy
+    assert written(execution)[-2:] == ["2<-0 PassStateEntered A input={}", "3<-0 ExecutionAborted error=Enough"]
