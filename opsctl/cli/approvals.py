@@ -48,7 +48,7 @@ def approve(context: click.Context, run: str, **words: Any) -> None:
 
     The token is found in the run's history, also after a redrive, which makes a new one. The step's output becomes
     {"approved": true, "approved_by": <your ARN>, "reason": …, "at": …}, unless --answer says otherwise. What is
-    approved is shown first. RUN is @latest by default.
+    approved is shown first. RUN is @latest by default; a run that it started, such as a deployment, counts as well.
 
     \b
     Examples:

@@ -21,15 +21,19 @@ from opsctl.errors import RefusedError, UsageError
 
 CALLBACK = ".waitForTaskToken"
 ACTIVITY = ":activity:"
+STARTS = ":startExecution"  # with .sync, with a task token or with neither
+EXECUTION = ":execution:"
 REJECTED = "Rejected"
 Events = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """An open one. `token` is None where it cannot be known, and `unknown` then says why; `parameters` are what the
-    task was asked with, the token left out. Times are seconds since the epoch; `heartbeat` a number of seconds."""
+    """An open one of the `run` of that name. `token` is None where it cannot be known, and `unknown` then says why;
+    `parameters` are what the task was asked with, the token left out. Times are seconds since the epoch; `heartbeat` a
+    number of seconds."""
 
+    run: str
     step: str
     place: str
     item: int | None
@@ -53,7 +57,7 @@ def open_gates(
     events: Events, history: RunHistory, definition: Mapping[str, Any], names: Mapping[str, Any]
 ) -> tuple[Gate, ...]:
     """The gates that wait now, in the order in which they were entered. `names` are those of the context object that
-    are known: the execution's and the machine's."""
+    are known: the execution's, its name at least, and the machine's."""
     states = dict(all_states(definition))
     waiting = [state for state in history.states if state.type == "Task" and _waits(state)]
     return tuple(_gate(state, states.get(state.name, {}), events, history, definition, names) for state in waiting)
@@ -62,6 +66,13 @@ def open_gates(
 def gates_to_come(definition: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of all states that wait for a task token."""
     return tuple(name for name, state in all_states(definition) if str(state.get("Resource", "")).endswith(CALLBACK))
+
+
+def started_by(history: RunHistory) -> tuple[str, ...]:
+    """The ARNs of the executions that a run's steps started, in the order in which they did."""
+    attempts = (attempt for state in history.states for attempt in state.attempts)
+    jobs = (attempt.job for attempt in attempts if STARTS in attempt.resource)
+    return tuple(job.arn for job in jobs if job.arn and EXECUTION in job.arn)
 
 
 def choose_gate(gates: Sequence[Gate], step: str | None, item: int | None) -> Gate:
@@ -81,8 +92,9 @@ def choose_gate(gates: Sequence[Gate], step: str | None, item: int | None) -> Ga
         return found[0]
     if not found:
         raise UsageError(f"no item {item} waits for an approval", _waiting(gates, None))
-    several = {gate.step for gate in found}
-    how = "--step" if len(several) > 1 else "--item"
+    how = "--step" if len({gate.step for gate in found}) > 1 else "--item"
+    if len({gate.run for gate in found}) > 1:
+        how = "its own run as RUN, and the machine of that with --machine"
     raise RefusedError(f"{len(found)} steps wait for an approval", f"say which one with {how}: {_listed(found)}")
 
 
@@ -111,6 +123,7 @@ def _gate(
     limits = [_end_of_run(events, history, definition), None if timeout is None else attempt.scheduled + timeout]
     iterations = [scope.iteration for scope in state.scopes if scope.iteration is not None]
     return Gate(
+        names["Execution"]["Name"],
         state.name,
         _place(state),
         iterations[-1] if iterations else None,
@@ -174,7 +187,8 @@ def _waiting(gates: Sequence[Gate], wanted: str | None) -> str:
 
 
 def _listed(gates: Sequence[Gate]) -> str:
-    return ", ".join(gate.name for gate in gates)
+    several = len({gate.run for gate in gates}) > 1
+    return ", ".join(gate.name + (f" of {gate.run}" if several else "") for gate in gates)
 
 
 def _json(text: str | None) -> Any:

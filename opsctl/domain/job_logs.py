@@ -29,6 +29,8 @@ SAGEMAKER = {
     "createHyperParameterTuningJob": ("tuning job", "HyperParameterTuningJobName", TRAINING, "{}-"),
 }
 BATCH_GROUP = "/aws/batch/job"
+# Errors of the request to Lambda after which the function has certainly not run.
+NOT_INVOKED = frozenset({"Lambda.TooManyRequestsException", "Lambda.ResourceNotFoundException"})
 FUNCTION_GROUP = "/aws/lambda/"
 _FUNCTION = ":function:"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -110,6 +112,8 @@ def batch_log(description: Mapping[str, Any], what: str, job_id: str) -> BatchLo
 
 
 def _function(attempt: Attempt, name: str) -> FunctionLog | NoLog:
+    if attempt.error in NOT_INVOKED:
+        return NoLog(f"its function was never invoked: {one_line(attempt.error, attempt.cause)}")
     function = name.partition(_FUNCTION)[2] if _FUNCTION in name else name
     function = function.partition(":")[0]
     return FunctionLog(f"function {function}", function, _request(attempt), attempt.ended is not None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory, StateRun
+from opsctl.asl.history import ABORTED, RUNNING, SUCCEEDED, Attempt, RunHistory, StateRun
 from opsctl.asl.outline import Outlined, outline
 from opsctl.domain.job_logs import NoLog, source_of
 from opsctl.domain.names import slug
@@ -64,9 +64,11 @@ def latest(parts: Iterable[Part]) -> tuple[Part, ...]:
 
 
 def failed_parts(history: RunHistory, step: str | None = None) -> tuple[Part, ...]:
-    """The attempts that failed, of one step or of every step that has no result. Raises RefusedError where none did."""
+    """The attempts that failed, of one step or of every step that has no result; where none did, those that were
+    aborted. Raises RefusedError where there are none of those either."""
     steps = [step] if step else [name for name in tasks_of(history) if step_result(history, name).missing]
-    found = [part for name in steps for part in parts_of(history, name) if _has_failed(part.attempt)]
+    lost = [part for name in steps for part in parts_of(history, name) if _is_lost(part.attempt)]
+    found = [part for part in lost if part.attempt.status != ABORTED] or lost
     if not step:
         found = [part for part in found if not isinstance(source_of(part.attempt), NoLog)] or found
     if not found:
@@ -107,7 +109,7 @@ def place_of(state: StateRun) -> str:
     return ", ".join(items)
 
 
-def _has_failed(attempt: Attempt) -> bool:
+def _is_lost(attempt: Attempt) -> bool:
     return ended_as(attempt) not in (SUCCEEDED, RUNNING)
 
 

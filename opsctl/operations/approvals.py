@@ -11,7 +11,7 @@ from typing import Any
 from opsctl.asl.history import RUNNING, read_history
 from opsctl.asl.payload import LIMIT_BYTES
 from opsctl.aws.identity import caller
-from opsctl.domain.approvals import REJECTED, Gate, choose_gate, gates_to_come, open_gates
+from opsctl.domain.approvals import REJECTED, Gate, choose_gate, gates_to_come, open_gates, started_by
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.runs import Run
 from opsctl.errors import OpsError, RefusedError, UsageError
@@ -21,6 +21,7 @@ from opsctl.operations.runs import input_document
 LONGEST_CAUSE = 32_768
 LOOKED_AT = 50  # of the newest runs, for those that wait for an approval while the one that was meant does not
 MOST_READ = 5
+DEEPEST = 3  # runs started by runs started by …
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,22 @@ class AnswerPlan:
 
 
 def plan(connection: Connection, run: Run, verdict: Verdict) -> AnswerPlan:
-    """Find the gate that is open, and make the answer to it.
+    """Find the gate that is open, in the run or in one that it started, and make the answer to it.
 
     Raises RefusedError where none is open, several are and none is named, or its token cannot be known; UsageError for
     a name that no open gate has and for an answer that AWS would not take.
     """
-    gates = _gates(connection, run)
-    if not gates:
+    open_ones = _open_in(connection, run)
+    if not open_ones:
         raise _nothing_waits(connection, run)
-    gate = choose_gate(gates, verdict.step, verdict.item)
+    gate = choose_gate([gate for _, gate in open_ones], verdict.step, verdict.item)
+    run = next(owner for owner, other in open_ones if other is gate)
     if gate.token is None:
         raise RefusedError(str(gate.unknown), f"opsctl stop {run.name} ends the run, if nobody can answer it")
+    return _answer(connection, run, gate, verdict)
+
+
+def _answer(connection: Connection, run: Run, gate: Gate, verdict: Verdict) -> AnswerPlan:
     by = caller(connection.aws)
     if verdict.answer is not ABSENT or verdict.approved:
         usual = {"approved": True, "approved_by": by, "reason": verdict.reason, "at": _now(connection)}
@@ -89,10 +95,20 @@ def execute(connection: Connection, planned: AnswerPlan) -> None:
         raise RefusedError(f"{planned.gate.name} of {run.name}: {error.message}", _now_at(connection, run)) from error
 
 
-def _gates(connection: Connection, run: Run) -> tuple[Gate, ...]:
-    if run.ended:
-        return ()
+def _open_in(connection: Connection, run: Run, depth: int = 0) -> list[tuple[Run, Gate]]:
+    """The open gates of a run and of the runs that its steps started, whether they wait for those or not."""
     events = list(connection.states.history(run.arn))
+    found = [] if run.ended else [(run, gate) for gate in _gates(connection, run, events)]
+    for arn in started_by(read_history(events))[-MOST_READ:] if depth < DEEPEST else ():
+        try:
+            child = connection.states.describe(arn)
+            found += _open_in(connection, child, depth + 1)
+        except OpsError:  # of another account or region, or not for these eyes: its own run is still to be named
+            continue
+    return found
+
+
+def _gates(connection: Connection, run: Run, events: list[dict[str, Any]]) -> tuple[Gate, ...]:
     definition = connection.states.definition_of_run(run.arn)
     machine = {"Id": run.machine_arn, "Name": run.machine_arn.rpartition(":")[2]}
     names = {
@@ -122,7 +138,7 @@ def _waiting_runs(connection: Connection, run: Run) -> list[str]:
     found = []
     for other in others:
         try:
-            if any(gate.token for gate in _gates(connection, connection.states.describe(other.arn))):
+            if any(gate.token for _, gate in _open_in(connection, connection.states.describe(other.arn), DEEPEST)):
                 found.append(other.name)
         except OpsError:  # a courtesy: what keeps it from being given is not what the command is about
             continue

@@ -79,27 +79,34 @@ class TimeReader:
         self.where = f"{group}, every request that began in the time of the attempt: the history does not name its own"
         self.missing: str | None = None
         self._logs, self._group, self._run = logs, group, run
-        self._since = attempt.scheduled - 1.0
+        self._since = self._onward = attempt.scheduled - 1.0
         self._began_by = None if attempt.ended is None else min(attempt.ended, self._since + LONGEST_INVOCATION) + 1.0
-        self._seen: set[str] = set()
+        self._invocations = _Invocations()
+        self._seen: dict[str, float] = {}  # events that the next look may find again
 
     def new(self) -> Iterator[LogEvent]:
         """All events, oldest first; called again, those that came since."""
         wanted = self._wanted()
-        for owner, event in self._events():
-            if event.id not in self._seen and (wanted is None or owner in wanted):
-                self._seen.add(event.id)
-                yield event
+        latest = self._onward
+        for event in self._found(self._onward):
+            if event.id in self._seen:
+                continue
+            self._seen[event.id], latest = event.at, max(latest, event.at)
+            for owner, owned in self._invocations.take(event):
+                if wanted is None or owner in wanted:
+                    yield owned
         none = f"no request began in the time of the attempt, going by the log group {self._group}"
         self.missing = None if self._seen else none
+        self._onward = max(self._onward, latest - SKEW)
+        self._seen = {key: at for key, at in self._seen.items() if at >= self._onward}
 
     def last(self, count: int, keep: Keep) -> list[LogEvent]:
         """The last `count` events to keep; `new` goes on after them."""
         return list(deque(filter(keep, self.new()), maxlen=count))
 
-    def _events(self) -> Iterator[tuple[str, LogEvent]]:
+    def _found(self, since: float) -> Iterator[LogEvent]:
         until = None if self._began_by is None else self._began_by + SKEW
-        return _by_invocation(self._logs.found(self._group, self._since, until))
+        return self._logs.found(self._group, since, until)
 
     def _wanted(self) -> set[str] | None:
         """The requests whose lines to show; None for all, as long as the attempt goes on."""
@@ -107,7 +114,7 @@ class TimeReader:
             return None
         began: set[str] = set()
         naming: set[str] = set()
-        for owner, event in self._events():
+        for owner, event in _by_invocation(self._found(self._since)):
             if _begun(event.message) and event.at <= self._began_by:
                 began.add(owner)
             if self._run in event.message:
@@ -123,22 +130,32 @@ def group_of(logs: Logs, function: str) -> str:
         return FUNCTION_GROUP + function
 
 
-def _by_invocation(events: Iterable[LogEvent]) -> Iterator[tuple[str, LogEvent]]:
-    """Each event with the request id of the invocation that it belongs to. An environment serves one at a time and has
-    one stream; what it prints while it starts belongs to its first invocation."""
-    current: dict[str, str] = {}
-    waiting: dict[str, deque[LogEvent]] = {}
-    for event in events:
+class _Invocations:
+    """Tells which invocation a line belongs to. An environment serves one at a time and has one stream; what it prints
+    while it starts belongs to its first invocation."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, str] = {}
+        self._waiting: dict[str, deque[LogEvent]] = {}
+
+    def take(self, event: LogEvent) -> Iterator[tuple[str, LogEvent]]:
+        """The events of which this one tells the invocation, each with its request id."""
         if begun := _begun(event.message):
-            current[event.stream] = begun
-            yield from ((begun, before) for before in waiting.pop(event.stream, ()))
-        owner = current.get(event.stream)
+            self._current[event.stream] = begun
+            yield from ((begun, before) for before in self._waiting.pop(event.stream, ()))
+        owner = self._current.get(event.stream)
         if owner is None:
-            waiting.setdefault(event.stream, deque(maxlen=BEFORE_START)).append(event)
-            continue
+            self._waiting.setdefault(event.stream, deque(maxlen=BEFORE_START)).append(event)
+            return
         yield owner, event
         if _ENDS.search(event.message):
-            del current[event.stream]
+            del self._current[event.stream]
+
+
+def _by_invocation(events: Iterable[LogEvent]) -> Iterator[tuple[str, LogEvent]]:
+    invocations = _Invocations()
+    for event in events:
+        yield from invocations.take(event)
 
 
 def _begun(message: str) -> str | None:

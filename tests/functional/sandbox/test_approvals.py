@@ -139,6 +139,18 @@ def test_two_gates_at_once(cloud: Cloud, topic: str) -> None:
     assert output(cloud, machine, run) == ["first", "second"]
 
 
+def test_the_gate_of_a_run_that_a_run_started(cloud: Cloud, topic: str) -> None:
+    deployment = cloud.machine({"Ask": gate(topic)})
+    started = task("states:startExecution", {"StateMachineArn": deployment, "Input": {"model": "text"}})
+    training = cloud.machine({"Deploy": started})
+    run = cloud.start(training, name=unique("run"))
+    child = json.loads(cloud.finish(run)["output"])["ExecutionArn"]
+    wait_for(lambda: "TaskSubmitted" in kinds(cloud, child), "the gate")
+    done = opsctl(cloud, training, "approve", "--yes", "--answer", '"yes"', "-o", "json", "--query", "arn")
+    assert json.loads(done.stdout) == child
+    assert output(cloud, deployment, child.rpartition(":")[2]) == "yes"
+
+
 def test_somebody_else_was_first(cloud: Cloud, topic: str) -> None:
     machine = cloud.machine({"Ask": gate(topic, Next="Wait"), "Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
     run = waiting(cloud, machine)
