@@ -47,7 +47,7 @@ def decide(source: Source, chosen: Selection, found: Mapping[str, Finding]) -> D
 
 def unguarded(step: Step) -> str:
     """Why a step always runs."""
-    return getattr(step, "undrivable", None) or NO_GUARD
+    return step.undrivable or NO_GUARD
 
 
 def _running(pipeline: Pipeline, chosen: Selection, found: Mapping[str, Finding]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from opsctl.domain.documents import holds
+from opsctl.domain.driving import bypassed
 from opsctl.domain.guards import Step
 from opsctl.domain.objects import Stored
 from opsctl.domain.plan import Result, Source
@@ -42,12 +42,20 @@ class Finding:
 
 def findings(source: Source) -> dict[str, Finding]:
     """By step name."""
-    return {step.name: _finding(source, step) for step in source.pipeline.steps}
+    around = _bypassed(source)
+    return {step.name: _finding(source, step, step.name in around) for step in source.pipeline.steps}
 
 
-def _finding(source: Source, step: Step) -> Finding:
+def _bypassed(source: Source) -> frozenset[str]:
+    """The steps that the source's input led past."""
+    if source.definition is not None:
+        return bypassed(source.definition, source.pipeline, source.input)
+    steps = source.pipeline.steps
+    return frozenset(step.name for step in steps if step.guard and step.guard.bypasses(source.input))
+
+
+def _finding(source: Source, step: Step, skipped: bool) -> Finding:
     entry = source.input.get("reuse", {}).get(step.slug) if source.linked else None
-    skipped = step.guard is not None and holds(source.input, step.guard.bypass)
     made_by = str(entry["run"]) if entry and skipped else source.run
     result = _result_in(source, made_by, step)
     if skipped and not entry:

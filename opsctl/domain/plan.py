@@ -174,12 +174,13 @@ class RerunPlan:
         ]
         return _digest([self.source, self.root, steps, self.input])
 
-    def input_for(self, prefix: str) -> dict[str, Any]:
-        """The input of the new run whose prefix (`s3://bucket/runs/<name>/`) is given."""
+    def input_for(self, prefix: str) -> Any:
+        """The input of the new run whose prefix (`s3://bucket/runs/<name>/`) is given: an object, unless the machine is
+        not ours and was given something else."""
         entries = {
             step.slug: {"run": step.made_by, "uri": f"{prefix}{step.slug}/"} for step in self.reused
         }  # fmt: skip
-        return {**self.input, **({"reuse": {**self.input.get("reuse", {}), **entries}} if entries else {})}
+        return {**self.input, "reuse": {**self.input.get("reuse", {}), **entries}} if entries else self.input
 
 
 def place_of(branch: tuple[tuple[str, int], ...]) -> str:

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from opsctl.domain.actions import decide
-from opsctl.domain.conditions import ABSENT, Setting
+from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import Change, changes, merged, value_at, with_settings
+from opsctl.domain.driving import drive
 from opsctl.domain.findings import Finding, findings
-from opsctl.domain.guards import Pipeline, Step
+from opsctl.domain.guards import Step
 from opsctl.domain.plan import (
     ALWAYS,
     REUSE,
@@ -52,10 +53,7 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
     steps = tuple(
         planned(step, source, decision.actions[step.name], found[step.name]) for step in source.pipeline.steps
     )
-    own = OWN_KEYS if source.linked else ()
-    before = {key: value for key, value in source.input.items() if key not in own}
-    after = _changed_input(before, source, request)
-    document = with_settings(after, _guard_settings(source.pipeline, steps))
+    before, after, document = _inputs(source, request, steps)
     named = tuple(step.name for step in source.pipeline.steps if step.name in chosen.named) or _first(source, steps)
     root = root_of(source)
     if source.linked:
@@ -69,6 +67,27 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
         source.run, root, steps, document, tuple(_changes(source, before, after)), tuple(warnings),
         named=named, linked=source.linked, prices=source.prices,
     )  # fmt: skip
+
+
+def _inputs(
+    source: Source, request: Request, steps: Sequence[PlannedStep]
+) -> tuple[Mapping[str, Any], Mapping[str, Any], Any]:
+    """The source's input, the same with the request's changes, and with the guards' settings too.
+
+    Raises RefusedError for an input that is no object, where something would have to be set in it.
+    """
+    if not isinstance(source.input, Mapping):
+        if request.settings or request.merge or any(step.action not in RUNS for step in steps):
+            raise RefusedError(
+                f"the input of {source.run} is no object: nothing can be set in it, no guard either",
+                "start a new run with a sound input: opsctl start --input FILE",
+            )
+        return {}, {}, source.input
+    own = OWN_KEYS if source.linked else ()
+    before = {key: value for key, value in source.input.items() if key not in own}
+    after = _changed_input(before, source, request)
+    running = [step.name for step in steps if step.action in RUNS]
+    return before, after, with_settings(after, drive(source.pipeline, after, running))
 
 
 def root_of(source: Source) -> str:
@@ -125,10 +144,3 @@ def _changes(source: Source, before: Mapping[str, Any], after: Mapping[str, Any]
     for change in changes(before, after):
         silent = change.before is ABSENT
         yield replace(change, default=value_at(decided, change.path.split("."))) if silent else change
-
-
-def _guard_settings(pipeline: Pipeline, steps: Sequence[PlannedStep]) -> list[Setting]:
-    """What makes the machine do as planned. Bypasses come last: guards may share a path."""
-    guards = [(step.guard, plan.action) for step, plan in zip(pipeline.steps, steps, strict=True) if step.guard]
-    enter = [setting for guard, action in guards if action == RUN for setting in guard.enter]
-    return enter + [setting for guard, action in guards if action != RUN for setting in guard.bypass]

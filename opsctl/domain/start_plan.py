@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opsctl.domain.actions import demand_freedom, demand_needs, unguarded
-from opsctl.domain.documents import holds, with_settings
+from opsctl.domain.documents import with_settings
+from opsctl.domain.driving import drive
 from opsctl.domain.findings import Finding, findings
 from opsctl.domain.guards import Step
-from opsctl.domain.plan import ALWAYS, REUSE, RUN, SKIP, Request, RerunPlan, Source
+from opsctl.domain.plan import ALWAYS, REUSE, RUN, RUNS, SKIP, Request, RerunPlan, Source
 from opsctl.domain.rerun import planned
 from opsctl.domain.results import StepResult
 from opsctl.domain.reuse_warnings import reuse_warnings
@@ -30,8 +31,8 @@ def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str])
     demand_freedom(source.pipeline, chosen, [name for name, (action, _) in actions.items() if action == RUN])
     demand_needs(source, chosen, actions, found)
     steps = tuple(planned(step, source, actions[step.name], found[step.name]) for step in source.pipeline.steps)
-    guards = [step.guard for step in source.pipeline.steps if step.guard and step.name in chosen.skipped]
-    full = with_settings(document, [setting for guard in guards for setting in guard.bypass])
+    running = [step.name for step in steps if step.action in RUNS]
+    full = with_settings(document, drive(source.pipeline, document, running))
     altered = [
         (step.name, found[step.name].altered or "")
         for step in steps if step.action == REUSE and found[step.name].altered
@@ -48,7 +49,7 @@ def _action(step: Step, document: Mapping[str, Any], skipped: frozenset[str], fi
         return (SKIP, "named by --skip") if finding.missing else (REUSE, made)
     if step.guard is None:
         return ALWAYS, unguarded(step)
-    return (SKIP, "the run input skips it") if holds(document, step.guard.bypass) else (RUN, "not skipped")
+    return (SKIP, "the run input skips it") if step.guard.bypasses(document) else (RUN, "not skipped")
 
 
 def _nothing() -> Finding:

@@ -2,7 +2,7 @@
 
 What lies in S3 is not known offline: every step that completed counts as having its result, and nothing is copied. The
 run input is the one that the history begins with. Whether the machine is one of ours shows in its definition: ours
-bypasses steps on `skip.<step>` of the run input.
+begins with `Prepare Run` and bypasses steps on `skip.<step>` of the run input.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.execution import proven
 from opsctl.operations.saved import load_definition, load_history
 
+SETUP = "prepare-run"
 UNNAMED = ("", "@failed", "@latest")
 
 
@@ -33,7 +34,7 @@ def plan_saved(
     events, walked = load_history(history), load_definition(definition)
     try:
         read = read_history(events, walked)
-        pipeline = read_pipeline(walked)
+        pipeline = read_pipeline(walked, [read])
     except InvalidHistory as error:
         raise UsageError(f"{history}: {error.message}", error.hint) from error
     except (KeyError, TypeError, AttributeError) as error:
@@ -43,8 +44,8 @@ def plan_saved(
         raise RefusedError(
             f"{source_name} was still running when its history was saved", "save it again, after its end"
         )
-    document = _document(read.input, source_name)
     ours = _is_ours(pipeline)
+    document = _document(read.input, source_name, ours=ours)
     source = Source(
         run=source_name,
         input=document,
@@ -68,12 +69,12 @@ def _prices(events: Sequence[Mapping[str, Any]]) -> PriceList:
     return shipped(str(next((region for region in regions if region), SHIPPED.region)))
 
 
-def _document(text: str | None, run: str) -> Mapping[str, Any]:
+def _document(text: str | None, run: str, *, ours: bool) -> Any:
     try:
         document = json.loads(text or "{}")
     except ValueError:
-        document = None
-    if not isinstance(document, dict):
+        raise RefusedError(f"the history of {run} has no whole input: it was cut off", "save it again, whole") from None
+    if ours and not isinstance(document, dict):
         raise RefusedError(
             f"the input of {run} cannot be run again: the run input must be an object",
             "start a new run with a sound input: opsctl start --input FILE",
@@ -83,4 +84,5 @@ def _document(text: str | None, run: str) -> Mapping[str, Any]:
 
 def _is_ours(pipeline: Pipeline) -> bool:
     settings = [setting for step in pipeline.steps if step.guard for setting in step.guard.bypass]
-    return bool(settings) and all(setting.path[0] == "skip" for setting in settings)
+    by_skip = bool(settings) and all(setting.path[0] == "skip" for setting in settings)
+    return by_skip and pipeline.step(SETUP) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from opsctl.domain.documents import merged, with_settings
 from opsctl.domain.names import rerun_name
@@ -35,7 +35,7 @@ def plan(connection: Connection, run: Run, request: Request) -> RerunPlan:
     return proven(source, made, prefix)
 
 
-def _sound_input(connection: Connection, run: Run, request: Request) -> dict[str, Any]:
+def _sound_input(connection: Connection, run: Run, request: Request) -> Any:
     """The run's input: anything may start an execution, with any input, and the request may mend what was wrong.
 
     Raises RefusedError with what is wrong even so.
@@ -50,4 +50,4 @@ def _sound_input(connection: Connection, run: Run, request: Request) -> dict[str
             f"the input of {run.name} cannot be run again: {in_one_line(found)}",
             "start a new run with a sound input: opsctl start --input FILE",
         )
-    return cast("dict[str, Any]", document)
+    return document

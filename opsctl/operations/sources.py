@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any
 
 from opsctl.asl.history import RunHistory, read_history
-from opsctl.domain.documents import holds
-from opsctl.domain.guards import Pipeline, all_states, read_pipeline
+from opsctl.domain.driving import bypassed
+from opsctl.domain.guards import all_states, read_pipeline
 from opsctl.domain.lineage import Numbered, numbered
 from opsctl.domain.names import rerun_name, skip_key
 from opsctl.domain.objects import Place
@@ -39,10 +39,11 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
             f"the history of {run.name} is gone: AWS keeps it for 90 days",
             f"start a new run that takes its results: opsctl start --skip STEP --reuse-from {run.name}",
         )
-    pipeline = read_pipeline(current)
+    pipeline = read_pipeline(current, [own])
     reused = _reused_histories(connection, run, document)
     place = _place_in_lineage(connection, run) if machine.foreign else None
-    earlier = _lineage(connection, place, document, pipeline) if place else {}
+    around = bypassed(current, pipeline, document)
+    earlier = _lineage(connection, place) if place and around else {}
     return Source(
         run=run.name,
         input=document,
@@ -109,12 +110,8 @@ def _place_in_lineage(connection: Connection, run: Run) -> Numbered | None:
     return numbered(run.name, {other.name for other in listed} - {run.name})
 
 
-def _lineage(
-    connection: Connection, place: Numbered, document: Mapping[str, Any], pipeline: Pipeline
-) -> dict[str, RunHistory]:
-    """Of the runs before a numbered rerun, newest first, where it bypassed a step whose result one of them may have."""
-    if not any(step.guard and holds(document, step.guard.bypass) for step in pipeline.steps):
-        return {}
+def _lineage(connection: Connection, place: Numbered) -> dict[str, RunHistory]:
+    """Of the runs before a numbered rerun, newest first: one of them may have the result of a step it bypassed."""
     names = [rerun_name(place.root, number) for number in range(place.number - 1, 0, -1)]
     return dict(_found(connection, [*names, place.root]))
 
