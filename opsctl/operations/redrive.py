@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opsctl.asl.history import RunHistory, read_history
+from opsctl.aws.jobs import Jobs
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.guards import all_states
@@ -26,6 +27,7 @@ from opsctl.domain.redrive import (
 from opsctl.domain.redrive_walk import foresee
 from opsctl.domain.rerun import Request, RerunPlan
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
+from opsctl.domain.stop import jobs_of
 from opsctl.operations import rerun
 from opsctl.operations.connection import Connection
 from opsctl.operations.runs import input_document
@@ -62,7 +64,7 @@ def plan(connection: Connection, run: Run, request: Request, insisted: str | Non
     history, foreseen = read_history(events, walked), foresee(walked, run, events)
     changed = bool(request.settings or request.merge)
     choice = choose(run, prospect_of(history, foreseen), insisted=insisted, changed=changed)
-    later = tuple(_later(connection, run))
+    later = (*_still_at_work(connection, run, history), *_later(connection, run))
     if choice.way != NATIVE:
         planned = rerun.plan(connection, run, replace(request, steps=("failed",)))
         return RedrivePlan(run, choice, (), later, planned)
@@ -80,6 +82,14 @@ def execute(connection: Connection, run: Run) -> Started:
     now = run if ours else connection.states.describe(run.arn)
     redrives = max(now.redrives if not ours else 0, run.redrives + 1)
     return Started(replace(now, status=RUNNING, stopped=None, redrives=redrives), resumed=not ours)
+
+
+def _still_at_work(connection: Connection, run: Run, history: RunHistory) -> Iterator[str]:
+    """Jobs that the run no longer waits for and that have not stopped yet: they write where the next ones will."""
+    jobs = Jobs(connection.aws)
+    for state in map(jobs.look, jobs_of(run.name, history)):
+        if state.status and not state.stopped:
+            yield f"the job {state.job.id} of {state.job.step} is still {state.status}: let it end first, or stop it"
 
 
 def _later(connection: Connection, run: Run) -> Iterator[str]:

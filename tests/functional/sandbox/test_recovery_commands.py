@@ -145,6 +145,9 @@ def test_an_interrupted_wait_says_what_is_still_being_stopped(cloud: Cloud) -> N
     result = opsctl(cloud, machine, "stop", run, "--yes", sleep=interrupt)
     said = f"interrupted; still being stopped: {prefix}-d0r0 (Stopping)"
     assert (result.exit_code, said in result.stderr.splitlines()) == (130, True)
+    shown = opsctl(cloud, machine, "redrive", "--dry-run").stdout
+    at_work = f"the job {prefix}-d0r0 of Train is still Stopping: let it end first, or stop it"
+    assert f"warning: {at_work}" in shown.splitlines()
 
 
 def test_the_jobs_of_nested_executions_are_watched_too(cloud: Cloud) -> None:
@@ -160,6 +163,31 @@ def test_the_jobs_of_nested_executions_are_watched_too(cloud: Cloud) -> None:
     assert sorted(rows(result.stdout)[-2:]) == [
         [run, "Call", "ABORTED", arn], [run, "Train", "Stopped", f"{prefix}-d0r0"],
     ]  # fmt: skip
+
+
+def test_the_children_of_a_map_run_are_watched_too(cloud: Cloud) -> None:
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Wait",
+        "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}},
+    }
+    states = {"All": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": processor, "End": True}}
+    machine, run = cloud.machine(states), unique("run")
+    execution = cloud.start(machine, {"items": [1, 2]}, name=run)
+    children = wait_for(lambda: running_children(cloud, execution), "the children")
+    result = opsctl(cloud, machine, "stop", run, "--yes")
+    assert result.exit_code == 0, result.output
+    assert sorted(rows(result.stdout)[-2:]) == sorted([run, "All", "ABORTED", child] for child in children)
+
+
+def running_children(cloud: Cloud, execution: str) -> list[str] | None:
+    """The two children of the execution's Map Run, once both are there."""
+    for event in cloud.events(execution):
+        if event["type"] == "MapRunStarted":
+            arn = event["mapRunStartedEventDetails"]["mapRunArn"]
+            found = cloud.client("stepfunctions").list_executions(mapRunArn=arn, statusFilter="RUNNING")["executions"]
+            return [child["executionArn"] for child in found] if len(found) == 2 else None
+    return None
 
 
 def submitted(cloud: Cloud, execution: str, key: str) -> str | None:
