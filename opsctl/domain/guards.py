@@ -175,15 +175,12 @@ class _Reader:
 
     def _crossing(self, name: str, scope: Mapping[str, Any], branch: tuple[tuple[str, int], ...]) -> Crossing:
         path, state = self._path(scope), scope["States"][name]
+        later = [n for n in path.order[path.order.index(name) + 1 :] if n in path.reach[name]]  # no way back in a loop
         misses = {
-            target: frozenset(
-                _tasks_in(
-                    scope, (n for n in path.reach[name] if n not in (name, target) and not path.leads_to(target, n))
-                )
-            )
+            target: frozenset(_tasks_in(scope, (n for n in later if n != target and not path.leads_to(target, n))))
             for target in path.edges[name]
         }
-        ahead = frozenset(_tasks_in(scope, (n for n in path.reach[name] if n != name)))
+        ahead = frozenset(_tasks_in(scope, later))
         jsonata = name in self.flow.jsonata
         decision = Decision(state, self.flow.effective(name, state), self._evidence.translate, jsonata=jsonata)
         crossing = Crossing(name, branch, misses, ahead, decision)
