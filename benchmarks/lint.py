@@ -2,9 +2,9 @@
 
     python benchmarks/lint.py [--states N] [--rounds N]
 
-Exits 1 when the fastest round takes 0.2 s or more. The definition is made like ours: guarded steps, each a Choice, a
-job with Retry and Catch, a check of its result and a Pass, some of them in branches of a Parallel, so that every rule
-has something to look at.
+Exits 1 when a fastest round takes 0.2 s or more. The first definition is made like ours: guarded steps, each a
+Choice, a job with Retry, a check of its result and a Pass, some of them in branches of a Parallel, so that every rule has
+something to look at. The second is in JSONata, where no expression is there twice.
 """
 
 from __future__ import annotations
@@ -83,27 +83,77 @@ def definition(most: int) -> str:
     return json.dumps({**machine, "StartAt": "Both"}, indent=2)
 
 
+def jsonata(most: int) -> str:
+    """As many states in JSONata; every expression is there once, so that nothing is won by remembering it."""
+    states: dict[str, State] = {}
+    for number in range(0, most - 2, STATES_PER_STEP):
+        following = f"Count {number + STATES_PER_STEP}" if number + STATES_PER_STEP < most - 2 else "Done"
+        states |= _jsonata_step(number, following)
+    document = {"QueryLanguage": "JSONata", "StartAt": "Count 0", "States": {**states, "Done": {"Type": "Succeed"}}}
+    return json.dumps(document, indent=2)
+
+
+def _jsonata_step(number: int, following: str) -> dict[str, State]:
+    reading = f"$states.input.items[price > {number}].(price * quantity{number})"
+    return {
+        f"Count {number}": {
+            "Type": "Pass",
+            "Assign": {f"total{number}": f"{{% $sum({reading}) %}}"},
+            "Output": f"{{% $merge([$states.input, {{'step{number}': {number}}}]) %}}",
+            "Next": f"Enough {number}?",
+        },
+        f"Enough {number}?": {
+            "Type": "Choice",
+            "Choices": [{"Condition": f"{{% $total{number} >= {number} and $exists($states.input.go{number}) %}}",
+                         "Next": f"Train {number}"}],
+            "Default": following,
+        },
+        f"Train {number}": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync",
+            "Arguments": {
+                "TrainingJobName": f"{{% $states.context.Execution.Name & '-{number}-d' & "
+                "$string($states.context.Execution.RedriveCount) %}",
+                "HyperParameters": f"{{% $states.input.hyperparameters.model{number} %}}",
+            },
+            "TimeoutSeconds": f"{{% $total{number} > {number} ? 7200 : 3600 %}}",
+            "Output": f"{{% $states.result.ModelArtifacts.S3ModelArtifacts{number} %}}",
+            "Next": f"Pause {number}",
+        },
+        f"Pause {number}": {"Type": "Wait", "Seconds": f"{{% $states.input.pause{number} %}}", "Next": following},
+    }  # fmt: skip
+
+
 def main() -> int:
     """Measure, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--states", type=int, default=1000, help="states of the definition (default 1000)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the best counts (default 5)")
     options = parser.parse_args()
-    text = definition(options.states)
-    seconds = float("inf")
-    for _ in range(options.rounds):
+    slow = 0
+    for language, text in (("JSONPath", definition(options.states)), ("JSONata", jsonata(options.states))):
+        slow += not _measure(language, text, options.rounds)
+    return 1 if slow else 0
+
+
+def _measure(language: str, text: str, rounds: int) -> bool:
+    """Whether the best round is fast enough; the first, which imports and compiles what later ones have, is told."""
+    seconds: list[float] = []
+    for _ in range(rounds):
         begin = time.perf_counter()
         found = lint_text("benchmark.asl.json", text)
-        seconds = min(seconds, time.perf_counter() - begin)
+        seconds.append(time.perf_counter() - begin)
     errors = [one.message for one in found if one.severity == "ERROR"]
     if errors:
         sys.exit(f"error: the generated definition is refused: {errors[0]}")
     states = text.count('"Type":')
-    print(f"lint of {states} states, {len(text) / 1000:.0f} kB, {len(found)} findings: {seconds:.3f} s")
-    if seconds >= MOST_SECONDS:
+    print(
+        f"lint of {states} states in {language}, {len(text) / 1000:.0f} kB, {len(found)} findings: "
+        f"{min(seconds):.3f} s, at first {seconds[0]:.3f} s"
+    )
+    if min(seconds) >= MOST_SECONDS:
         print(f"error: not under {MOST_SECONDS} s", file=sys.stderr)
-        return 1
-    return 0
+    return min(seconds) < MOST_SECONDS
 
 
 if __name__ == "__main__":

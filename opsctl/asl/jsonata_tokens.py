@@ -25,6 +25,8 @@ _WORDS = frozenset({"and", "or", "in", "true", "false", "null"})
 _LAMBDA = frozenset({"function", "λ"})
 _LONGEST_NUMBER = 15
 _OPERANDS = frozenset({"string", "quoted", "variable", "number", "name"})
+LONGEST = 16_384
+"""Characters. AWS documents no limit; the parser's time grows with the square of the length."""
 
 FUNCTIONS = frozenset({
     "abs", "append", "assert", "average", "base64decode", "base64encode", "boolean", "ceil", "clone", "contains",
@@ -51,7 +53,9 @@ class Words:
 
 
 def check_syntax(text: str) -> None:
-    """Raises `ValueError` with the parser's words if an expression does not parse."""
+    """Raises `ValueError` with the parser's words if an expression does not parse, or is longer than `LONGEST`."""
+    if len(text) > LONGEST:
+        raise ValueError(f"The expression is longer than {LONGEST} characters")
     shape = words_of(text).shape
     if shape is None or not _parses(shape):
         check_expression(text)

@@ -14,9 +14,10 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit
-from opsctl.errors import FAILED
+from opsctl.errors import FAILED, UsageError
 from opsctl.operations.lint import Diagnostic, lint_file, lint_stream
 from opsctl.operations.lint_templates import read_variables
+from opsctl.operations.rendering import Variables
 
 COLORS = {"ERROR": "red", "WARNING": "yellow"}
 STDIN = "-"
@@ -55,16 +56,26 @@ def lint(
     invocation.output = output or invocation.output
     variables = read_variables(pairs, var_files)
     findings: list[Diagnostic] = []
+    unread: list[UsageError] = []
     for file in files:
-        if file == STDIN:
-            findings += lint_stream("stdin", sys.stdin.buffer, None, variables)
-        else:
-            findings += lint_file(Path(file), variables)
-    _print(invocation, findings)
-    counted = Counter(found.severity for found in findings)
-    click.echo(f"{_summary(counted)} in {_plural(len(files), 'file')}", err=True)
+        try:
+            findings += _lint(file, variables)
+        except UsageError as error:
+            unread.append(error)
+    if findings or len(unread) < len(files):
+        _print(invocation, findings)
+        counted = Counter(found.severity for found in findings)
+        click.echo(f"{_summary(counted)} in {_plural(len(files) - len(unread), 'file')}", err=True)
+    if unread:
+        raise UsageError("; ".join(error.message for error in unread), unread[0].hint)
     if counted["ERROR"] or (strict and counted["WARNING"]):
         context.exit(FAILED)
+
+
+def _lint(file: str, variables: Variables) -> list[Diagnostic]:
+    if file == STDIN:
+        return lint_stream("stdin", sys.stdin.buffer, None, variables)
+    return lint_file(Path(file), variables)
 
 
 def _print(invocation: Invocation, findings: Sequence[Diagnostic]) -> None:

@@ -135,6 +135,16 @@ def test_a_file_that_is_not_there() -> None:
     assert lint().exit_code == 2
 
 
+def test_the_other_files_are_checked_all_the_same() -> None:
+    result = lint("nowhere/x.json", "broken.asl.json", "clean.asl.json", ".", "-o", "json")
+    assert result.exit_code == 2
+    assert {found["file"] for found in json.loads(result.stdout)["diagnostics"]} == {"broken.asl.json"}
+    assert result.stderr.splitlines()[-2:] == [
+        "error: there is no file nowhere/x.json; . is a directory",
+        "hint: there is no folder nowhere either",
+    ]
+
+
 # YAML
 
 YAML = """\

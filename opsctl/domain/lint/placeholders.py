@@ -14,13 +14,25 @@ from opsctl.asl.diagnostics import Diagnostic
 
 _PLACEHOLDER = re.compile(r"\$\{[^{}]+\}")
 _FILLED = re.compile(
-    r"/(Resource|RoleArn|Timestamp|\w*Seconds|MaxAttempts|BackoffRate|MaxConcurrency|ToleratedFailure\w+)$"
+    r"(.*)/(Resource|RoleArn|Timestamp|\w*Seconds|MaxAttempts|BackoffRate|MaxConcurrency|ToleratedFailure\w+)$"
 )
 
 
 def about_placeholders(found: Diagnostic, definition: Mapping[str, Any]) -> bool:
     """Whether a finding only says that a placeholder is no value."""
-    return bool(_FILLED.search(found.location)) and _is_placeholder(value_at(definition, found.location))
+    field = _FILLED.fullmatch(found.location)
+    if not field or not _is_placeholder(value_at(definition, found.location)):
+        return False
+    return field[2] == "RoleArn" or _has_fields(value_at(definition, field[1]))
+
+
+def _has_fields(holder: Any) -> bool:
+    """Whether it is a state, an entry of Retry or the machine; a `States` object may hold a state called Resource."""
+    return isinstance(holder, Mapping) and (
+        isinstance(holder.get("Type"), str)
+        or isinstance(holder.get("ErrorEquals"), list)
+        or isinstance(holder.get("StartAt"), str)
+    )
 
 
 def _is_placeholder(value: Any) -> bool:

@@ -41,6 +41,9 @@ _BY_MESSAGE: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Value must be one of \[(.+)\]", lambda found: f"Use one of: {found[1]}."),
     (r"States\.ALL must", lambda _: "Put States.ALL alone into the last entry."),
     (r"RFC3339", lambda _: "Write it as 2026-11-21T08:30:00Z."),
+    (r"must be a boolean", lambda _: "Write true or false."),
+    (r"must be an integer", lambda _: "Write a whole number."),
+    (r"must be an? (\w+)\.$", lambda found: f"Write {'an' if found[1] in ('array', 'object') else 'a'} {found[1]}."),
     (r"already assigned in an outer scope", lambda _: "Give it another name; inside, the outer variable can be read."),
     (r"states\.result' is not", lambda _: "Read it in Assign or Output of the Task, Parallel or Map itself."),
     (r"states\.errorOutput' is not", lambda _: "Read it in Assign or Output of the Catch."),
@@ -48,6 +51,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"must be a valid JSONPath", lambda _: "Correct the path: it begins with `$`, and names with other characters "
         "than letters, digits and _ stand in brackets, `$['a-b']`."),
     (r"resource ARN", lambda _: "Use an ARN, such as arn:aws:states:::lambda:invoke."),
+    (r"expression is longer", lambda _: "Compute it in several states, with variables in between."),
     (r"longer than", lambda _: "Split the machine; AWS takes no definition above 1 MiB."),
     (r"can not be 'JSONPath' if", lambda _: "Write the state in JSONata, or set the machine to JSONPath."),
 )  # fmt: skip

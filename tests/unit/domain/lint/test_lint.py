@@ -64,6 +64,14 @@ def test_placeholders_pass_for_the_value_they_stand_for(resource):
     assert codes(states) == []
 
 
+def test_a_state_that_is_called_like_a_field_is_no_placeholder():
+    found = codes({"A": task(Next="Resource"), "Resource": {"Ref": "x"}})
+    assert ("SCHEMA_VALIDATION_FAILED", "/States/Resource") in found
+    assert codes({"A": task(Retry=[{"ErrorEquals": ["E"], "MaxAttempts": "${Most}"}])}, TimeoutSeconds="${Limit}") == [
+        (SILENT, "/States/A")
+    ]
+
+
 def test_other_values_of_the_wrong_kind_stay_errors():
     assert codes({"A": task(Resource={"Other": "x"})}) == [("SCHEMA_VALIDATION_FAILED", "/States/A/Resource")]
     assert codes({"A": task(TimeoutSeconds="ten")}) == [("SCHEMA_VALIDATION_FAILED", "/States/A/TimeoutSeconds")]
