@@ -13,7 +13,8 @@ Rules, as AWS writes histories (and our interpreter too):
 * `ExecutionAborted` and `ExecutionTimedOut` point at nothing.
 * A history may be incomplete, newer than this file or no history at all: unknown events take their predecessor's
   place, events that lead nowhere are left out, values of another type count as missing, and a state that never exited
-  in an ended execution is never called a success. Links that lead forward or in circles lead nowhere.
+  in an ended execution is never called a success. Links that lead forward or in circles lead nowhere. What is wrong
+  with a history is told in the result's `diagnostics`.
 * A definition adds what events cannot tell: which branch a state belongs to, and that a state whose work succeeded was
   caught all the same (its result could not be used), because the run went on where only its Catch leads.
 """
@@ -21,9 +22,11 @@ Rules, as AWS writes histories (and our interpreter too):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from opsctl.asl.history_diagnostics import diagnose
 from opsctl.asl.history_records import (
     ATTEMPT_END,
     EXECUTION_END,
@@ -64,10 +67,13 @@ __all__ = [
 def read_history(events: Iterable[Mapping[str, Any]], definition: Mapping[str, Any] | None = None) -> RunHistory:
     """Events in GetExecutionHistory's shape, in any order, some missing or twice; timestamps as seconds, datetime or
     ISO 8601 text. Raises `InvalidHistory` if they are no events."""
-    reader = _Reader(outline(definition) if definition else {})
-    for number, event in _in_order(events):
+    states = outline(definition) if definition else {}
+    reader = _Reader(states)
+    given = list(events) if isinstance(events, Iterable) else events
+    numbered = _in_order(given)
+    for number, event in numbered:
         reader.read(number, event)
-    return reader.result()
+    return replace(reader.result(), diagnostics=diagnose(given, numbered, states if definition else None))
 
 
 class GrowingHistory:

@@ -19,7 +19,7 @@ from opsctl.asl.failures import query_failure
 from opsctl.asl.intrinsics import IntrinsicError
 from opsctl.asl.jsonata_bounds import Bounds
 from opsctl.asl.jsonata_functions import functions_for
-from opsctl.asl.jsonata_library import paid_frame, parse, room_to_recurse
+from opsctl.asl.jsonata_library import library, paid_frame, parse, room_to_recurse
 from opsctl.asl.jsonata_values import from_jsonata, to_jsonata
 from opsctl.asl.payload import to_text
 
@@ -61,6 +61,7 @@ def check_expression(text: str) -> None:
 
 @lru_cache(maxsize=512)
 def _compiled(text: str) -> Any:
+    library()  # before anything else of it, for what it does to Python's recursion limit
     from jsonata.jexception import JException  # type: ignore[import-untyped]
 
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsctl.asl.jobs import Job, job_of
 from opsctl.errors import OpsError
@@ -88,7 +88,11 @@ class StateRun:
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """A whole execution; `states` in order of entry. `stopped` is None while it runs."""
+    """A whole execution; `states` in order of entry. `stopped` is None while it runs.
+
+    `diagnostics` says in a sentence each what is wrong with the history as it was given: gaps, links in circles, events
+    of unknown types, states that the definition lacks. It is empty for a history that is read while it grows.
+    """
 
     status: str
     started: float | None
@@ -99,3 +103,4 @@ class RunHistory:
     cause: str | None
     redrives: int
     states: tuple[StateRun, ...]
+    diagnostics: tuple[str, ...] = field(default=(), compare=False)
