@@ -42,6 +42,7 @@ bench: setup
 	$(BIN)/python benchmarks/interpreter.py
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/lint.py
+	$(BIN)/python benchmarks/rerun.py
 
 # Measure opsctl/asl against a folder of recorded executions and judged definitions: make conformance CORPUS=<folder>
 conformance: setup
