@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document_option, setting_option, wait_options
-from opsctl.cli.plans import plan_document, plan_text
+from opsctl.cli.plans import agree, carry_out, plan_document, plan_text
 from opsctl.cli.render import duration, emit, table
 from opsctl.domain.conditions import Setting
+from opsctl.domain.plan import RUN as AGAIN
+from opsctl.domain.plan import Request
 from opsctl.domain.redrive import NATIVE, RERUN, REUSE
-from opsctl.domain.redrive import RUN as AGAIN
-from opsctl.domain.rerun import Request
 from opsctl.domain.runs import FAILED as LATEST_FAILED
-from opsctl.errors import OK, RefusedError, UsageError
-from opsctl.operations import redrive as redrives
-from opsctl.operations import rerun as reruns
-from opsctl.operations import runs
-from opsctl.operations.connection import Connection
-from opsctl.operations.redrive import RedrivePlan
-from opsctl.operations.start import Started
+from opsctl.errors import OK, UsageError
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.redrive import RedrivePlan
+    from opsctl.operations.start import Started
 
 KEPT = "Retries count from zero, and time limits start anew; input, definition and name stay as they are."
 
@@ -66,31 +63,40 @@ def redrive(
     """
     if insisted == NATIVE and (settings or document is not None):
         raise UsageError("a native redrive keeps the run's input", "leave out --native, or --set and --input")
-    invocation = context.ensure_object(Invocation)
+    context.exit(
+        _resume(context.ensure_object(Invocation), run, insisted, settings, document, dry_run, yes, wait, timeout)
+    )
+
+
+def _resume(
+    invocation: Invocation,
+    run: str,
+    insisted: str | None,
+    settings: tuple[Setting, ...],
+    document: dict[str, Any] | None,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+    timeout: float | None,
+) -> int:
+    from opsctl.operations import redrive as redrives
+    from opsctl.operations import rerun as reruns
+    from opsctl.operations import runs
+
     connection = invocation.connect()
     wanted = runs.resolve(connection, run)
     going_on = None if settings or document is not None or insisted == RERUN else redrives.in_progress(wanted)
     if going_on:
-        context.exit(_follow_or_announce(invocation, connection, going_on, wait, timeout, {"way": NATIVE}))
+        return _follow_or_announce(invocation, connection, going_on, wait, timeout, {"way": NATIVE})
     plan = redrives.plan(connection, wanted, Request((), settings, document or {}), insisted)
     name = reruns.likely_name(connection, plan.rerun) if plan.rerun else plan.run.name
     if dry_run:
         emit(invocation, _document(connection, plan, name), _text(plan, name))
-        return
-    _agree(invocation, plan, name, yes)
-    started = _carry_out(connection, plan)
+        return OK
+    agree(invocation, _text(plan, name), yes)
+    started = carry_out(connection, plan.rerun, None) if plan.rerun else redrives.execute(connection, plan.run)
     more = _document(connection, plan, started.run.name)
-    context.exit(_follow_or_announce(invocation, connection, started, wait, timeout, more))
-
-
-def _carry_out(connection: Connection, plan: RedrivePlan) -> Started:
-    if plan.rerun is None:
-        return redrives.execute(connection, plan.run)
-    try:
-        return reruns.execute(connection, plan.rerun, None, lambda text: click.echo(text, err=True))
-    except KeyboardInterrupt:
-        click.echo("\ninterrupted; the same command again goes on from here", err=True)
-        raise
+    return _follow_or_announce(invocation, connection, started, wait, timeout, more)
 
 
 def _follow_or_announce(
@@ -101,6 +107,9 @@ def _follow_or_announce(
     timeout: float | None,
     more: dict[str, Any],
 ) -> int:
+    from opsctl.cli.following import announce, follow
+    from opsctl.operations.start import Started
+
     redriven = more["way"] == NATIVE
     run = started.run
     if redriven:
@@ -112,17 +121,6 @@ def _follow_or_announce(
         return announce(invocation, started, more)
     emit(invocation, {**more, "run": run.name, "arn": run.arn, "status": run.status}, run.name)
     return OK
-
-
-def _agree(invocation: Invocation, plan: RedrivePlan, name: str, yes: bool) -> None:
-    """Show the plan and ask. Raises RefusedError for a no, and where there is nobody to ask."""
-    click.echo(_text(plan, name), err=invocation.wants_json)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was started: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
-    if not click.confirm("Redrive it?" if plan.rerun is None else "Start it?", default=False, err=True):
-        raise RefusedError("nothing was started")
 
 
 def _text(plan: RedrivePlan, name: str) -> str:

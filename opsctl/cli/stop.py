@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration as duration_of
 from opsctl.cli.render import duration, emit, table
-from opsctl.domain.stop import JobState
 from opsctl.errors import FAILED, OK, REFUSED, RefusedError
-from opsctl.operations import stop as stops
-from opsctl.operations.connection import Connection
-from opsctl.operations.stop import Stopped, StopPlan
+
+if TYPE_CHECKING:
+    from opsctl.domain.stop import JobState
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.stop import Stopped, StopPlan
 
 
 @click.command()
@@ -44,17 +45,24 @@ def stop(
       opsctl stop nightly-7 nightly-8 --yes --timeout 10m
       opsctl stop @latest --dry-run
     """
-    invocation = context.ensure_object(Invocation)
+    context.exit(_stop(context.ensure_object(Invocation), wanted, reason, timeout, dry_run, yes))
+
+
+def _stop(
+    invocation: Invocation, wanted: tuple[str, ...], reason: str | None, timeout: float, dry_run: bool, yes: bool
+) -> int:
+    from opsctl.operations import stop as stops
+
     stops.check_reason(reason)
     connection = invocation.connect()
     plan = stops.plan(connection, wanted)
     for run in plan.ended:
         click.echo(f"error: {run.name} has ended already ({run.status}): there is nothing to stop", err=True)
     if not plan.runs:
-        context.exit(REFUSED)
+        return REFUSED
     if dry_run:
         emit(invocation, _plan_document(plan), _plan_text(plan))
-        context.exit(REFUSED if plan.ended else OK)
+        return REFUSED if plan.ended else OK
     _agree(invocation, plan, yes)
     stopped = stops.execute(connection, plan, reason)
     for name, error in stopped.refused:
@@ -63,11 +71,14 @@ def stop(
         click.echo(f"error: {run.name} had ended {run.status} before it was stopped", err=True)
     states = _followed(connection, stopped, timeout) if stopped.jobs else ()
     emit(invocation, _document(connection, stopped, states), _text(stopped, states))
-    context.exit(_code(connection, plan, stopped, states))
+    return _code(connection, plan, stopped, states)
 
 
 def _followed(connection: Connection, stopped: Stopped, timeout: float) -> tuple[JobState, ...]:
     """The jobs' last states. Says what each job becomes on the way, and when interrupted which ones are left."""
+    from opsctl.domain.stop import JobState
+    from opsctl.operations import stop as stops
+
     states: tuple[JobState, ...] = tuple(JobState(job, "not asked for yet") for job in stopped.jobs)
     told: dict[tuple[str, str], str] = {}
     try:
@@ -85,6 +96,8 @@ def _followed(connection: Connection, stopped: Stopped, timeout: float) -> tuple
 
 def _code(connection: Connection, plan: StopPlan, stopped: Stopped, states: Sequence[JobState]) -> int:
     """The exit code, with a line for each job that is left."""
+    from opsctl.operations import stop as stops
+
     left = [state for state in states if not state.stopped]
     for state in left:
         click.echo(f"error: {state.job.arn or state.job.id} is not known to be at rest: {state.word}", err=True)
@@ -132,6 +145,8 @@ def _plan_document(plan: StopPlan) -> dict[str, Any]:
 
 
 def _document(connection: Connection, stopped: Stopped, states: Sequence[JobState]) -> dict[str, Any]:
+    from opsctl.operations import stop as stops
+
     jobs = [
         {
             "run": state.job.run,

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from opsctl.asl.history import CAUGHT, FAILED, SUCCEEDED, RunHistory, StateRun
-from opsctl.domain.redrive_walk import Foreseen
 from opsctl.domain.results import one_line, step_result
 from opsctl.domain.runs import RUNNING, UNSUCCESSFUL, Run
 from opsctl.errors import RefusedError
+
+if TYPE_CHECKING:
+    from opsctl.domain.redrive_walk import Foreseen
 
 NATIVE, RERUN = "native", "rerun"
 REDRIVABLE, BY_MAP_RUN = "REDRIVABLE", "REDRIVABLE_BY_MAP_RUN"
