@@ -13,6 +13,7 @@ from opsctl.cli.following import follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import wait_options
 from opsctl.cli.render import duration, emit, facts, iso, moment
+from opsctl.cli.terminal import harmless
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.runs import LATEST
 from opsctl.errors import OK, RefusedError, UsageError
@@ -158,7 +159,7 @@ def _message(parameters: Any) -> str:
     """What the task was asked with, in lines; a JSON text inside as what it says."""
     lines = json.dumps(_opened(parameters), indent=2, ensure_ascii=False).splitlines()
     more = [f"… and {len(lines) - MOST_LINES} more lines: -o json --dry-run"] if len(lines) > MOST_LINES else []
-    return "\n".join([*lines[:MOST_LINES], *more])
+    return "\n".join([*(harmless(line, colours=False) for line in lines[:MOST_LINES]), *more])
 
 
 def _opened(value: Any) -> Any:

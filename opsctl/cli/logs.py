@@ -13,6 +13,7 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration
 from opsctl.cli.render import emit_line, iso
+from opsctl.cli.terminal import harmless
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
 from opsctl.operations import logs as reading
@@ -21,10 +22,6 @@ from opsctl.operations.connection import Connection
 from opsctl.operations.log_following import read_on
 from opsctl.operations.logs import Line, Wanted
 
-# What moves the cursor, rings or hides: all control characters and sequences but tab, newline and colours.
-_COLOUR = r"\x1b\[[0-9;]*m"
-_SEQUENCE = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]?"
-_UNSAFE = re.compile(rf"({_COLOUR})|{_SEQUENCE}|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 _UNITS = {"d": 86_400.0, "w": 7 * 86_400.0}
 
 
@@ -132,10 +129,9 @@ def _print(invocation: Invocation, lines: Iterator[Line], timestamps: bool, *, l
 
 
 def _print_text(start: str, text: str) -> None:
-    """On a terminal without what could move its cursor, and of a line that overwrites itself its last state; anywhere
-    else as it is."""
+    """Anywhere but on a terminal as it is."""
     if sys.stdout.isatty():
-        text = _UNSAFE.sub("" if os.environ.get("NO_COLOR") else r"\1", text.rstrip("\r").rpartition("\r")[2])
+        text = harmless(text, colours=not os.environ.get("NO_COLOR"))
     click.echo(start + text, color=True)
 
 
