@@ -3,8 +3,8 @@
     python benchmarks/lint.py [--states N] [--rounds N]
 
 Exits 1 when a fastest round takes 0.2 s or more. The first definition is made like ours: guarded steps, each a
-Choice, a job with Retry, a check of its result and a Pass, some of them in branches of a Parallel, so that every rule has
-something to look at. The second is in JSONata, where no expression is there twice.
+Choice, a job with Retry, a check of its result and a Pass, some of them in branches of a Parallel, so that every rule
+has something to look at. The second is in JSONata, where no expression is there twice.
 """
 
 from __future__ import annotations

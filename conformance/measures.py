@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,8 @@ from conformance.replay import replay
 from conformance.report import Measure, bar_from
 from opsctl.asl import InvalidDefinition, validate
 from opsctl.asl.history import read_history
+from opsctl.domain.lint import check
+from opsctl.domain.lint.sources import UnreadableError, read_json
 
 
 def measure(folder: Path, environment: Mapping[str, str]) -> list[Measure]:
@@ -128,17 +129,16 @@ def measure_field(definitions: list[Judged]) -> Measure:
 
 
 def measure_samples(definitions: list[Judged], aws_refusals: set[str], bar: float) -> Measure:
-    """Do we accept what was published as valid?"""
+    """Does `opsctl lint` accept what was published as valid? (To lint, a CloudFormation function is a value to come.)
+    Only what AWS itself refuses is left out."""
     found = Measure("samples", bar)
     for one in definitions:
         if one.by_aws or not one.valid:
             found.exclude(one.name, "AWS judged it: counted above" if one.by_aws else "published as invalid")
             continue
-        errors = _errors(one.text)
+        errors = _lint_errors(one.text)
         if errors and all(any(message in refusal for refusal in aws_refusals) for message in errors):
             found.exclude(one.name, f"AWS refuses it in so many words: {errors[0]}")
-        elif errors and _is_template(one.text):
-            found.exclude(one.name, "a CloudFormation template's functions stand where AWS takes text only")
         else:
             found.count(one.name, errors[0] if errors else None)
     return found
@@ -155,19 +155,12 @@ def _errors(text: str) -> list[str]:
     return [one.message for one in validate(text) if one.severity == "ERROR"]
 
 
-def _is_template(text: str) -> bool:
-    """Whether CloudFormation has yet to render it: somewhere an object is one of its functions."""
+def _lint_errors(text: str) -> list[str]:
     try:
-        return _has_function(json.loads(text))
-    except ValueError:
-        return False
-
-
-def _has_function(value: Any) -> bool:
-    if isinstance(value, dict):
-        only = next(iter(value)) if len(value) == 1 else ""
-        return only == "Ref" or only.startswith("Fn::") or any(map(_has_function, value.values()))
-    return isinstance(value, list) and any(map(_has_function, value))
+        definition = read_json(text).value
+    except UnreadableError as error:
+        return [str(error)]
+    return [one.message for one in check(definition) if one.severity == "ERROR"]
 
 
 def _first(text: str) -> str:
