@@ -64,6 +64,11 @@ def facts(pairs: Sequence[tuple[str, Any]]) -> str:
     return _grid([[name, _coloured(value)] for name, value in cells])
 
 
+def status_word(status: str) -> str:
+    """A status, coloured on a terminal."""
+    return _coloured(status)
+
+
 def moment(seconds: float | None) -> str | None:
     """A time as `2026-11-21 21:30:45 UTC`."""
     return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -30,6 +30,7 @@ COMMANDS = {
     "watch": ("opsctl.cli.watch:watch", "Watch a run until it ends."),
     "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
     "redrive": ("opsctl.cli.redrive:redrive", "Resume a failed run: AWS's redrive where it helps, else a rerun."),
+    "lineage": ("opsctl.cli.lineage:lineage", "Show the tree of reruns and redrives of a run."),
     "approve": ("opsctl.cli.approvals:approve", "Approve what a run waits for."),
     "reject": ("opsctl.cli.approvals:reject", "Reject what a run waits for."),
     "cleanup": ("opsctl.cli.cleanup:cleanup", "Delete what old runs keep in S3, with a plan first."),

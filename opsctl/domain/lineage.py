@@ -6,11 +6,16 @@ reruns of the root whatever they are reruns of. The input's `rerun` says it for 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from opsctl.domain.documents import Change, changes, value_at
 from opsctl.domain.names import rerun_name
+from opsctl.domain.rerun import OWN_KEYS
+from opsctl.domain.runs import Run
 
 _RERUN = re.compile(r"(.+)-r([1-9]\d{0,5})")
 _MADE = re.compile(r"run-\d{6}-\d{6}-[0-9a-f]{2}")  # a name that `opsctl start` makes
@@ -37,3 +42,123 @@ def numbered(name: str, known: Collection[str]) -> Numbered | None:
     if not _SHORTENED.fullmatch(base):
         return None
     return next((Numbered(root, number) for root in sorted(known) if rerun_name(root, number) == name), None)
+
+
+@dataclass(frozen=True)
+class Kin:
+    """What is known of one run of a lineage: what AWS says of it, with its input, and its claim
+    (`runs/<name>/plan.json`); neither of a run that both have forgotten."""
+
+    name: str
+    run: Run | None = None
+    claim: Mapping[str, Any] | None = None
+
+    @property
+    def document(self) -> Mapping[str, Any] | None:
+        """The run's input; None where nobody knows it any more, or it is no object."""
+        value = _parsed(self.run.input) if self.run else (self.claim or {}).get("input")
+        return value if isinstance(value, Mapping) else None
+
+    @property
+    def root(self) -> str | None:
+        """The first run of the lineage, for a rerun."""
+        return self._told("root")
+
+    @property
+    def of(self) -> str | None:
+        """The run that this is a rerun of."""
+        return self._told("of")
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that the rerun was to run from."""
+        named = value_at(self.document, ("rerun", "from"))
+        return tuple(map(str, named)) if isinstance(named, list) else ()
+
+    @property
+    def reused(self) -> Mapping[str, str]:
+        """By the slug of a step whose result was reused, the run that had made it."""
+        entries = value_at(self.document, ("reuse",))
+        if isinstance(entries, Mapping):
+            return {step: str(value_at(entry, ("run",))) for step, entry in entries.items()}
+        rows = [row for row in _list((self.claim or {}).get("steps")) if isinstance(row, Mapping)]
+        return {str(row.get("step")): str(row.get("made_by")) for row in rows if row.get("action") == "REUSE"}
+
+    def _told(self, key: str) -> str | None:
+        """The claim has the same words as the input's `rerun`."""
+        value = value_at(self.document, ("rerun", key))
+        if not isinstance(value, str) and self.run is None:
+            value = (self.claim or {}).get(key)
+        return value if isinstance(value, str) and value else None
+
+
+@dataclass(frozen=True)
+class Descendant:
+    """A run in the tree: what it is, how its input differs from that of the run it repeats (None where one of the two
+    is not known), and its reruns in the order in which they were started."""
+
+    kin: Kin
+    changes: tuple[Change, ...] | None
+    reruns: tuple[Descendant, ...]
+
+
+def family(root: str, kins: Iterable[Kin], *, linked: bool) -> Descendant:
+    """The tree of a lineage. A rerun of a run that is not among the `kins` hangs at the root. `linked`: the inputs hold
+    what we write into them, which is then no difference."""
+    members = {kin.name: kin for kin in [Kin(root), *kins]}
+    below: dict[str, list[Kin]] = {}
+    for kin in members.values():
+        if kin.name != root:
+            below.setdefault(_parent(kin, root, members), []).append(kin)
+    order = _from_root(root, below)
+    grown: dict[str, Descendant] = {}
+    for name in reversed(order):  # leaves first: a lineage may be deeper than Python's stack
+        kin, mine = members[name], sorted(below.get(name, ()), key=_started)
+        before = members[_parent(kin, root, members)] if name != root else None
+        changed = _changes(before, kin, linked) if before else ()
+        grown[name] = Descendant(kin, changed, tuple(grown[child.name] for child in mine))
+    return grown[root]
+
+
+def _parent(kin: Kin, root: str, members: Mapping[str, Kin]) -> str:
+    """Where the run hangs: at the root where what it repeats is not known, and where the way up leads in a circle."""
+    seen, name = {kin.name}, kin.of
+    while name is not None and name != root and name in members:
+        if name in seen:
+            return root
+        seen.add(name)
+        name = members[name].of
+    return kin.of if kin.of is not None and kin.of in members else root
+
+
+def _from_root(root: str, below: Mapping[str, list[Kin]]) -> list[str]:
+    """All names, each after the one it hangs at."""
+    order = [root]
+    for name in order:
+        order += [kin.name for kin in below.get(name, ())]
+    return order
+
+
+def _started(kin: Kin) -> tuple[float, str]:
+    return (kin.run.started if kin.run else float("inf"), kin.name)
+
+
+def _changes(before: Kin, after: Kin, linked: bool) -> tuple[Change, ...] | None:
+    if before.document is None or after.document is None:
+        return None
+    ours = OWN_KEYS if linked else ()
+    was, now = (
+        {key: value for key, value in one.items() if key not in ours} for one in (before.document, after.document)
+    )
+    return tuple(changes(was, now))
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
