@@ -39,9 +39,10 @@ locals {
 module "storage" {
   source = "./modules/storage"
 
-  name          = var.name
-  code          = coalesce(var.code, "${path.module}/training")
-  force_destroy = var.storage.force_destroy
+  name            = var.name
+  code            = coalesce(var.code, "${path.module}/training")
+  force_destroy   = var.storage.force_destroy
+  noncurrent_days = var.storage.noncurrent_days
 }
 
 module "notifications" {

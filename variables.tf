@@ -221,10 +221,19 @@ variable "sequence_model" {
 }
 
 variable "storage" {
-  description = "The bucket: with `force_destroy`, destroy deletes it with everything in it, data and models included."
+  description = <<-EOT
+    The bucket. With `force_destroy`, destroy deletes it with everything in it, data and models included. What is deleted or
+    overwritten can be brought back (`opsctl cleanup --undo`) for `noncurrent_days`, and is paid for as long.
+  EOT
   type = object({
-    force_destroy = optional(bool, false)
+    force_destroy   = optional(bool, false)
+    noncurrent_days = optional(number, 30)
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = try(var.storage.noncurrent_days >= 1 && floor(var.storage.noncurrent_days) == var.storage.noncurrent_days, false)
+    error_message = "storage.noncurrent_days must be a whole number of at least 1: S3 keeps deleted objects for whole days."
+  }
 }

@@ -4,9 +4,13 @@ output "account" {
 }
 
 output "bucket" {
-  description = "Name of the bucket, once it is closed to the public and encrypts."
+  description = "Name of the bucket, once it is closed to the public, encrypts and keeps versions."
   value       = aws_s3_bucket.this.bucket
-  depends_on  = [aws_s3_bucket_public_access_block.this, aws_s3_bucket_server_side_encryption_configuration.this]
+  depends_on = [
+    aws_s3_bucket_public_access_block.this,
+    aws_s3_bucket_server_side_encryption_configuration.this,
+    aws_s3_bucket_versioning.this,
+  ]
 }
 
 output "code_prefix" {

@@ -15,3 +15,9 @@ variable "name" {
   type        = string
   nullable    = false
 }
+
+variable "noncurrent_days" {
+  description = "Days for which a deleted or overwritten object can be brought back."
+  type        = number
+  nullable    = false
+}

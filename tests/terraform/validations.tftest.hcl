@@ -110,3 +110,13 @@ run "refused_a_script_that_is_not_there" {
 
   expect_failures = [var.code]
 }
+
+run "refused_half_a_day_of_versions" {
+  command = plan
+
+  variables {
+    storage = { noncurrent_days = 0.5 }
+  }
+
+  expect_failures = [var.storage]
+}
