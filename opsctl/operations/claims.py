@@ -68,6 +68,11 @@ def copied_by(connection: Connection, run: str) -> dict[str, tuple[int, int]]:
     return {step: (one, two) for step, (one, two) in found.items() if isinstance(one, int) and isinstance(two, int)}
 
 
+def same_input(run: Run, document: Any) -> bool:
+    """Whether a run was started with this very input, as StartExecution sees it: 0 is not false."""
+    return json.dumps(input_document(run.input), sort_keys=True) == json.dumps(document, sort_keys=True)
+
+
 def _candidates(made: RerunPlan, wanted: str | None) -> Iterable[str]:
     if wanted is None:
         return (rerun_name(made.root or made.source, number) for number in itertools.count(1))
@@ -82,7 +87,7 @@ def _taken(standing: Standing, name: str | None) -> RefusedError:
 def _standing(connection: Connection, made: RerunPlan, name: str) -> Standing:
     run = connection.states.find(connection.machine.arn, name)
     if connection.machine.foreign:
-        return _of_run(made, run, name) if run else Standing(free=True)
+        return _of_run(made, run) if run else Standing(free=True)
     content = connection.storage.read(_place(connection, name))
     return _of_claim(connection, made, _content(content), run, name) if content is not None else _unclaimed(made, run)
 
@@ -114,9 +119,8 @@ def _unclaimed(made: RerunPlan, run: Run | None) -> Standing:
     return Standing(free=True) if run is None else Standing(free=False, taken=f"another run{_inputs(made.input, run)}")
 
 
-def _of_run(made: RerunPlan, run: Run, name: str) -> Standing:
-    del name
-    if input_document(run.input) != made.input:
+def _of_run(made: RerunPlan, run: Run) -> Standing:
+    if not same_input(run, made.input):
         return Standing(free=False, taken=f"another run{_inputs(made.input, run)}")
     return _ended(run) if run.ended else Standing(free=False, run=run)
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from opsctl.domain.plan import RUNS, RerunPlan, Source
 from opsctl.domain.proof import prove
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
-from opsctl.operations.claims import claimed
+from opsctl.operations.claims import claimed, same_input
 from opsctl.operations.connection import Connection
 from opsctl.operations.copies import OnProgress, copy_result
-from opsctl.operations.runs import input_document
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ def execute(connection: Connection, made: RerunPlan, name: str | None, on_progre
         return Started(running, resumed=True)
     for step in made.reused:
         copy_result(connection, step, connection.prefix(name, step.slug), on_progress)
-    text = json.dumps(made.input_for(connection.prefix(name).uri), sort_keys=True)
+    document = made.input_for(connection.prefix(name).uri)
     try:
-        arn = connection.states.start(connection.machine.arn, name, text)
+        arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
     except RefusedError:
-        return _started_meanwhile(connection, name, text)
+        return _started_meanwhile(connection, name, document)
     return Started(Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now()), resumed=False)
 
 
-def _started_meanwhile(connection: Connection, name: str, text: str) -> Started:
+def _started_meanwhile(connection: Connection, name: str, document: Any) -> Started:
     """The run that another process made of the same plan, though it has ended already. Raises RefusedError if not."""
     run = connection.states.find(connection.machine.arn, name)
-    if run is None or input_document(run.input) != json.loads(text):
+    if run is None or not same_input(run, document):
         raise RefusedError(f"a run {name} was started meanwhile, with another input", "run the same command again")
     return Started(run, resumed=True)
