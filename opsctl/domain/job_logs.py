@@ -121,7 +121,8 @@ def _function(attempt: Attempt, name: str) -> FunctionLog | NoLog:
 
 def _request(attempt: Attempt) -> str | None:
     """The id of the invocation: of the answer to Invoke, or of the error that the function's runtime reported."""
-    for text in (attempt.output, attempt.submitted):
+    answers = () if _FUNCTION in attempt.resource else (attempt.output, attempt.submitted)  # of its ARN: its own words
+    for text in answers:
         found = _object(_object(text).get("SdkResponseMetadata")).get("RequestId")
         if isinstance(found, str) and found:
             return found
