@@ -9,7 +9,7 @@ import moto.s3.models
 import moto.s3.responses
 from moto.core.common_types import TYPE_RESPONSE
 from moto.iam.access_control import IAMPolicy, PermissionResult
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, FakeDeleteMarker
 from moto.s3.responses import S3Response
 
 EVENT_BRIDGE = "<EventBridgeConfiguration></EventBridgeConfiguration>"
@@ -31,6 +31,13 @@ class Bucket(FakeBucket):
         statements = statements if isinstance(statements, list) else [statements]
         policy["Statement"] = [statement for statement in statements if "Condition" not in statement]
         return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
+
+
+class DeleteMarker(FakeDeleteMarker):
+    """moto's delete marker, which moto cannot delete as the last version of a key, as emptying a bucket does."""
+
+    def dispose(self, garbage: bool = False) -> None:
+        """A marker holds no content to let go of."""
 
 
 class BucketResponse(S3Response):
@@ -60,5 +67,6 @@ def install() -> None:
     models: Any = moto.s3.models
     responses: Any = moto.s3.responses
     models.FakeBucket = Bucket
+    models.FakeDeleteMarker = DeleteMarker
     # moto reads S3's table of paths anew each time, from the class of this name.
     responses.S3Response = BucketResponse

@@ -56,3 +56,18 @@ def test_batch_makes_its_own_role_where_none_is_given(cloud: Cloud) -> None:
     environment = queue["computeEnvironmentOrder"][0]["computeEnvironment"]
     found = cloud.client("batch").describe_compute_environments(computeEnvironments=[environment])
     assert "/aws-service-role/batch.amazonaws.com/" in found["computeEnvironments"][0]["serviceRole"]
+
+
+def test_a_bucket_with_versions_can_be_emptied(cloud: Cloud) -> None:
+    s3, bucket = cloud.client("s3"), unique("bucket")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+    s3.delete_object(Bucket=bucket, Key="a")
+    listed = s3.list_object_versions(Bucket=bucket)
+    found = [
+        {"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed["Versions"] + listed["DeleteMarkers"]
+    ]
+    for objects in (found[:1], found[1:]):
+        assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+    s3.delete_bucket(Bucket=bucket)
