@@ -23,6 +23,7 @@ from opsctl.operations.saved import load_definition, load_history
 from opsctl.operations.watch import Sight
 
 DEEPEST = 3  # executions that executions started
+COUNTS = ("total", "pending", "running", "succeeded", "failed", "timedOut", "aborted")
 MOST = 20  # of them, and of Map Runs, that are looked into for one run
 
 
@@ -125,7 +126,7 @@ class _Look:
             answer = self._states.map_run(arn)
         except OpsError as error:
             return error.message
-        counts = {name: int(count) for name, count in answer["itemCounts"].items() if count}
+        counts = {name: int(answer["itemCounts"][name]) for name in COUNTS if answer["itemCounts"].get(name)}
         return MapRun(arn, answer["status"], counts, int(answer.get("redriveCount") or 0))
 
     def _may(self) -> bool:
