@@ -1,0 +1,183 @@
+"""`kill -9` of `opsctl rerun` wherever it may be: the same command again ends in exactly one new run, nothing is lost.
+
+The command is a real process, and so is the AWS that it works on. The machine is one of ours in small: the run input is
+checked, results lie below `runs/<name>/`, and a rerun claims its name and copies. A new run waits for ever after its
+last step, so that every run that was started is still there to be counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opsctl import sandbox
+from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
+
+ROOT = Path(__file__).parents[3]
+OBJECTS = 40
+RANDOM_POINTS = 10
+PART = 60.0
+
+
+class Pipeline:
+    """A small deployment of ours on a sandbox of its own, with one run that failed."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(cloud.directory), "PYTHONPATH": str(ROOT)}
+        self.environment["OPSCTL_SANDBOX_DIR"] = str(cloud.directory)
+        self.machine = self._machine()
+        self._describe()
+        self.put_code()
+        self.source = unique("nightly")
+        for number in range(OBJECTS):
+            cloud.put(f"runs/{self.source}/fetch/part-{number:02}.jsonl", f"{number}" * 100)
+        failed = {"hyperparameters": {"train": {"rate": "1000"}}}
+        assert cloud.finish(cloud.start(self.machine, failed, name=self.source))["status"] == "FAILED"
+
+    def rerun(self, rate: int) -> subprocess.Popen[str]:
+        """The command, running; each rate makes another plan of it."""
+        words = ["rerun", self.source, "--from", "train", "--set", f"hyperparameters.train.rate={rate}", "--yes"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def finished(self, rate: int) -> str:
+        """The name of the run that the command says it made."""
+        process = self.rerun(rate)
+        out, err = process.communicate(timeout=PART)
+        assert process.returncode == 0, err
+        return out.splitlines()[-1]
+
+    def runs(self) -> dict[str, int]:
+        """The rate of each run that was started, by name."""
+        client = self.cloud.client("stepfunctions")
+        listed = client.list_executions(stateMachineArn=self.machine)["executions"]
+        inputs = {
+            run["name"]: json.loads(client.describe_execution(executionArn=run["executionArn"])["input"])
+            for run in listed
+        }  # fmt: skip
+        return {
+            name: int(given["hyperparameters"]["train"]["rate"])
+            for name, given in inputs.items() if name != self.source
+        }  # fmt: skip
+
+    def copies(self, run: str) -> list[str]:
+        """The keys of what a run took over."""
+        return self.cloud.keys(f"runs/{run}/fetch/")
+
+    def claims(self) -> list[str]:
+        """The names that are claimed."""
+        return [key.split("/")[1] for key in self.cloud.keys("runs/") if key.endswith("/plan.json")]
+
+    def put_code(self) -> None:
+        """What a new run takes as its code."""
+        self.cloud.put("code/train.py", "# train\n")
+
+    def _machine(self) -> str:
+        body = "if event['rate'] == '1000':\n    raise ValueError('diverged')\nreturn {}"
+        work = {"FunctionName": self.cloud.function(body)}
+        rate = {"rate.$": "$$.Execution.Input.hyperparameters.train.rate"}
+        return self.cloud.machine({
+            "Skip Fetch?": _guard("fetch", "Skip Train?", "Fetch"),
+            "Fetch": task("lambda:invoke", {**work, "Payload": {"rate": "1"}}, ResultPath=None, Next="Skip Train?"),
+            "Skip Train?": _guard("train", "Rest", "Train"),
+            "Train": task("lambda:invoke", {**work, "Payload": rate}, ResultPath=None, Next="Rest"),
+            "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
+        })  # fmt: skip
+
+    def _describe(self) -> None:
+        machine = {
+            "arn": self.machine, "name": self.machine.rpartition(":")[2], "log_group": "none",
+            "steps": ["fetch", "train"], "hyperparameters": {"train": {"rate": "1"}}, "needs": {"train": ["fetch"]},
+        }  # fmt: skip
+        value = {
+            "version": 1, "name": "small", "region": self.cloud.server["region"], "account": "123456789012",
+            "bucket": self.cloud.bucket, "default_data_source": f"s3://{self.cloud.bucket}/datasets/x/",
+            "topic": "none", "machines": {"training": machine},
+        }  # fmt: skip
+        folder = self.cloud.directory / "terraform"
+        folder.mkdir(exist_ok=True)
+        state = {"version": 4, "outputs": {"opsctl": {"value": value}}}
+        (folder / "terraform.tfstate").write_text(json.dumps(state))
+
+
+def _guard(key: str, around: str, into: str) -> dict[str, Any]:
+    variable = f"$$.Execution.Input.skip.{key}"
+    rule = {"And": [{"Variable": variable, "IsPresent": True}, {"Variable": variable, "BooleanEquals": True}]}
+    return {"Type": "Choice", "Choices": [{**rule, "Next": around}], "Default": into}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """On a sandbox that is only this module's: its runs never end by themselves."""
+    directory = tmp_path_factory.mktemp("killed") / "sandbox"
+    server = sandbox.up(directory)
+    yield Pipeline(Cloud(server, directory))
+    sandbox.down(directory)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def one_whole_run(pipeline: Pipeline, rate: int) -> None:
+    """The same command again: one run of that rate, with all that it takes over."""
+    name = pipeline.finished(rate)
+    assert [run for run, other in pipeline.runs().items() if other == rate] == [name]
+    assert len(pipeline.copies(name)) == OBJECTS
+    assert len(pipeline.copies(pipeline.source)) == OBJECTS
+
+
+def test_killed_at_ten_random_points(pipeline: Pipeline) -> None:
+    began = time.monotonic()
+    pipeline.finished(1)
+    whole = time.monotonic() - began
+    moments = random.Random(4)  # any ten points, the same ones each time
+    for rate in range(2, RANDOM_POINTS + 2):
+        process = pipeline.rerun(rate)
+        time.sleep(moments.uniform(0.3, 1.0) * whole)
+        kill(process)
+        one_whole_run(pipeline, rate)
+    assert len(pipeline.runs()) == RANDOM_POINTS + 1
+    assert sorted(pipeline.claims()) == sorted(pipeline.runs())
+
+
+POINTS: dict[str, Callable[[Pipeline, str], bool]] = {
+    "after the claim": lambda pipeline, name: name in pipeline.claims(),
+    "in the copy": lambda pipeline, name: bool(pipeline.copies(name)),
+    "before the start": lambda pipeline, name: len(pipeline.copies(name)) == OBJECTS,
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_chosen_point(pipeline: Pipeline, point: str) -> None:
+    rate = 100 + list(POINTS).index(point)
+    name = f"{pipeline.source}-r{len(pipeline.claims()) + 1}"
+    process = pipeline.rerun(rate)
+    wait_for(lambda: POINTS[point](pipeline, name) or process.poll() is not None, point)
+    kill(process)
+    one_whole_run(pipeline, rate)
+    assert pipeline.finished(rate) == name
+
+
+def test_two_at_once_with_different_settings_and_two_with_the_same(pipeline: Pipeline) -> None:
+    processes = [pipeline.rerun(rate) for rate in (201, 202, 202)]
+    names = [process.communicate(timeout=PART)[0].splitlines()[-1] for process in processes]
+    runs = pipeline.runs()
+    assert [runs[name] for name in names] == [201, 202, 202]
+    assert names[0] != names[1] == names[2]
+    for name in names:
+        assert len(pipeline.copies(name)) == OBJECTS
