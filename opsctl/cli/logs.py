@@ -93,7 +93,11 @@ def logs(
     found = runs.resolve(connection, run)
     wanted = Wanted(step, attempt, failed, _moment(since, connection), tail, grep)
     if follow and not found.ended:
-        _print(invocation, read_on(connection, found, wanted, _tell), timestamps, labelled=step is None)
+        try:
+            _print(invocation, read_on(connection, found, wanted, _tell), timestamps, labelled=step is None)
+        except KeyboardInterrupt:
+            _tell(f"\ninterrupted; the run goes on: opsctl status {found.name}")
+            raise
         return
     parts = reading.choose(connection, found, wanted)
     several = len(parts) > 1
