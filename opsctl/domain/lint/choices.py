@@ -13,7 +13,7 @@ from opsctl.domain.lint.machine import Machine, Node, choice_targets
 _CONNECTIVES = ("And", "Or", "Not")
 _AROUND = frozenset({"Next", "Comment", "Assign", "Output"})
 _SHAPES_DATA = frozenset({"Assign", "Output", "Parameters", "Result"})
-_ALWAYS = re.compile(r"\{%\s*true\s*%\}")
+_ALWAYS, _NEVER = re.compile(r"\{%\s*true\s*%\}"), re.compile(r"\{%\s*false\s*%\}")
 _UNCATCHABLE = "States.Runtime"
 _NOT_A_TASK_FAILURE = frozenset({"States.ALL", "States.Timeout", "States.HeartbeatTimeout", "States.DataLimitExceeded"})
 Condition = Mapping[str, Any]
@@ -64,7 +64,7 @@ def _choice_outcomes(node: Node) -> Iterator[str]:
     seen: list[Condition] = []
     for rule in node.state["Choices"]:
         condition = _bare(rule)
-        if condition in seen or condition.get("Condition") is False:
+        if condition in seen or _holds_never(condition):
             continue
         yield rule["Next"]
         if _holds_always(condition):
@@ -102,6 +102,11 @@ def _bare(rule: Condition) -> Condition:
 def _holds_always(condition: Condition) -> bool:
     value = condition.get("Condition")
     return value is True or (isinstance(value, str) and _ALWAYS.fullmatch(value) is not None)
+
+
+def _holds_never(condition: Condition) -> bool:
+    value = condition.get("Condition")
+    return value is False or (isinstance(value, str) and _NEVER.fullmatch(value) is not None)
 
 
 def _is_exhaustive(rules: list[Condition]) -> bool:

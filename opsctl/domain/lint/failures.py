@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from opsctl.domain.lint.findings import Remark
 from opsctl.domain.lint.machine import Catcher, Machine, Node
+
+_ITS_INPUT = re.compile(r"\{%\s*\$states\s*\.\s*input\s*%\}")
 
 
 def green_failures(machine: Machine) -> Iterator[Remark]:
@@ -67,13 +70,14 @@ def _goes_on_green(machine: Machine, node: Node, catcher: Catcher) -> bool:
 def _leaves_no_trace(machine: Machine, node: Node, catcher: Catcher) -> bool:
     """Whether the run goes on right where success would lead, with nothing by which a Choice could tell."""
     source = catcher.source
-    if source.get("ResultPath", "$") is not None or "Assign" in source or "Next" not in node.state:
+    passes_on = source.get("ResultPath", "$") is None or _ITS_INPUT.fullmatch(str(source.get("Output", "")))
+    if not passes_on or "Assign" in source or "Next" not in node.state:
         return False
     return machine.behind_passes(catcher.target) == machine.behind_passes(node.state["Next"])
 
 
 def _iterates_at_once(node: Node) -> bool:
-    tolerates = any(field.startswith("ToleratedFailure") for field in node.state)
+    tolerates = any(field.startswith("ToleratedFailure") and value != 0 for field, value in node.state.items())
     return node.state.get("MaxConcurrency") != 1 and not tolerates
 
 

@@ -52,10 +52,11 @@ def endless_jobs(machine: Machine) -> Iterator[Remark]:
     """SYNC_WITHOUT_TIMEOUT: a job that the run may wait for until it is a year old."""
     for node in machine.nodes.values():
         if node.is_job and not {"TimeoutSeconds", "TimeoutSecondsPath"} & node.state.keys():
-            yield Remark(
-                node.location,
-                f"'{node.name}' waits for its job without a limit: if the event of its end is lost, for up to a year.",
-            )
+            until = "for up to a year"
+            if "TimeoutSeconds" in machine.definition:
+                until = "until the time limit of the whole run, which no Catch takes"
+            message = f"'{node.name}' waits for its job without a limit: if the event of its end is lost, {until}."
+            yield Remark(node.location, message)
 
 
 def _effective(node: Node) -> list[int]:
