@@ -114,7 +114,8 @@ def _summary(plan: RerunPlan) -> str:
     lines = [saved, f"spends {_told(plan.spent)}{counted}"]
     if plan.prices.training and any(step.cost.usd is not None for step in plan.steps):
         lines.append(f"prices: SageMaker training on demand, {plan.prices.region}, as of {plan.prices.date}")
-    lines.append(f"copies {plan.copied_objects} objects ({size(plan.copied_bytes)}); plan {plan.hash[:HASH_SHOWN]}")
+    copies = f"{plan.copied_objects} objects ({size(plan.copied_bytes)})" if plan.reused else "nothing"
+    lines.append(f"copies {copies}; plan {plan.hash[:HASH_SHOWN]}")
     return "\n".join(lines)
 
 

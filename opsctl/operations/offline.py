@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.execution import proven
 from opsctl.operations.saved import load_definition, load_history
 
+UNSEEN = "whether the results are still in S3 is not known offline, nor what else has changed since"
 SETUP = "prepare-run"
 UNNAMED = ("", "@failed", "@latest")
 
@@ -57,6 +59,8 @@ def plan_saved(
         prices=_prices(events),
     )
     made = plan_rerun(source, request)
+    if ours:
+        made = replace(made, warnings=(*made.warnings, UNSEEN))
     shown_name = name or rerun_name(made.root or source_name, 1)
     prefix = f"s3://BUCKET/runs/{shown_name}/"
     return proven(source, made, prefix), shown_name, prefix
