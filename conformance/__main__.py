@@ -29,8 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not any(one.total for one in measures):
         print(f"error: nothing to measure in {folder}: both of its indexes are empty", file=sys.stderr)
         return 2
-    for one in measures:
-        print("\n".join(lines(one)))
+    try:
+        for one in measures:
+            print("\n".join(lines(one)))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` say, has had enough; Python must not find the pipe again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if all(one.passed for one in measures) else 1
 
 

@@ -25,18 +25,21 @@ _ARN_INSIDE = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:\w*:[\w:/.-]+")
 _WORD_FOR_DETAIL = re.compile(r"\w+EventDetails\.\w+")  # stands for the whole detail
 # The recorder's stand-in for a JSON document that was part of a sentence.
 _DOCUMENT = re.compile(r"json-input-\d+")
+_ANY_WORD = '[^"\\s]*?'
 _SPEAKS_OF_UUIDS = re.compile(r"States\.UUID|\$uuid|DISTRIBUTED")
 _SPEAKS_OF_NUMBERS = re.compile(r"States\.MathRandom|\$random|\$shuffle")
-_SEEDED = re.compile(r"States\.MathRandom\([^()]*,[^()]*,")  # drawn from the seed: another generator than AWS's
 _SPEAKS_OF_TIME = re.compile(r"\$millis")
 
 
 class Dice(Random):
-    """A random source that remembers the numbers it gave."""
+    """A random source that remembers the numbers it gave. `of_a_run` makes one for a run of its own."""
 
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed)
-        self.given: set[float] = set()
+    given: set[float]
+    """Shared with the sources that a definition seeds itself: those are of the same class."""
+
+    @classmethod
+    def of_a_run(cls) -> Dice:
+        return type("DiceOfARun", (cls,), {"given": set()})(0)
 
     def random(self) -> float:
         return self._remember(super().random())
@@ -65,7 +68,6 @@ class Drawn:
     def __post_init__(self) -> None:
         self._uuids = bool(_SPEAKS_OF_UUIDS.search(self.definition))
         self._numbers = bool(_SPEAKS_OF_NUMBERS.search(self.definition))
-        self._seeded = bool(_SEEDED.search(self.definition))
         self._time = bool(_SPEAKS_OF_TIME.search(self.definition))
 
     def covers(self, recorded: Any, ours: Any) -> bool:
@@ -73,7 +75,7 @@ class Drawn:
         if isinstance(ours, str):
             return isinstance(recorded, str) and self._covers_text(recorded, ours)
         if isinstance(ours, int | float) and not isinstance(ours, bool):
-            rolled = self._seeded or (self._numbers and ours in self.dice.given)
+            rolled = self._numbers and ours in self.dice.given
             return rolled or (self._time and self._now(ours / 1000))
         return False
 
@@ -95,7 +97,7 @@ class Drawn:
             return False
         expression, end = "", 0
         for start, stop in spans:
-            expression += re.escape(ours[end:start]) + ".*?"
+            expression += re.escape(ours[end:start]) + _ANY_WORD
             end = stop
         return re.fullmatch(expression + re.escape(ours[end:]), recorded, re.DOTALL) is not None
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from conformance.comparison import compare
 from conformance.corpus import Judged, Recording, judged, recordings
-from conformance.eras import up_to_date
 from conformance.expectation import expected_states, expected_status
 from conformance.replay import replay
 from conformance.report import Measure, bar_from
@@ -43,7 +42,6 @@ def measure_replay(histories: list[Recording], bar: float) -> Measure:
             continue
         found.count(recording.name, _replay_difference(recording, kinds))
     found.notes.append(f"of the agreeing, {kinds['identical']} with the same ids, {kinds['text']} with the same text")
-    found.notes.append(f"{kinds['relinked']} from before AWS changed a link, compared as AWS links today")
     return found
 
 
@@ -55,10 +53,9 @@ def _replay_difference(recording: Recording, kinds: Counter[str]) -> str | None:
     except Exception as error:  # noqa: BLE001 whatever it is, it is the finding
         return f"our interpreter raises {type(error).__name__}: {_first(str(error))}"
     # An execution that AWS showed while it ran may have gone further with us.
-    recorded = up_to_date(recording)
+    recorded = recording.events
     events = ours.events[: len(recorded)] if recording.status == "RUNNING" else ours.events
     verdict = compare(recorded, events, ours.drawn)
-    kinds["relinked"] += recorded != recording.events
     kinds["identical"] += verdict.identical
     kinds["text"] += verdict.same_text
     return verdict.difference

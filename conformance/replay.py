@@ -17,7 +17,6 @@ from typing import Any
 
 from conformance.corpus import Event, Recording
 from conformance.drawn import Dice, Drawn
-from conformance.eras import REDRIVE_COUNT, before
 from conformance.events import details, outcome_of, work
 from conformance.inputs import real_input
 from conformance.map_runs import outcome_of_run
@@ -30,6 +29,7 @@ from opsctl.asl.effects import (
     ScheduleTask,
     StartMapRun,
 )
+from opsctl.asl.habits import TODAY, habits_on
 
 _TAKE_TIME = frozenset({"WaitStateExited", "ParallelStateStarted", "MapStateStarted"})
 _MOST_TIMERS = 100_000
@@ -66,7 +66,7 @@ class _Driver:
         self.events = self.recording.events
         self.by_id = {event["id"]: event for event in self.events}
         self.now = datetime.fromisoformat(self.events[0]["timestamp"]).timestamp()
-        dice, text = Dice(0), json.dumps(self.recording.definition)
+        dice, text = Dice.of_a_run(), json.dumps(self.recording.definition)
         self.drawn = Drawn(text, dice, self.now, self.now)
         self.expected_steps: Counter[tuple[str, str]] = Counter()
         self.execution = self._execution(dice)
@@ -78,12 +78,13 @@ class _Driver:
         arn = f"arn:aws:states:{region}:123456789012:execution:{_MACHINE}:{_NAME}"
         start = datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         own: dict[str, Any] = {"Id": arn, "StartTime": start, "Name": _NAME, "RoleArn": started.get("roleArn", "")}
-        if not before(self.recording, REDRIVE_COUNT):
+        habits = TODAY if self.recording.recorded is None else habits_on(self.recording.recorded.date())
+        if habits.counts_redrives:
             own["RedriveCount"] = 0
         self.drawn.words |= {arn, machine, _NAME, _MACHINE}
         text, self.drawn.real = real_input(started["input"], self.recording.input)
         context = {"Execution": own, "StateMachine": {"Id": machine, "Name": _MACHINE}}
-        return Execution(parse(dict(self.recording.definition or {})), text, context, dice)
+        return Execution(parse(dict(self.recording.definition or {})), text, context, dice, habits)
 
     def run(self) -> Replay:
         self.execution.start(self.now)

@@ -18,6 +18,7 @@ from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Effect, Outcome
 from opsctl.asl.events import with_input
 from opsctl.asl.frames import Frame
+from opsctl.asl.habits import TODAY, Habits
 from opsctl.asl.handlers import Handlers
 from opsctl.asl.payload import Payload
 from opsctl.asl.walk import Walk
@@ -28,7 +29,8 @@ class Execution:
     """One run of a machine.
 
     `context` is the context object's part that the outside knows: `{"Execution": {"Id", "Name", "RoleArn", "StartTime",
-    "RedriveCount"}, "StateMachine": {"Id", "Name"}}`. Raises `ValueError` if `input_text` is no JSON.
+    "RedriveCount"}, "StateMachine": {"Id", "Name"}}`. `habits` are AWS's of another day, for a comparison with what was
+    recorded then. Raises `ValueError` if `input_text` is no JSON.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Execution:
         input_text: str,
         context: Mapping[str, Any] | None = None,
         random: Random | None = None,
+        habits: Habits = TODAY,
     ) -> None:
         payload = Payload(text=input_text)
         _ = payload.value
         self._walk = Walk(machine, payload, context or {}, random or Random(0), Handlers())
+        self._walk.habits = habits
 
     # what it has come to
 

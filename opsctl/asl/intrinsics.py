@@ -133,7 +133,7 @@ def _math_random(arguments: list[Any], random: Random) -> int:
     start, end = _integer(arguments[0]), _integer(arguments[1])
     if start >= end:
         raise IntrinsicError("the start must be smaller than the end")
-    source = Random(_integer(arguments[2])) if len(arguments) > 2 else random
+    source = type(random)(_integer(arguments[2])) if len(arguments) > 2 else random
     return source.randrange(start, end)
 
 

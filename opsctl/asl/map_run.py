@@ -160,8 +160,10 @@ def _succeeded(walk: Walk, frame: Frame, result: Payload) -> None:
         return
     _close(walk, frame)
     frame.run_arn = ""
-    # AWS links the Exited event past these two, to MapRunStarted (until the autumn of 2024: to MapRunSucceeded).
+    # AWS links the Exited event past these two, to MapRunStarted.
     ended = walk.journal.add(walk.now, "MapRunSucceeded", frame.link)
+    if walk.habits.map_exit_after_run_end:
+        frame.link = ended
     walk.journal.add(walk.now, "MapStateSucceeded", ended)
     try:
         walk.leave_with_result(frame, result)

@@ -28,6 +28,7 @@ from opsctl.asl.events import HistoryFullError, Journal, failure, with_output
 from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, QueryError, StateError, matches
 from opsctl.asl.flow import error_output
 from opsctl.asl.frames import Frame, Phase
+from opsctl.asl.habits import TODAY
 from opsctl.asl.payload import Payload
 from opsctl.asl.retrying import delay_before
 from opsctl.asl.sight import environment_of
@@ -54,6 +55,7 @@ class Walk:
         self.base_context = context
         self.random = random
         self.handlers = handlers
+        self.habits = TODAY
         self.now = 0.0
         self.pause: Callable[[], bool] | None = None
         self.status = "RUNNING"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from opsctl.asl import Execution, InvalidDefinition, parse
 from opsctl.asl.effects import AbandonTask, Failed, MapRunStarted, StartMapRun, Succeeded
 from opsctl.asl.failures import StateError
-from tests.unit.asl.walking import INVOKE, JOB, begin, machine_of, written
+from opsctl.asl.habits import TODAY, Habits, habits_on
+from tests.unit.asl.walking import CONTEXT, INVOKE, JOB, begin, machine_of, written
 
 ARN = "arn:aws:states:eu-west-1:123456789012:mapRun:training/Pages:run-1"
 READER = {
@@ -275,3 +278,12 @@ def test_a_processor_config_that_makes_no_sense_is_refused(config: Any, location
         parse(machine_of(states))
     where = f"/States/All Pages/ItemProcessor/ProcessorConfig{location}"
     assert [found.location for found in refusal.value.diagnostics] == [where]
+
+
+@pytest.mark.parametrize(("habits", "link"), [(TODAY, 4), (habits_on(date(2024, 8, 19)), 5)])
+def test_until_2024_a_maps_exit_followed_the_end_of_its_run(habits: Habits, link: int) -> None:
+    definition = parse(machine_of(distributed()))
+    execution = Execution(definition, "[1]", CONTEXT, Random(1), habits)
+    execution.start(0.0)
+    execution.resolve(asked_run(execution).task, Succeeded("[1]"), 1.0)
+    assert [(e["id"], e["previousEventId"]) for e in execution.events if e["type"] == "MapStateExited"] == [(7, link)]
