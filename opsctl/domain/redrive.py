@@ -29,7 +29,7 @@ NEAREST = 3
 
 @dataclass(frozen=True)
 class Prospect:
-    """Whether a redrive helps, None where that cannot be foreseen; `reason` says why, as the end of a sentence."""
+    """Whether a redrive helps, None where that is doubtful; `reason` says why, as the end of a sentence."""
 
     helps: bool | None
     reason: str
@@ -78,7 +78,8 @@ def choose(run: Run, prospect: Prospect, *, insisted: str | None, changed: bool)
         return Choice(RERUN, "as --rerun says")
     if changed:
         return Choice(RERUN, "the input changes, and a redrive keeps it")
-    return Choice(RERUN, against) if against else Choice(NATIVE, prospect.reason)
+    doubtful = prospect.helps is None and insisted != NATIVE
+    return Choice(RERUN, against or prospect.reason) if against or doubtful else Choice(NATIVE, prospect.reason)
 
 
 def prospect_of(history: RunHistory, foreseen: Foreseen | None) -> Prospect:
@@ -87,11 +88,14 @@ def prospect_of(history: RunHistory, foreseen: Foreseen | None) -> Prospect:
     ended_in = next((state for state in left if state.type == "Fail"), None)
     if ended_in is not None:
         return Prospect(helps=False, reason=_ended_in_fail(history, ended_in))
-    if foreseen is None:
-        return Prospect(None, f"{_what_happened(history, left)}; what would come after cannot be foreseen")
-    if foreseen.fails_at:
+    happened, blamed = _what_happened(history, left), _culprits(history)
+    if foreseen is not None and foreseen.fails_at and foreseen.certain:
         return Prospect(helps=False, reason=_would_fail(history, foreseen))
-    return Prospect(helps=True, reason=_what_happened(history, left))
+    if blamed and (foreseen is None or foreseen.fails_at):
+        return Prospect(None, f"{happened}; {blamed}, which a redrive keeps: it may well end FAILED again")
+    if foreseen is None or foreseen.fails_at:
+        return Prospect(helps=True, reason=f"{happened}; what would come after cannot be foreseen")
+    return Prospect(helps=True, reason=happened)
 
 
 def open_states(history: RunHistory) -> tuple[StateRun, ...]:

@@ -28,7 +28,7 @@ NAP = 0.05
 def opsctl(cloud: Cloud, machine: str, *words: str, sleep: Callable[[float], None] | None = None) -> Result:
     """Run one command on a machine of the sandbox."""
     name = machine.rpartition(":")[2]
-    one = Machine("training", name, machine, "", (), {})
+    one = Machine("training", name, machine, "", (), {}, foreign=True)
     deployment = Deployment("test", cloud.server["region"], "123456789012", cloud.bucket, "", "", {"training": one})
     context = Context(SANDBOX, cloud.server["url"], cloud.server["region"], None, Path("unused"))
     connection = connected(context, deployment, one)

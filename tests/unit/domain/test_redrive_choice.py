@@ -145,6 +145,30 @@ CHECKED = {
     "Evaluate": job(),
     "Fail": FAIL,
 }
+GATED = {
+    "Train": job("Evaluate"),
+    "Evaluate": job("Good?"),
+    "Good?": {
+        "Type": "Choice",
+        "Choices": [{"And": [
+            {"Variable": "$.FinalMetricDataList[0].Value", "IsPresent": True},
+            {"Variable": "$.FinalMetricDataList[0].Value", "NumericGreaterThan": 0.9},
+        ], "Next": "Done"}],
+        "Default": "Fail",
+    },
+    "Done": {"Type": "Succeed"},
+    "Fail": FAIL,
+}  # fmt: skip
+ASKED = {
+    "Checked?": {
+        "Type": "Choice", "Default": "Fail", "Choices": [
+            {"And": [{"Variable": "$.ok", "IsPresent": True}, {"Variable": "$.ok", "BooleanEquals": True}],
+             "Next": "Done"},
+        ],
+    },
+    "Done": {"Type": "Succeed"},
+    "Fail": FAIL,
+}  # fmt: skip
 SELECTED = {"Train": job(ResultSelector={"model.$": "$.ModelArtifacts.S3ModelArtifacts"})}
 JSONATA = {
     "Train": {
@@ -155,6 +179,7 @@ JSONATA = {
     "Fail": FAIL,
 }  # fmt: skip
 NEVER: Sequence[Outcome | None] = [None]
+KEPT = "failed and was caught, which a redrive keeps: it may well end FAILED again"
 
 
 @pytest.mark.parametrize(
@@ -172,6 +197,9 @@ NEVER: Sequence[Outcome | None] = [None]
         pytest.param(CAUGHT_INSIDE, {"Image": [BROKEN], "Describe": NEVER}, {}, False,
                      "the run would only go on to 'Describe' and end FAILED: a redrive keeps what happened before "
                      "(Image failed and was caught)", id="stopped on the way to Fail"),
+        pytest.param({"Prepare": function("Train"), **CAUGHT_INSIDE}, {"Image": [BROKEN], "Text": NEVER}, {}, False,
+                     "the run would only go on to 'Describe' and end FAILED: a redrive keeps what happened before "
+                     "(Image failed and was caught)", id="behind a function whose answer is on record"),
         pytest.param(CAUGHT_INSIDE, {"Text": NEVER}, {}, True, "the run was stopped at Text", id="stopped"),
         pytest.param(CAUGHT_INSIDE, {"Text": [BROKEN]}, {}, True, "Text failed and nothing caught it",
                      id="one branch catches, the other not"),
@@ -193,7 +221,19 @@ NEVER: Sequence[Outcome | None] = [None]
                      "Train would do its work again and fail with States.Runtime again: its definition cannot use the "
                      "answer", id="a job's answer that cannot be used"),
         pytest.param({"A": function(ResultSelector={"x.$": "$.Payload.x"})}, {}, {}, True,
-                     "A failed and nothing caught it", id="a function's answer that could not be used"),
+                     "A failed and nothing caught it; what would come after cannot be foreseen",
+                     id="a function's answer that could not be used"),
+        pytest.param(GATED, {"Evaluate": [BROKEN]}, {}, True,
+                     "Evaluate failed and nothing caught it; what would come after cannot be foreseen",
+                     id="before a Choice on what only a real job answers"),
+        pytest.param({"Try": function("Train", Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Train"}]), **GATED},
+                     {"Try": [BROKEN], "Train": NEVER}, {}, None,
+                     f"the run was stopped at Train; Try {KEPT}", id="the same after a caught failure"),
+        pytest.param({"Ask": function("Checked?"), **ASKED}, {"Ask": NEVER}, {}, True,
+                     "the run was stopped at Ask; what would come after cannot be foreseen", id="before a question"),
+        pytest.param({"Try": job("Ask", Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Ask"}]),
+                      "Ask": function("Checked?"), **ASKED}, {"Try": [BROKEN], "Ask": NEVER}, {}, None,
+                     f"the run was stopped at Ask; Try {KEPT}", id="before a question, after a caught failure"),
         pytest.param({"A": {"Type": "Pass", "InputPath": "$.missing", "End": True}}, {}, {}, False,
                      "A would fail with States.Runtime again: its input and its definition stay as they are",
                      id="an expression that fails"),
@@ -223,7 +263,7 @@ def test_what_cannot_be_walked_again_is_left_to_aws() -> None:
     assert foresee(definition, run, events) is None
     assert foresee(machine({"Other": job()}), run, events) is None
     assert prospect_of(read_history(events), None) == Prospect(
-        None, "B failed and nothing caught it; what would come after cannot be foreseen"
+        True, "B failed and nothing caught it; what would come after cannot be foreseen"
     )
     caught, events = ran(machine(TALK), {"Image": [BROKEN]})
     assert prospect_of(read_history(events), None).helps is False, caught
@@ -328,7 +368,8 @@ OLD = {"redrive_status": "NOT_REDRIVABLE", "redrive_reason": "Execution redrivab
     [
         (ended(), GOOD, None, False, NATIVE, "A failed"),
         (ended(redrive_status="REDRIVABLE"), GOOD, None, False, NATIVE, "A failed"),
-        (ended(), UNKNOWN, None, False, NATIVE, "A failed; who knows"),
+        (ended(), UNKNOWN, None, False, RERUN, "A failed; who knows"),
+        (ended(), UNKNOWN, NATIVE, False, NATIVE, "A failed; who knows"),
         (ended(), BAD, None, False, RERUN, "it ended in Fail"),
         (ended(), GOOD, None, True, RERUN, "the input changes, and a redrive keeps it"),
         (ended(), GOOD, RERUN, False, RERUN, "as --rerun says"),
