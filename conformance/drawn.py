@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
@@ -34,12 +34,16 @@ _SPEAKS_OF_TIME = re.compile(r"\$millis")
 class Dice(Random):
     """A random source that remembers the numbers it gave. `of_a_run` makes one for a run of its own."""
 
-    given: set[float]
+    given: ClassVar[set[float]]
     """Shared with the sources that a definition seeds itself: those are of the same class."""
 
     @classmethod
     def of_a_run(cls) -> Dice:
-        return type("DiceOfARun", (cls,), {"given": set()})(0)
+        class DiceOfARun(cls):  # type: ignore[valid-type, misc]
+            given: ClassVar[set[float]] = set()
+
+        made: Dice = DiceOfARun(0)
+        return made
 
     def random(self) -> float:
         return self._remember(super().random())
