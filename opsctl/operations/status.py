@@ -71,8 +71,9 @@ def _seen_child(arn: str, history: RunHistory, now: float) -> RunStatus:
 
 def _run(name: str, arn: str, read: RunHistory, started: float) -> Run:
     """The run that a history is of; `started` is for one that has no beginning."""
+    begun = started if read.started is None else read.started
     return Run(
-        name, arn, "", read.status, read.started or started, read.stopped, read.redrives, read.input, read.output,
+        name, arn, "", read.status, begun, read.stopped, read.redrives, read.input, read.output,
         read.error, read.cause,
     )  # fmt: skip
 
@@ -87,10 +88,10 @@ def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, l
     walked = None if definition is None else load_definition(definition)
     read = read_history(events, walked)
     now = max((_moment(event) for event in events[-1:] + events[:1]), default=0.0)
-    run = replace(_run(history.name, "", read, now), stopped=read.stopped or now)
+    run = replace(_run(history.name, "", read, now), stopped=now if read.stopped is None else read.stopped)
     try:
         steps = steps_of(read, walked, input_document(read.input), now)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise UsageError(f"{definition} is no sound definition", f"opsctl lint {definition} says why") from error
     return RunStatus(run, read, steps), [*_doubts(history, events, read), *_strangers(definition, walked, read)]
 

@@ -1,0 +1,160 @@
+"""`opsctl status`: of runs in AWS, and of histories saved in files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from opsctl.asl.effects import Failed
+from opsctl.cli.root import root
+from tests.functional.pipeline_world import DEFINITION, MACHINE, Bench, training_failure
+
+SEQUENCE = "Train Sequence Model"
+
+
+@pytest.fixture
+def saved(bench: Bench, tmp_path: Path) -> Path:
+    """A folder with the history of a failed run, as the aws command prints it, and the definition that it walked."""
+    bench.world.script[SEQUENCE] = [training_failure("killed")]
+    bench.opsctl("start", "--name", "nightly-7")
+    events = list(bench.states.history(f"{MACHINE.replace(':stateMachine:', ':execution:')}:nightly-7"))
+    (tmp_path / "history.json").write_text(json.dumps({"events": events}))
+    (tmp_path / "definition.json").write_text(json.dumps(DEFINITION))
+    return tmp_path
+
+
+def offline(folder: Path, *words: str) -> Any:
+    """Run one command in a folder, with no invocation to connect."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return CliRunner().invoke(root, ["status", *words])
+    finally:
+        os.chdir(before)
+
+
+@pytest.mark.parametrize(
+    ("failing", "evaluate", "notify"),
+    [("Notify Success", "SKIPPED", "FAILED"), (SEQUENCE, "NOT REACHED", "NOT REACHED")],
+)
+def test_what_was_skipped_is_told_from_what_was_not_reached(
+    bench: Bench, failing: str, evaluate: str, notify: str
+) -> None:
+    bench.world.script[failing] = [training_failure("killed")] * 5
+    bench.opsctl("start", "--name", "nightly-7", "--set", "skip.evaluate=true")
+    result = bench.opsctl("status", "-o", "json")
+    statuses = {step["step"]: step["status"] for step in json.loads(result.stdout)["steps"]}
+    assert (statuses["Evaluate"], statuses["Notify Success"]) == (evaluate, notify)
+    assert (result.exit_code, result.stderr) == (0, "next: opsctl redrive nightly-7\n")
+    assert json.loads(result.stdout)["next"] == "opsctl redrive nightly-7"
+
+
+def test_while_it_runs_a_skipped_step_is_skipped_and_there_is_nothing_to_do(bench: Bench) -> None:
+    bench.world.open_steps = {"Train Image Model"}
+    bench.opsctl("start", "--name", "nightly-7", "--set", "skip.evaluate=true")
+    result = bench.opsctl("status", "--query", "steps[].[step, status]")
+    assert dict(json.loads(result.stdout)) == {
+        "Prepare Run": "SUCCEEDED", "Fetch Preprocessed Data": "SUCCEEDED", "Train Image Model": "RUNNING",
+        "Train Text Model": "SUCCEEDED", SEQUENCE: "NOT REACHED", "Evaluate": "SKIPPED",
+        "Notify Success": "NOT REACHED",
+    }  # fmt: skip
+    assert result.stderr == ""
+
+
+def test_a_saved_history_says_the_same_as_aws(bench: Bench, saved: Path) -> None:
+    live = bench.opsctl("status").stdout.splitlines()
+    result = offline(saved, "--history", "history.json", "--definition", "definition.json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == ["HISTORY   history.json", *live[2:]]
+    document = json.loads(offline(saved, "--history", "history.json", "-o", "json").stdout)
+    assert (document["run"], document["history"], document["status"]) == (None, "history.json", "FAILED")
+    assert [step["step"] for step in document["steps"]] == [
+        "Prepare Run", "Fetch Preprocessed Data", "Train Image Model", "Train Text Model", SEQUENCE, "Describe Failure",
+        "Notify Failure",
+    ]  # fmt: skip
+
+
+def test_offline_nothing_of_aws_is_imported_and_no_terraform_is_asked(saved: Path) -> None:
+    code = "import sys; from opsctl.cli.root import root; code = root.main(sys.argv[1:], standalone_mode=False)\n"
+    code += "print(code, {'boto3', 'botocore', 'python_terraform'} & set(sys.modules))"
+    words = ["status", "--history", "history.json", "--definition", "definition.json"]
+    run = subprocess.run([sys.executable, "-c", code, *words], cwd=saved, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "0 set()"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "lines"),
+    [
+        (["--history", "nix.json"], 2, ["error: no file nix.json"]),
+        (["--history", "cut.json"], 2, [
+            "error: cut.json is not JSON: Unterminated string starting at: line 1 column 49 (char 48)",
+            "hint: was it cut off while it was saved?"]),
+        (["--history", "definition.json"], 2, [
+            "error: definition.json is no execution history",
+            "hint: save one with: aws stepfunctions get-execution-history --execution-arn ARN > history.json"]),
+        (["--history", "history.json", "--definition", "odd.json"], 2, [
+            "error: odd.json is no sound definition", "hint: opsctl lint odd.json says why"]),
+        (["--definition", "definition.json"], 2, [
+            "error: --definition goes with --history", "hint: without --history, AWS tells what the run walked"]),
+        (["nightly-7", "--history", "history.json"], 2, [
+            "error: --history is a run's history already", "hint: leave nightly-7 out"]),
+        (["--history", "half.json", "--definition", "definition.json"], 0, [
+            "warning: the history in half.json has no end: the run went on when it was saved, or it is not whole"]),
+        (["--history", "gap.json"], 0, ["warning: 1 of {events} events are missing in gap.json"]),
+        (["--history", "history.json", "--definition", "other.json"], 0, [
+            "warning: other.json is not what this run walked: it has no state 'Prepare Run'"]),
+    ],
+)  # fmt: skip
+def test_files_that_are_not_as_they_should_be(saved: Path, words: list[str], code: int, lines: list[str]) -> None:
+    text = (saved / "history.json").read_text()
+    events = json.loads(text)["events"]
+    (saved / "cut.json").write_text(text[:65])
+    (saved / "half.json").write_text(json.dumps(events[:20]))
+    (saved / "gap.json").write_text(json.dumps({"events": [one for one in events if one["id"] != 7]}))
+    (saved / "odd.json").write_text('{"StartAt": "A", "States": {"A": 3}}')
+    (saved / "other.json").write_text('{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}')
+    result = offline(saved, *words)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    wanted = [line.replace("{events}", str(len(events))) for line in lines]
+    assert (result.exit_code, result.stderr.splitlines()) == (code, wanted)
+
+
+def test_verbose_shows_inputs_and_outputs_and_says_what_it_cut(bench: Bench) -> None:
+    bench.world.script[SEQUENCE] = [Failed("SageMaker.ThrottlingException", "slow down"), training_failure("killed")]
+    bench.opsctl("start", "--name", "nightly-7", "--set", "data.source=s3://documents/datasets/july/")
+    text = bench.opsctl("status", "--verbose").stdout
+    blocks = {block.splitlines()[0]: block.splitlines()[1:] for block in text.split("\n\n")[2:]}
+    assert list(blocks)[:2] == ["Prepare Run", "Fetch Preprocessed Data"]
+    assert blocks["Prepare Run"][:5] == [
+        "  input:", "    {", '      "data": {', '        "source": "s3://documents/datasets/july/"', "      }",
+    ]  # fmt: skip
+    attempts = [line for line in blocks[SEQUENCE] if line.startswith("  attempt")]
+    failed = "FAILED, asked for at …, took 40.0 s, nightly-7-train-sequence-model"
+    assert [re.sub(r"2027-[^,]*", "…", line) for line in attempts] == [
+        f"  attempt 1: {failed}-d0r0, SageMaker.ThrottlingException: slow down",
+        f"  attempt 2: {failed}-d0r1, States.TaskFailed: killed",
+    ]
+    cut = [line for line in blocks[SEQUENCE] if "more lines; all of it: -o json" in line]
+    assert cut
+    assert all(len(line) < 260 for line in text.splitlines()[20:])
+
+
+def test_the_next_command_names_the_machine_where_one_was_named(bench: Bench) -> None:
+    bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", "{}")]
+    bench.opsctl("start", "--name", "nightly-7")
+    result = bench.opsctl("status", "--machine", "training")
+    assert result.stderr == "next: opsctl redrive nightly-7 --machine training\n"
+
+
+def test_a_run_that_succeeded_leaves_nothing_to_do(bench: Bench) -> None:
+    bench.opsctl("start", "--name", "nightly-7")
+    result = bench.opsctl("status")
+    assert (result.exit_code, result.stderr) == (0, "")
