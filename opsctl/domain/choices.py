@@ -9,7 +9,7 @@ where all of them lead to it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from opsctl.asl.jsonata import expression_of
 from opsctl.asl.languages import Language
 from opsctl.asl.paths import parse_path
 from opsctl.asl.validation_values import is_jsonata
+from opsctl.domain.carrying.evidence import Evidence
 from opsctl.domain.carrying.expressions import Read, Sight, environment, jsonata_reads, jsonata_words, path_read
 from opsctl.domain.carrying.values import (
     RUN_INPUT,
@@ -34,10 +35,11 @@ from opsctl.domain.conditions import ABSENT, candidates, comparisons, distinct, 
 from opsctl.domain.trials import Trials, Way
 
 MAX_STAND_INS = 36
+MAX_EVALUATIONS = 4_000
 MAX_PATHS = 12
 _OPAQUE = "what only the run will tell"
 
-Translate = Callable[[From], From]
+NO_EVIDENCE = Evidence(())
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,37 @@ class Reading:
     compared: tuple[tuple[str, Any], ...]
 
 
+class Patience:
+    """How many expressions may still be evaluated in search of settings, for all Choices of a machine together."""
+
+    def __init__(self, evaluations: int = MAX_EVALUATIONS) -> None:
+        self._left = evaluations
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the search is over."""
+        return self._left <= 0
+
+    def spend(self, evaluations: int) -> None:
+        """Count some evaluations."""
+        self._left -= evaluations
+
+
 class Decision:
     """`outcomes` has the targets that run input can bring about, each with some ways to do so, the plainest first;
     `others` is what is read beside run input, and `worlds` are the stand-ins for it that are tried.
 
-    `translate` says of a Task's result which part of the run's input it is (`evidence.py`).
+    `evidence` says of a Task's result which part of the run's input it is, and what it has looked like.
     """
 
     def __init__(
-        self, state: Mapping[str, Any], sight: Sight, translate: Translate = lambda leaf: leaf, *, jsonata: bool
-    ) -> None:
-        self._translate = translate
-        self._demanded = frozenset(translate(leaf) for leaf in sight.demands)
+        self, state: Mapping[str, Any], sight: Sight, evidence: Evidence = NO_EVIDENCE, *, jsonata: bool,
+        patience: Patience | None = None,
+    ) -> None:  # fmt: skip
+        self._evidence = evidence
+        self._translate = evidence.translate
+        self._patience = patience or Patience()
+        self._demanded = frozenset(evidence.translate(leaf) for leaf in sight.demands)
         language = Language(jsonata)
         self._rules = [language.rule(rule, index) for index, rule in enumerate(state["Choices"])]
         self._default = state.get("Default")
@@ -79,8 +100,13 @@ class Decision:
 
     def target(self, document: Any) -> str | None:
         """Where the Choice leads with this run input; None where that fails, or where other things decide as well."""
-        targets = {self.once(document, stand_ins) for stand_ins in self.worlds}
-        return targets.pop() if len(targets) == 1 else None
+        target = self.once(document, self.worlds[0])
+        if target is None or any(self.once(document, stand_ins) != target for stand_ins in self.worlds[1:]):
+            return None
+        return target
+
+    def _tried_target(self, document: Any) -> str | None:
+        return None if self._patience.exhausted else self.target(document)
 
     def blamed(self) -> tuple[Reading, Leaf] | None:
         """Something other than run input that decides, and which of the readings that is."""
@@ -109,12 +135,15 @@ class Decision:
     def once(self, document: Any, stand_ins: Mapping[Leaf, Any]) -> str | None:
         """Where the Choice leads with this run input and these values for all else; None where it fails."""
         world = World(document, stand_ins, self._translate)
+        self._patience.spend(len(self._conditions))
         try:
             values = [made_real(reading.value, world) for reading in self.readings]
             seen = environment([reading.read for reading in self.readings], values)
             chosen = next((rule.next for rule in self._rules if rule.condition(seen)), self._default)
         except (UndecidedError, StateError):
             return None
+        finally:
+            self._patience.spend(world.worked)
         return None if chosen is None else str(chosen)
 
     # trying
@@ -140,7 +169,7 @@ class Decision:
             yield _settable([*read, *(((*path, word)) for path in read for word in words)])
 
     def _ways(self, paths: Sequence[tuple[str, ...]]) -> dict[str, list[Way]]:
-        return Trials(self.target, {path: self._values(path) for path in paths}).ways() if paths else {}
+        return Trials(self._tried_target, {path: self._values(path) for path in paths}).ways() if paths else {}
 
     def _values(self, path: tuple[str, ...]) -> list[Any]:
         demanded = any(isinstance(leaf, From) and leaf.path[: len(path)] == path for leaf in self._demanded)
@@ -163,9 +192,14 @@ class Decision:
         """Stand-ins for all that is not run input, in several combinations."""
         keys = [path for path in paths if path]
         nests = [{}, *(_nest(path[start:], _OPAQUE) for path in keys for start in range(len(path)))]
-        columns = [distinct([_OPAQUE, *self._answers(leaf), *nests]) for leaf in self.others]
+        columns = [self._seen(leaf) or distinct([_OPAQUE, *self._answers(leaf), *nests]) for leaf in self.others]
         for row in itertools.islice(itertools.product(*columns), MAX_STAND_INS):
             yield dict(zip(self.others, row, strict=True))
+
+    def _seen(self, leaf: Leaf) -> list[Any]:
+        """The objects that were seen in runs in the leaf's place; their members may have other values the next time."""
+        objects = self._evidence.objects(leaf) if isinstance(leaf, From) else []
+        return distinct([*objects, *map(_veiled, objects)])
 
     def _answers(self, leaf: Leaf) -> list[Any]:
         """What a Task may have made. That it made anything is only in doubt where the Choice asks."""
@@ -185,6 +219,12 @@ def _nest(path: Sequence[str], value: Any) -> Any:
     for name in reversed(path):
         value = {name: value}
     return value
+
+
+def _veiled(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _veiled(inner) for name, inner in value.items()}
+    return _OPAQUE
 
 
 def _is_input(leaf: Leaf) -> bool:

@@ -22,7 +22,7 @@ from opsctl.asl.run_history import RunHistory
 from opsctl.domain.carrying.evidence import Evidence
 from opsctl.domain.carrying.flow import Flow
 from opsctl.domain.carrying.values import From, Unknown
-from opsctl.domain.choices import Decision
+from opsctl.domain.choices import Decision, Patience
 from opsctl.domain.conditions import Setting
 from opsctl.domain.graph import State, SuccessPath, all_states, inner_scopes, success_path
 from opsctl.domain.names import slug
@@ -133,6 +133,7 @@ class _Reader:
         self.crossings: list[Crossing] = []
         self._paths: dict[int, SuccessPath] = {}
         self._evidence = evidence
+        self._patience = Patience()
         self.flow = Flow(definition, self._order)
 
     def _order(self, scope: Mapping[str, Any]) -> tuple[list[str], Mapping[str, list[str]]]:
@@ -182,7 +183,8 @@ class _Reader:
         }
         ahead = frozenset(_tasks_in(scope, later))
         jsonata = name in self.flow.jsonata
-        decision = Decision(state, self.flow.effective(name, state), self._evidence.translate, jsonata=jsonata)
+        sight = self.flow.effective(name, state)
+        decision = Decision(state, sight, self._evidence, jsonata=jsonata, patience=self._patience)
         crossing = Crossing(name, branch, misses, ahead, decision)
         self.crossings.append(crossing)
         return crossing

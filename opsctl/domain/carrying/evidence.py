@@ -51,6 +51,14 @@ class Evidence:
             self.used[leaf] = self._known[leaf]
         return self._known[leaf]
 
+    def objects(self, leaf: From) -> list[Mapping[str, Any]]:
+        """The objects that this part of a Task's result was in the runs; none where it was anything else.
+
+        Which members a result has is taken from the runs as well: merged over the input, it leaves the others alone.
+        """
+        found = [at(result, leaf.path) for _, result in self._answers.get(leaf.source, ())]
+        return found if all(isinstance(value, Mapping) for value in found) else []
+
     def _shown(self, leaf: From) -> From:
         answers = self._answers[leaf.source]
         found = {path for document, result in answers for path in _like(document, result, leaf.path)}

@@ -18,7 +18,8 @@ from opsctl.asl.expressions import evaluate, parse_expression, paths_of
 from opsctl.asl.jsonata import compile_expression, expression_of
 from opsctl.asl.paths import Path
 from opsctl.asl.validation_values import is_jsonata
-from opsctl.domain.carrying.values import RUN_INPUT, Computed, From, Steps, Unknown, Value, Work, below
+from opsctl.domain.carrying.merging import constant, merged_parts, object_members
+from opsctl.domain.carrying.values import RUN_INPUT, Computed, From, Steps, Unknown, Value, Work, below, placed
 from opsctl.domain.conditions import ABSENT
 
 DATA, CONTEXT, RESULT, ERROR = "$", "$$", "$result", "$error"
@@ -150,11 +151,31 @@ def path_value(text: str, sight: Sight) -> Value:
 
 def jsonata_value(text: str, sight: Sight) -> Value:
     """What a JSONata expression (without its braces) comes to."""
-    plain = _plain_path(text)
+    plain = _plain_path(text.strip())
     if plain is not None:
         return sight.look(plain)
+    if known := constant(text):
+        return known[0]
+    taken_apart = _taken_apart(text, sight)
+    if taken_apart is not None:
+        return taken_apart
     reads = [read for read in jsonata_reads(text) if read.root in _STATES.values() or read.root in sight.variables]
     return _computed(reads, lambda seen: compile_expression(text, "")(seen), sight, jsonata_words(text))
+
+
+def _taken_apart(text: str, sight: Sight) -> Value:
+    """An object that is written out, or merged of one value and such objects; None for anything else."""
+    members = object_members(text)
+    if members is not None:
+        return {key: jsonata_value(inner, sight) for key, inner in members}
+    parts = merged_parts(text) or []
+    written = [object_members(part) for part in parts[1:]]
+    if not parts or None in written:
+        return None
+    value = jsonata_value(parts[0], sight)
+    for key, inner in (member for members in written for member in members or ()):
+        value = placed(value, (key,), jsonata_value(inner, sight))
+    return value
 
 
 def _computed(

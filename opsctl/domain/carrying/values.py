@@ -81,7 +81,10 @@ class UndecidedError(Exception):
 
 
 class World:
-    """A run input, and what stands in for everything else. `translate` says which run input a Task's result is."""
+    """A run input, and what stands in for everything else.
+
+    `translate` says which run input a Task's result is; `worked` counts the expressions that were evaluated.
+    """
 
     def __init__(
         self, document: Any, stand_ins: Mapping[Leaf, Any], translate: Callable[[From], From] = lambda leaf: leaf
@@ -90,6 +93,7 @@ class World:
         self.stand_ins = stand_ins
         self.translate = translate
         self.made: dict[int, Any] = {}
+        self.worked = 0
 
     def leaf(self, leaf: Leaf) -> Any:
         """The leaf's value, or ABSENT. Raises UndecidedError where nothing stands in for it."""
@@ -253,6 +257,7 @@ def made_real(value: Value, world: World) -> Any:
 
 def _worked(work: Work, world: World) -> Any:
     if id(work) not in world.made:
+        world.worked += 1
         world.made[id(work)] = work.evaluate([made_real(read, world) for read in work.reads])
     return world.made[id(work)]
 
