@@ -129,6 +129,8 @@ def _text(plan: RedrivePlan, name: str) -> str:
         headline = f"A rerun, not a redrive: {plan.choice.reason}"
         return "\n\n".join(part for part in (headline, warnings, plan_text(plan.rerun, name)) if part)
     rows = [[step.action, step.name, duration(step.seconds), step.reason] for step in plan.steps]
+    if not rows:
+        return f"{name}: {plan.choice.reason}"
     steps = table(["ACTION", "STEP", "TOOK", "WHY"], rows, fold=True)
     parts = [f"Redrive of {name}, the same run: {plan.choice.reason}", steps, warnings, f"{_summary(plan)}\n{KEPT}"]
     return "\n\n".join(part for part in parts if part)

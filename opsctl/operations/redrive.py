@@ -12,10 +12,12 @@ from opsctl.asl.history import RunHistory, read_history
 from opsctl.aws.jobs import Jobs
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
-from opsctl.domain.guards import all_states
+from opsctl.domain.graph import all_states
 from opsctl.domain.names import rerun_name
+from opsctl.domain.plan import Request, RerunPlan
 from opsctl.domain.redrive import (
     NATIVE,
+    RERUN,
     Choice,
     RedriveStep,
     choose,
@@ -25,8 +27,8 @@ from opsctl.domain.redrive import (
     refuse_ended_well,
 )
 from opsctl.domain.redrive_walk import foresee
-from opsctl.domain.rerun import Request, RerunPlan
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
+from opsctl.domain.selection import FAILED_STEPS
 from opsctl.domain.stop import jobs_of
 from opsctl.operations import rerun
 from opsctl.operations.connection import Connection
@@ -63,10 +65,12 @@ def plan(connection: Connection, run: Run, request: Request, insisted: str | Non
     walked = connection.states.definition_of_run(run.arn)
     history, foreseen = read_history(events, walked), foresee(walked, run, events)
     changed = bool(request.settings or request.merge)
+    if history.status == RUNNING:
+        return _just_redriven(run, wants_rerun=changed or insisted == RERUN)
     choice = choose(run, prospect_of(history, foreseen), insisted=insisted, changed=changed)
     later = (*_still_at_work(connection, run, history), *_later(connection, run))
     if choice.way != NATIVE:
-        planned = rerun.plan(connection, run, replace(request, steps=("failed",)))
+        planned = rerun.plan(connection, run, replace(request, steps=(FAILED_STEPS,)))
         return RedrivePlan(run, choice, (), later, planned)
     old = _definition_warning(connection, run, walked, history)
     warnings = (*redrive_warnings(history, foreseen), *old, *later)
@@ -82,6 +86,13 @@ def execute(connection: Connection, run: Run) -> Started:
     now = run if ours else connection.states.describe(run.arn)
     redrives = max(now.redrives if not ours else 0, run.redrives + 1)
     return Started(replace(now, status=RUNNING, stopped=None, redrives=redrives), resumed=not ours)
+
+
+def _just_redriven(run: Run, *, wants_rerun: bool) -> RedrivePlan:
+    """What is left to do with a run that somebody has redriven since it was looked at: to follow it."""
+    if wants_rerun:
+        refuse_ended_well(replace(run, status=RUNNING))
+    return RedrivePlan(run, Choice(NATIVE, "somebody has redriven it just now, and it goes on"), (), ())
 
 
 def _still_at_work(connection: Connection, run: Run, history: RunHistory) -> Iterator[str]:
