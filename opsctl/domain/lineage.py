@@ -106,29 +106,30 @@ def family(root: str, kins: Iterable[Kin], *, linked: bool) -> Descendant:
     """The tree of a lineage. A rerun of a run that is not among the `kins` hangs at the root. `linked`: the inputs hold
     what we write into them, which is then no difference."""
     members = {kin.name: kin for kin in [Kin(root), *kins]}
+    of = {name: kin.of for name, kin in members.items()}
+    parents = {name: _parent(name, root, of) for name in members if name != root}
     below: dict[str, list[Kin]] = {}
-    for kin in members.values():
-        if kin.name != root:
-            below.setdefault(_parent(kin, root, members), []).append(kin)
+    for name, parent in parents.items():
+        below.setdefault(parent, []).append(members[name])
     order = _from_root(root, below)
     grown: dict[str, Descendant] = {}
     for name in reversed(order):  # leaves first: a lineage may be deeper than Python's stack
         kin, mine = members[name], sorted(below.get(name, ()), key=_started)
-        before = members[_parent(kin, root, members)] if name != root else None
-        changed = _changes(before, kin, linked) if before else ()
+        changed = () if name == root else _changes(members[parents[name]], kin, linked)
         grown[name] = Descendant(kin, changed, tuple(grown[child.name] for child in mine))
     return grown[root]
 
 
-def _parent(kin: Kin, root: str, members: Mapping[str, Kin]) -> str:
-    """Where the run hangs: at the root where what it repeats is not known, and where the way up leads in a circle."""
-    seen, name = {kin.name}, kin.of
-    while name is not None and name != root and name in members:
-        if name in seen:
-            return root
-        seen.add(name)
-        name = members[name].of
-    return kin.of if kin.of is not None and kin.of in members else root
+def _parent(name: str, root: str, of: Mapping[str, str | None]) -> str:
+    """Where the run hangs: at the root where what it repeats is not known, or leads back to the run itself."""
+    parent = of[name]
+    if parent is None or parent not in of:
+        return root
+    seen, above = {root}, of[name]
+    while above is not None and above in of and above not in seen and above != name:
+        seen.add(above)
+        above = of[above]
+    return root if above == name else parent
 
 
 def _from_root(root: str, below: Mapping[str, list[Kin]]) -> list[str]:
