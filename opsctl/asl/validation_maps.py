@@ -142,8 +142,6 @@ def _check_writer(writer: dict[str, Any], sent: str) -> Iterator[Problem]:
     yield from _check_fields(writer, {**_WRITER, sent: anything}, where)
     if not {"Resource", "WriterConfig"} & writer.keys():
         yield "These fields are required: [Resource or WriterConfig]", where
-    if "Resource" in writer and sent not in writer:
-        yield f"These fields are required: [{sent}]", where
     config = writer.get("WriterConfig", {})
     if not isinstance(config, dict):
         yield "Value must be an object.", f"{where}/WriterConfig"

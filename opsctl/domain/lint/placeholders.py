@@ -11,17 +11,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from opsctl.asl.diagnostics import Diagnostic
+from opsctl.asl.validation_values import is_jsonata
 
 _PLACEHOLDER = re.compile(r"\$\{[^{}]+\}")
 _FILLED = re.compile(
-    r"(.*)/(Resource|RoleArn|Timestamp|\w*Seconds|MaxAttempts|BackoffRate|MaxConcurrency|ToleratedFailure\w+)$"
+    r"(.*)/(Resource|RoleArn|Timestamp|\w*Seconds|MaxAttempts|BackoffRate|MaxConcurrency|ToleratedFailure\w+|\w+Path)$"
 )
+_COMPUTED = re.compile(r"The value for the field '(.+\.\$)' must be")
 
 
 def about_placeholders(found: Diagnostic, definition: Mapping[str, Any]) -> bool:
     """Whether a finding only says that a placeholder is no value."""
+    computed = _COMPUTED.match(found.message)
+    value = value_at(definition, f"{found.location}/{computed[1]}" if computed else found.location)
+    if computed or is_jsonata(value):
+        return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
     field = _FILLED.fullmatch(found.location)
-    if not field or not _is_placeholder(value_at(definition, found.location)):
+    if not field or not _is_placeholder(value):
         return False
     return field[2] == "RoleArn" or _has_fields(value_at(definition, field[1]))
 

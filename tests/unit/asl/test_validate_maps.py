@@ -71,7 +71,6 @@ def test_what_a_distributed_map_takes(fields: dict[str, Any]) -> None:
         ({"ItemBatcher": {"BatchInput": {}}}, "required: [MaxItemsPerBatch or", "/ItemBatcher"),
         ({"ItemBatcher": {"MaxItemsPerBatch": 1, "BatchInput": {"a.$": "x"}}}, "'a.$'", "/ItemBatcher/BatchInput"),
         ({"ResultWriter": {}}, "required: [Resource or WriterConfig]", "/ResultWriter"),
-        ({"ResultWriter": {"Resource": PUT}}, "required: [Parameters]", "/ResultWriter"),
         ({"ResultWriter": {"WriterConfig": {"OutputType": "CSV"}}}, "JSONL]", "/ResultWriter/WriterConfig/OutputType"),
         ({"ToleratedFailurePercentage": 100.5}, "greater than 100", "/ToleratedFailurePercentage"),
         ({"MaxConcurrency": -1}, "between 0 and", "/MaxConcurrency"),

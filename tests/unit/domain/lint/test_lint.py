@@ -64,6 +64,15 @@ def test_placeholders_pass_for_the_value_they_stand_for(resource):
     assert codes(states) == []
 
 
+def test_placeholders_stand_in_expressions_too():
+    states = {"A": {"Type": "Pass", "InputPath": "${Path}", "Parameters": {"a.$": "${Path}.a"}, "End": True}}
+    assert codes(states) == []
+    assert codes({"A": {"Type": "Pass", "Output": ["{% ${Limit} * 2 %}"], "End": True}}, QueryLanguage="JSONata") == []
+    wrong = {"A": {"Type": "Pass", "Parameters": {"b": "${Path}", "a.$": "a"}, "Output": "{% 2 * %}", "End": True}}
+    found = [("SCHEMA_VALIDATION_FAILED", "/States/A"), ("SCHEMA_VALIDATION_FAILED", "/States/A/Output")]
+    assert codes(wrong, QueryLanguage="JSONata") == found
+
+
 def test_a_state_that_is_called_like_a_field_is_no_placeholder():
     found = codes({"A": task(Next="Resource"), "Resource": {"Ref": "x"}})
     assert ("SCHEMA_VALIDATION_FAILED", "/States/Resource") in found
