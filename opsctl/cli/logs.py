@@ -14,7 +14,8 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration
 from opsctl.cli.render import emit_line, iso
 from opsctl.cli.terminal import harmless
-from opsctl.domain.runs import LATEST
+from opsctl.domain.names import slug
+from opsctl.domain.runs import LATEST, Run
 from opsctl.errors import UsageError
 from opsctl.operations import logs as reading
 from opsctl.operations import runs
@@ -90,7 +91,7 @@ def logs(
     invocation = context.ensure_object(Invocation)
     _check(failed, attempt, follow)
     connection = invocation.connect()
-    found = runs.resolve(connection, run)
+    found = _resolved(connection, run, step)
     wanted = Wanted(step, attempt, failed, _moment(since, connection), tail, grep)
     if follow and not found.ended:
         try:
@@ -111,6 +112,16 @@ def _check(failed: bool, attempt: int | None, follow: bool) -> None:
         raise UsageError(
             "-f follows what goes on, not attempts that have ended", "leave out -f, or --failed and --attempt"
         )
+
+
+def _resolved(connection: Connection, run: str, step: str | None) -> Run:
+    try:
+        return runs.resolve(connection, run)
+    except UsageError as error:
+        if step is None and reading.is_step(connection, run):
+            hint = f"to name a step, name its run too: opsctl logs {LATEST} {slug(run)}"
+            raise UsageError(error.message, hint) from error
+        raise
 
 
 def _moment(since: float | datetime | None, connection: Connection) -> float | None:

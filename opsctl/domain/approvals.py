@@ -16,7 +16,7 @@ from typing import Any
 from opsctl.asl.history import RUNNING, Attempt, RunHistory, StateRun, seconds
 from opsctl.domain.guards import all_states
 from opsctl.domain.names import slug
-from opsctl.domain.task_tokens import Asked, masked, token_of
+from opsctl.domain.task_tokens import Asked, masked, passes_on, token_of
 from opsctl.errors import RefusedError, UsageError
 
 CALLBACK = ".waitForTaskToken"
@@ -116,9 +116,8 @@ def _gate(
     attempt = state.attempts[-1]
     jsonata = source.get("QueryLanguage", definition.get("QueryLanguage")) == "JSONata"
     parameters, given = _json(attempt.parameters), _json(state.input)
-    token, unknown = None, _unknown(state.name, attempt.resource)
-    if ACTIVITY not in attempt.resource:
-        token = token_of(Asked(source, jsonata, parameters, given, _names(names, state)))
+    asked = Asked(source, jsonata, parameters, given, _names(names, state))
+    token = None if ACTIVITY in attempt.resource else token_of(asked)
     timeout, heartbeat = _limits(events, attempt)
     limits = [_end_of_run(events, history, definition), None if timeout is None else attempt.scheduled + timeout]
     iterations = [scope.iteration for scope in state.scopes if scope.iteration is not None]
@@ -131,7 +130,7 @@ def _gate(
         attempt.scheduled,
         len(state.attempts),
         token,
-        None if token else unknown,
+        None if token else _unknown(state.name, attempt.resource, asked),
         masked(parameters, token),
         given,
         min((limit for limit in limits if limit is not None), default=None),
@@ -139,10 +138,12 @@ def _gate(
     )
 
 
-def _unknown(step: str, resource: str) -> str:
+def _unknown(step: str, resource: str, asked: Asked) -> str:
     if ACTIVITY in resource:
         activity = resource.rpartition(":")[2]
         return f"{step} waits for a worker of the activity {activity}, which alone is given the task's token"
+    if passes_on(asked):
+        return f"{step} waits for a task token that the history does not let tell from the other texts of its message"
     return f"{step} waits for a task token that its definition does not pass on: it is nowhere in the history"
 
 

@@ -107,6 +107,9 @@ def batch_log(description: Mapping[str, Any], what: str, job_id: str) -> BatchLo
     if other:
         return NoLog(f"{what} writes its log with the driver {other}, not to CloudWatch Logs")
     groups = [(driver.get("options") or {}).get("awslogs-group") for driver in drivers]
+    if _object(described.get("arrayProperties")).get("size"):
+        why = f"{what} is an array job, whose children write the logs"
+        return NoLog(why, f"aws batch list-jobs --array-job-id {job_id} names them")
     streams = dict.fromkeys(str(found["logStreamName"]) for found in containers if found.get("logStreamName"))
     return BatchLog(what, job_id, next(filter(None, groups), BATCH_GROUP), tuple(streams))
 

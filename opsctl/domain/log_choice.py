@@ -47,6 +47,16 @@ def task_named(definition: Mapping[str, Any], wanted: str) -> str:
     return found.name
 
 
+def scopes_around(definition: Mapping[str, Any], step: str) -> tuple[str, ...]:
+    """The names of the Parallel and Map states around a step, innermost first."""
+    states, found = outline(definition), list[str]()
+    scope = states[step].scope
+    while scope is not None and scope not in found:
+        found.append(scope)
+        scope = states[scope].scope
+    return tuple(found)
+
+
 def parts_of(history: RunHistory, step: str) -> tuple[Part, ...]:
     """All attempts of a step, in the order in which they were asked for."""
     entries = [state for state in history.states if state.name == step]

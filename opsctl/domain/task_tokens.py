@@ -27,7 +27,8 @@ MASK = "<task token>"
 _MARK = "opsctl+mark/of=the+token"
 _PERCENT_MARK = _MARK.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/=_%-]{100,}")
-_UNKNOWN = "?"
+_UNKNOWN = "?"  # what a name of the context object stands for that the history does not tell
+_NOTHING: Any = object()
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,17 @@ class Asked:
 
 
 def token_of(asked: Asked) -> str | None:
-    """The task token, or None where the state does not pass it on."""
-    template = asked.state.get("Arguments" if asked.jsonata else "Parameters")
+    """The task token; None where the state does not pass it on, or among texts from which it cannot be told."""
+    known = json.dumps([asked.input, asked.names], ensure_ascii=False)
     made = _made(asked)
-    if made is not _UNKNOWN:
-        return next(_aligned(made, asked.parameters), None)
-    return next((found for _, value in _mentions(template, asked.parameters) for found in _like_tokens(value)), None)
+    if made is not _NOTHING:
+        return next(_aligned(made, asked.parameters, known), None)
+    return next((found for value in _mentions(asked) for found in _like_tokens(value, known)), None)
+
+
+def passes_on(asked: Asked) -> bool:
+    """Whether the state may pass its token on: whether it reads the context object, which holds it."""
+    return any(True for _ in _mentions(asked))
 
 
 def masked(value: Any, token: str | None) -> Any:
@@ -63,13 +69,13 @@ def masked(value: Any, token: str | None) -> Any:
 
 
 def _made(asked: Asked) -> Any:
-    """What the state would have been asked with, had its token been the mark; `_UNKNOWN` where that cannot be said."""
+    """What the state would have been asked with, had its token been the mark; `_NOTHING` where that cannot be said."""
     try:
         fields = {key: asked.state[key] for key in ("InputPath", "Parameters", "Arguments") if key in asked.state}
         flow = Language(asked.jsonata).flow({"Type": "Task", **fields})
         return flow.arguments(Payload(asked.input), _environment(asked)).value
     except (StateError, ValueError, KeyError, TypeError):
-        return _UNKNOWN
+        return _NOTHING
 
 
 def _environment(asked: Asked) -> Environment:
@@ -94,28 +100,26 @@ def _environment(asked: Asked) -> Environment:
     return Environment(lambda: context, variable, Random(0), data=asked.input, states={"input": asked.input})
 
 
-def _aligned(made: Any, recorded: Any) -> Iterator[str]:
+def _aligned(made: Any, recorded: Any, known: str) -> Iterator[str]:
     """The texts of `recorded` that stand where the mark stands in `made`."""
     if isinstance(made, str):
-        yield from _aligned_text(made, recorded)
+        yield from _aligned_text(made, recorded, known)
         return
     if isinstance(recorded, str) and isinstance(made, dict | list):
         recorded = _json(recorded)
     if isinstance(made, dict) and isinstance(recorded, dict):
         for key, inside in made.items():
-            yield from _aligned(inside, recorded.get(key))
+            yield from _aligned(inside, recorded.get(key), known)
     elif isinstance(made, list) and isinstance(recorded, list):
         for one, other in zip(made, recorded, strict=False):
-            yield from _aligned(one, other)
+            yield from _aligned(one, other, known)
     elif _MARK in json.dumps(made):
-        yield from _like_tokens(recorded)
+        yield from _like_tokens(recorded, known)
 
 
-def _aligned_text(made: str, recorded: Any) -> Iterator[str]:
-    for mark in (_MARK, _PERCENT_MARK):
-        if mark in made:
-            break
-    else:
+def _aligned_text(made: str, recorded: Any, known: str) -> Iterator[str]:
+    mark = _MARK if _MARK in made else _PERCENT_MARK
+    if mark not in made:
         return
     if isinstance(recorded, str):
         before, *_, after = made.split(mark)
@@ -124,35 +128,43 @@ def _aligned_text(made: str, recorded: Any) -> Iterator[str]:
             yield found if mark is _MARK else _decoded(found)
             return
         if isinstance(_json(made), dict | list) and isinstance(_json(recorded), dict | list):
-            yield from _aligned(_json(made), _json(recorded))
+            yield from _aligned(_json(made), _json(recorded), known)
             return
-    yield from _like_tokens(recorded)
+    yield from _like_tokens(recorded, known)
 
 
 def _fits(recorded: str, before: str, after: str) -> bool:
     return len(recorded) > len(before) + len(after) and recorded.startswith(before) and recorded.endswith(after)
 
 
-def _mentions(template: Any, recorded: Any) -> Iterator[tuple[str, Any]]:
-    """The expressions of a template that read the context object, each with the recorded value that came of it."""
+def _mentions(asked: Asked) -> list[Any]:
+    """What was recorded for each expression that reads the context object, those that name the token first."""
+    template = asked.state.get("Arguments" if asked.jsonata else "Parameters")
+    found = sorted(_readers(template, asked.parameters), key=lambda reader: "Token" not in reader[0])
+    return [value for _, value in found]
+
+
+def _readers(template: Any, recorded: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(template, str):
-        if "$states.context" in template or template.startswith("$$") or "$$." in template:
+        if "$states.context" in template or "$$" in template:
             yield template, recorded
     elif isinstance(template, Mapping):
         inner = _json(recorded) if isinstance(recorded, str) else recorded
         for key, inside in template.items():
-            yield from _mentions(inside, inner.get(key.removesuffix(".$")) if isinstance(inner, Mapping) else recorded)
+            yield from _readers(inside, inner.get(key.removesuffix(".$")) if isinstance(inner, Mapping) else recorded)
     elif isinstance(template, list):
         rows = recorded if isinstance(recorded, list) else [recorded] * len(template)
         for inside, value in zip(template, rows, strict=False):
-            yield from _mentions(inside, value)
+            yield from _readers(inside, value)
 
 
-def _like_tokens(value: Any) -> Iterator[str]:
-    """The one text in a value that is as long as tokens are; nothing where there is none, or more than one."""
-    found = set(_TOKEN_LIKE.findall(value if isinstance(value, str) else json.dumps(value)))
+def _like_tokens(value: Any, known: str) -> Iterator[str]:
+    """The one text in a value that is as long as tokens are and did not come in with the input; nothing where there is
+    none, or more than one."""
+    texts = set(_TOKEN_LIKE.findall(value if isinstance(value, str) else json.dumps(value)))
+    found = [text for text in texts if text not in known]
     if len(found) == 1:
-        yield _decoded(found.pop())
+        yield _decoded(found[0])
 
 
 def _percent(token: str) -> str:

@@ -64,8 +64,21 @@ def choose(connection: Connection, run: Run, wanted: Wanted) -> tuple[Part, ...]
     history = read_history(connection.states.history(run.arn))
     if wanted.step is None:
         return _unnamed(run, history, wanted)
-    step = log_choice.task_named(connection.states.definition_of_run(run.arn), wanted.step)
-    return _named(run, history, step, wanted)
+    definition = connection.states.definition_of_run(run.arn)
+    step = log_choice.task_named(definition, wanted.step)
+    parts = log_choice.parts_of(history, step)
+    if not parts:
+        raise _did_not_run(run, history, step, log_choice.scopes_around(definition, step))
+    return log_choice.failed_parts(history, step) if wanted.failed else _of_step(parts, step, wanted)
+
+
+def is_step(connection: Connection, word: str) -> bool:
+    """Whether a step of the machine has that name, in any case, or that slug."""
+    try:
+        log_choice.task_named(connection.states.definition(connection.machine.arn), word)
+    except UsageError:
+        return False
+    return True
 
 
 def read(connection: Connection, run: Run, parts: tuple[Part, ...], wanted: Wanted, tell: Tell) -> Iterator[Line]:
@@ -136,18 +149,11 @@ def _unnamed(run: Run, history: RunHistory, wanted: Wanted) -> tuple[Part, ...]:
         found = _of_step(log_choice.parts_of(history, step), step, wanted) if step else ()
     if not found:
         raise RefusedError(f"no step of {run.name} has a log", f"opsctl status {run.name} shows what it did")
-    if wanted.attempt is not None and len({part.step for part in found}) > 1:
+    if wanted.attempt is None:
+        return found
+    if len({part.step for part in found}) > 1:
         raise UsageError("--attempt needs a STEP: the run has several", f"opsctl status {run.name} shows them")
-    return found
-
-
-def _named(run: Run, history: RunHistory, step: str, wanted: Wanted) -> tuple[Part, ...]:
-    parts = log_choice.parts_of(history, step)
-    if not parts:
-        raise _did_not_run(run, history, step)
-    if wanted.failed:
-        return log_choice.failed_parts(history, step)
-    return _of_step(parts, step, wanted)
+    return _of_step(log_choice.parts_of(history, found[0].step), found[0].step, wanted)
 
 
 def _of_step(parts: tuple[Part, ...], step: str, wanted: Wanted) -> tuple[Part, ...]:
@@ -156,7 +162,11 @@ def _of_step(parts: tuple[Part, ...], step: str, wanted: Wanted) -> tuple[Part, 
     return log_choice.latest(parts)
 
 
-def _did_not_run(run: Run, history: RunHistory, step: str) -> RefusedError:
+def _did_not_run(run: Run, history: RunHistory, step: str, around: tuple[str, ...]) -> RefusedError:
+    map_run = next((state for state in history.states if state.map_run and state.name in around), None)
+    if map_run:
+        why = f"{step} runs in the executions of {map_run.name}, each with a history of its own"
+        return RefusedError(why, f"aws stepfunctions list-executions --map-run-arn {map_run.map_run}")
     made_by = value_at(input_document(run.input), ("reuse", slug(step), "run"))
     if made_by is not ABSENT:
         hint = f"opsctl logs {made_by} {slug(step)}"

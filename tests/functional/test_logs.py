@@ -196,6 +196,7 @@ def test_words_that_are_wrong(bench: Bench, logs: FakeLogs) -> None:
     wrong: list[tuple[list[str], int, str]] = [
         (["nightly-7", "train-txt-model"], 2, f"error: no step 'train-txt-model' {near}"),
         (["nightly-7", "Notify Success"], 3, "error: Notify Success did not run in nightly-7 hint: opsctl status"),
+        (["Evaluate"], 2, "error: no run 'Evaluate' hint: to name a step, name its run too: opsctl logs @latest"),
         (["--failed", "--attempt", "2"], 2, "error: --failed and --attempt each say which attempts hint: leave"),
         (["-f", "--failed"], 2, "error: -f follows what goes on, not attempts that have ended hint: leave out -f"),
         (["--grep", "("], 2, f"error: Invalid value for '--grep': {pattern}"),

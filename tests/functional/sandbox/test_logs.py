@@ -251,6 +251,22 @@ def test_what_has_no_log(cloud: Cloud) -> None:
     assert error(opsctl(cloud, machine, "logs", run, "tel"))[1][1] == "hint: did you mean Tell"
 
 
+def test_a_step_of_a_distributed_map(cloud: Cloud) -> None:
+    read = task("lambda:invoke", {"FunctionName": cloud.function("return {}"), "Payload": {}})
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Read"}
+    each = {
+        "Type": "Map",
+        "ItemsPath": "$.items",
+        "ItemProcessor": {**processor, "States": {"Read": read}},
+        "End": True,
+    }
+    machine = cloud.machine({"Each Page": each})
+    assert cloud.finish(cloud.start(machine, {"items": [1]}))["status"] == "SUCCEEDED"
+    code, said = error(opsctl(cloud, machine, "logs", "@latest", "read"))
+    assert (code, said[0]) == (3, "error: Read runs in the executions of Each Page, each with a history of its own")
+    assert said[1].startswith("hint: aws stepfunctions list-executions --map-run-arn arn:aws:states:")
+
+
 def test_a_log_that_is_gone(cloud: Cloud) -> None:
     name = cloud.function("return {}")
     machine = cloud.machine({"Work": task("lambda:invoke", {"FunctionName": name, "Payload": {}})})

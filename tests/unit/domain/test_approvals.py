@@ -116,6 +116,21 @@ def test_a_variable_in_front_of_the_token() -> None:
     assert story.gates()[0].token == story.tokens["Ask"][0]
 
 
+def test_a_token_among_other_long_texts() -> None:
+    first = {"Type": "Pass", "Assign": {"long": "a" * 200}, "Next": "Ask"}
+    text = "States.Format('{} {} {}', $long, $.link, $$.Task.Token)"
+    for message, found in (({"all.$": "$$.Execution.Input", "token.$": "$$.Task.Token"}, True), ({"t.$": text}, False)):
+        ask = gate({"Message": message, "Subject.$": "$long"})
+        story = Story(machine({"First": first, "Ask": ask}), {"link": "b" * 200})
+        (one,) = story.gates()
+        assert one.token == (story.tokens["Ask"][0] if found else None)
+        assert one.unknown == (
+            None
+            if found
+            else "Ask waits for a task token that the history does not let tell from the other texts of its message"
+        )
+
+
 def test_a_token_in_a_link_is_decoded() -> None:
     encoded = AWS_TOKEN.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
     state = {"Arguments": {"Message": "{% 'https://x/?t=' & $encodeUrlComponent($states.context.Task.Token) %}"}}
@@ -125,7 +140,7 @@ def test_a_token_in_a_link_is_decoded() -> None:
 
 
 def test_a_token_that_goes_nowhere() -> None:
-    story = Story(machine({"Ask": gate({"TopicArn": "t", "Message": "please"})}))
+    story = Story(machine({"Ask": gate({"TopicArn": "t", "Message": "please"})}), {"long": "a" * 200})
     (found,) = story.gates()
     assert (found.token, found.unknown) == (
         None,

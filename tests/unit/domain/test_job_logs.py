@@ -97,6 +97,10 @@ def test_batch_jobs_of_which_batch_must_be_asked() -> None:
     assert batch_log(asked, "Batch job fetch", "j") == BatchLog(
         "Batch job fetch", "j", "/aws/batch/job", ("z", "a", "b")
     )
+    assert batch_log({"arrayProperties": {"size": 3}}, "Batch job fetch", "j") == NoLog(
+        "Batch job fetch is an array job, whose children write the logs",
+        "aws batch list-jobs --array-job-id j names them",
+    )
     assert batch_log({"attempts": [None, 7], "container": "x"}, "it", "j") == BatchLog("it", "j", "/aws/batch/job")
 
 
