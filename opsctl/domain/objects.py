@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsctl.errors import UsageError
 
@@ -39,7 +39,7 @@ class Stored:
     key: str
     size: int
     etag: str
-    modified: float | None = None
+    modified: float | None = field(default=None, compare=False)
     storage_class: str = "STANDARD"
 
 

@@ -26,6 +26,7 @@ from opsctl.aws.storage import Storage
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, parse_deployment
+from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
@@ -64,6 +65,7 @@ class World:
     open_steps: set[str] = field(default_factory=set)  # never answered: their runs go on for ever
     asked: list[str] = field(default_factory=list)
     now: float = EPOCH
+    written: dict[tuple[str, str], float] = field(default_factory=dict)  # when `put` wrote an object, by bucket and key
 
     def __post_init__(self) -> None:
         self.prepare_run = _load_prepare_run()
@@ -117,6 +119,7 @@ class World:
         """Write an object at an s3:// address."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+        self.written[bucket, key] = self.now
 
     def keys(self, prefix: str) -> list[str]:
         """The keys below a prefix of the bucket."""
@@ -127,6 +130,20 @@ class World:
         """The tasks asked for since the last call, in order."""
         asked, self.asked = self.asked, []
         return asked
+
+
+class WorldStorage(Storage):
+    """S3 with the world's clock, on which a copy is as old as can be; moto's own goes on as ours does."""
+
+    def __init__(self, world: World, aws: Aws) -> None:
+        super().__init__(aws)
+        self._world = world
+
+    def list(self, prefix: Place) -> Iterator[Stored]:
+        """As listed, but for the times."""
+        for item in super().list(prefix):
+            at = self._world.written.get((prefix.bucket, prefix.key + item.key), 0.0)
+            yield replace(item, modified=at)
 
 
 class FakeStates:
@@ -288,5 +305,7 @@ def make_bench(url: str) -> Bench:
 
     aws, states = replace(shared, sleep=sleep, now=lambda: world.now), FakeStates(world)
     machine = DEPLOYMENT.machine(None)
-    connection = Connection(shared.context, DEPLOYMENT, machine, aws, cast("StepFunctions", states), Storage(aws))
+    connection = Connection(
+        shared.context, DEPLOYMENT, machine, aws, cast("StepFunctions", states), WorldStorage(world, aws)
+    )
     return Bench(world, states, connection)

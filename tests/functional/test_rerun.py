@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from opsctl.aws.storage import Storage
 from opsctl.domain.conditions import Setting
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.rerun import Request
@@ -17,7 +16,7 @@ from opsctl.domain.runs import Run
 from opsctl.operations import rerun as reruns
 from opsctl.operations import runs
 from opsctl.operations.start import Started
-from tests.functional.pipeline_world import BUCKET, DIVERGED, Bench, training_failure
+from tests.functional.pipeline_world import BUCKET, DIVERGED, Bench, WorldStorage, training_failure
 
 FETCH, IMAGE, TEXT = "Fetch Preprocessed Data", "Train Image Model", "Train Text Model"
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
@@ -372,7 +371,7 @@ def test_two_at_once_with_different_settings_never_share_a_prefix(failed: Bench)
     assert sorted(names) == ["nightly-7-r1", "nightly-7-r2", "nightly-7-r3"]
 
 
-class Interrupted(Storage):
+class Interrupted(WorldStorage):
     """The user has second thoughts."""
 
     def copy(self, source: Place, target: Place, items: Any) -> None:
@@ -382,7 +381,7 @@ class Interrupted(Storage):
 
 def test_interrupting_the_copy(failed: Bench) -> None:
     whole = failed.connection.storage
-    object.__setattr__(failed.connection, "storage", Interrupted(failed.connection.aws))
+    object.__setattr__(failed.connection, "storage", Interrupted(failed.world, failed.connection.aws))
     result = failed.opsctl("rerun", "--from", SEQUENCE, "--yes")
     assert result.exit_code == 130
     assert "interrupted; the same command again goes on from here\n" in result.stderr
@@ -390,7 +389,7 @@ def test_interrupting_the_copy(failed: Bench) -> None:
     assert failed.opsctl("rerun", "--from", SEQUENCE, "--yes").stdout.splitlines()[-1] == "nightly-7-r1"
 
 
-class Meddling(Storage):
+class Meddling(WorldStorage):
     """Someone changes the source while it is copied."""
 
     def copy(self, source: Place, target: Place, items: Any) -> None:
@@ -400,7 +399,7 @@ class Meddling(Storage):
 
 
 def test_a_source_that_changes_during_the_copy_starts_nothing(failed: Bench) -> None:
-    object.__setattr__(failed.connection, "storage", Meddling(failed.connection.aws))
+    object.__setattr__(failed.connection, "storage", Meddling(failed.world, failed.connection.aws))
     result = failed.opsctl("rerun", "--from", SEQUENCE, "--yes")
     fetched = f"s3://{BUCKET}/runs/nightly-7/fetch-preprocessed-data/"
     why = "stack-0/pages.jsonl changed or vanished at its source during the copy"
@@ -408,7 +407,7 @@ def test_a_source_that_changes_during_the_copy_starts_nothing(failed: Bench) -> 
     assert len(failed.states.executions) == 1
 
 
-class Growing(Storage):
+class Growing(WorldStorage):
     """More lies under the source when it is copied than when the plan was made."""
 
     listed = 0
@@ -422,7 +421,7 @@ class Growing(Storage):
 
 
 def test_a_source_that_changed_since_the_plan_starts_nothing(failed: Bench) -> None:
-    object.__setattr__(failed.connection, "storage", Growing(failed.connection.aws))
+    object.__setattr__(failed.connection, "storage", Growing(failed.world, failed.connection.aws))
     result = failed.opsctl("rerun", "--from", SEQUENCE, "--yes")
     assert (result.exit_code, result.stderr.splitlines()[0]) == (
         3, f"error: s3://{BUCKET}/runs/nightly-7/fetch-preprocessed-data/ has changed since the plan was made",
