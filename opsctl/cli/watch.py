@@ -20,9 +20,10 @@ from opsctl.operations import runs
 from opsctl.operations.connection import Connection
 from opsctl.operations.status import RunStatus, seen
 from opsctl.operations.waiting import Outcome, Progress, outcome_of, wait
-from opsctl.operations.watch import follow
+from opsctl.operations.watch import NOTHING, follow
 
 TICK = 1.0
+STATES_A_SECOND = 1000  # redrawn on average at most: what a thousand states are worth in time on the processor
 AT_WORK = ("RUNNING", "WAITING", "FAILED")  # what is shown first of a table that is too long
 AROUND = 4  # lines of the window that are no rows: what stands above them, and the cursor's
 
@@ -68,11 +69,15 @@ def _watched(invocation: Invocation, connection: Connection, run: Run, timeout: 
 
 def _live(connection: Connection, run: Run, timeout: float | None) -> Outcome:
     definition = connection.states.definition_of_run(run.arn)
-    screen, history = Screen(), None
+    screen, sight, due = Screen(), NOTHING, 0.0
     for sight in follow(connection, run, timeout, tick=TICK, definition=definition):
-        now, history = connection.aws.now(), sight.history
-        screen.draw(_frame(seen(run, sight, definition, now), now))
-    return Outcome(run.name, run.status, 0.0) if history is None else outcome_of(run.name, history)
+        now = connection.aws.now()
+        if now >= due:
+            screen.draw(_frame(seen(run, sight, definition, now), now))
+            due = now + len(sight.history.states) / STATES_A_SECOND
+    now = connection.aws.now()
+    screen.draw(_frame(seen(run, sight, definition, now), now))
+    return outcome_of(run.name, sight.history)
 
 
 def _frame(found: RunStatus, now: float) -> list[str]:

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory, read_history
+from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory
 from opsctl.domain.results import ended_as, one_line, step_result
 from opsctl.domain.runs import Run
 from opsctl.operations.connection import Connection
 from opsctl.operations.status import why
-from opsctl.operations.watch import Sight, Unsettled, follow
+from opsctl.operations.watch import NOTHING, Sight, Unsettled, follow
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,11 @@ def wait(
     """Follow a run to its end, as `follow` does: a run that was just redriven is given with that redrive counted, and
     only what happens from then on is told. Raises WaitTimedOutError after `timeout` seconds; the run goes on."""
     seen = Seen(since=run.redrives)
-    history = read_history(())
+    sight = NOTHING
     for sight in follow(connection, run, timeout):
-        history = sight.history
         for progress in seen.news(sight):
             on_progress(progress)
-    return outcome_of(run.name, history)
+    return outcome_of(run.name, sight.history)
 
 
 def outcome_of(run: str, history: RunHistory) -> Outcome:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsctl.asl.history import RUNNING, GrowingHistory, RunHistory, StateRun
+from opsctl.asl.history import RUNNING, GrowingHistory, RunHistory, StateRun, read_history
 from opsctl.domain.runs import Run
 from opsctl.domain.steps import execution_of
 from opsctl.errors import OpsError, ThrottledError, WaitTimedOutError
@@ -31,6 +31,9 @@ class Sight:
 
     history: RunHistory
     children: Mapping[str, RunHistory]
+
+
+NOTHING = Sight(read_history(()), {})  # before the first look
 
 
 def follow(
