@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from opsctl.asl.diagnostics import Diagnostic
+from opsctl.asl.jsonata import expression_of
+from opsctl.asl.jsonata_tokens import check_syntax
 from opsctl.asl.validation_values import is_jsonata
 
 _PLACEHOLDER = re.compile(r"\$\{[^{}]+\}")
@@ -24,12 +26,23 @@ def about_placeholders(found: Diagnostic, definition: Mapping[str, Any]) -> bool
     """Whether a finding only says that a placeholder is no value."""
     computed = _COMPUTED.match(found.message)
     value = value_at(definition, f"{found.location}/{computed[1]}" if computed else found.location)
-    if computed or is_jsonata(value):
+    if computed or _is_syntax_error(found, value):
         return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
     field = _FILLED.fullmatch(found.location)
     if not field or not _is_placeholder(value):
         return False
     return field[2] == "RoleArn" or _has_fields(value_at(definition, field[1]))
+
+
+def _is_syntax_error(found: Diagnostic, value: Any) -> bool:
+    """Whether the finding is that the value, a JSONata expression, does not parse."""
+    if not is_jsonata(value):
+        return False
+    try:
+        check_syntax(expression_of(value))
+    except ValueError as error:
+        return str(error) == found.message
+    return False
 
 
 def _has_fields(holder: Any) -> bool:

@@ -73,6 +73,11 @@ def test_placeholders_stand_in_expressions_too():
     assert codes(wrong, QueryLanguage="JSONata") == found
 
 
+def test_a_placeholder_for_a_whole_state_is_an_error():
+    found = check({"StartAt": "A", "States": {"A": "{% ${State} + %}"}})
+    assert ("Value must be an object.", "/States/A") in [(one.message, one.location) for one in found]
+
+
 def test_a_state_that_is_called_like_a_field_is_no_placeholder():
     found = codes({"A": task(Next="Resource"), "Resource": {"Ref": "x"}})
     assert ("SCHEMA_VALIDATION_FAILED", "/States/Resource") in found
