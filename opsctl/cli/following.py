@@ -25,7 +25,7 @@ def announce(invocation: Invocation, started: Started, more: dict[str, Any]) -> 
     """Name the run and say how to look at it; the exit code."""
     run = started.run
     said = f"{run.name} is already running, with this very input" if started.resumed else f"started {run.name}"
-    click.echo(f"{said}; look at it: opsctl status {run.name}", err=True)
+    click.echo(f"{said}; look at it: opsctl status {run.name}{on_machine(invocation)}", err=True)
     emit(invocation, {"run": run.name, "arn": run.arn, "status": run.status, **more}, run.name)
     return OK
 
@@ -41,21 +41,21 @@ def follow(
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; the run goes on: opsctl status {run.name}", err=True)
         raise
-    emit(invocation, outcome_document(run, outcome) | more, sentence(outcome))
-    return conclude(outcome)
+    emit(invocation, outcome_document(invocation, run, outcome) | more, sentence(outcome))
+    return conclude(invocation, outcome)
 
 
-def conclude(outcome: Outcome) -> int:
+def conclude(invocation: Invocation, outcome: Outcome) -> int:
     """Say what to do next; the exit code."""
-    command = _next_command(outcome)
+    command = _next_command(invocation, outcome)
     if command:
         click.echo(f"next: {command}", err=True)
     return OK if outcome.succeeded else FAILED
 
 
-def outcome_document(run: Run, outcome: Outcome) -> dict[str, Any]:
+def outcome_document(invocation: Invocation, run: Run, outcome: Outcome) -> dict[str, Any]:
     """How a run ended, as JSON."""
-    return {"run": run.name, "arn": run.arn, **_document(outcome), "next": _next_command(outcome)}
+    return {"run": run.name, "arn": run.arn, **_document(outcome), "next": _next_command(invocation, outcome)}
 
 
 def progress_line(progress: Progress) -> str:
@@ -80,10 +80,20 @@ def sentence(outcome: Outcome) -> str:
     return f"{outcome.run} {outcome.status} after {duration(outcome.seconds)}{where}{why}"
 
 
-def _next_command(outcome: Outcome) -> str | None:
+def on_machine(invocation: Invocation) -> str:
+    """What a command needs to be about the same machine."""
+    return f" --machine {shlex.quote(invocation.machine)}" if invocation.machine else ""
+
+
+def quoted(step: str) -> str:
+    """A step's name as a word of a command line."""
+    return f'"{step}"' if PLAIN.fullmatch(step) else shlex.quote(step)
+
+
+def _next_command(invocation: Invocation, outcome: Outcome) -> str | None:
     if outcome.succeeded:
         return None
+    where = on_machine(invocation)
     if outcome.step is None:
-        return f"opsctl status {outcome.run}"
-    step = f'"{outcome.step}"' if PLAIN.fullmatch(outcome.step) else shlex.quote(outcome.step)
-    return f"opsctl rerun {outcome.run} --from {step}"
+        return f"opsctl status {outcome.run}{where}"
+    return f"opsctl rerun {outcome.run} --from {quoted(outcome.step)}{where}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from opsctl.cli.following import on_machine, quoted
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, facts, moment, table
 from opsctl.cli.status_details import details
@@ -66,12 +66,19 @@ def status(
 
 def next_command(invocation: Invocation, found: RunStatus) -> str | None:
     """What to do about the run; None where there is nothing to do."""
-    machine = f" --machine {shlex.quote(invocation.machine)}" if invocation.machine else ""
+    machine = on_machine(invocation)
     if found.run.status in UNSUCCESSFUL:
         return f"opsctl redrive {found.run.name}{machine}"
-    if any(step.status == WAITING for step in found.steps):
-        return f"opsctl approve {found.run.name}{machine}"
-    return None
+    waiting = list(_waiting(found))
+    which = f" --step {quoted(waiting[0].name)}" if len(waiting) > 1 else ""
+    return f"opsctl approve {found.run.name}{which}{machine}" if waiting else None
+
+
+def _waiting(found: RunStatus) -> Iterator[StepStatus]:
+    """The steps that wait to be answered, those of nested executions too."""
+    yield from (step for step in found.steps if step.status == WAITING)
+    for child in found.children.values():
+        yield from _waiting(child) if isinstance(child, RunStatus) else ()
 
 
 def _show_saved(invocation: Invocation, run: str | None, history: Path, definition: Path | None, verbose: bool) -> None:

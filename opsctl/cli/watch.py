@@ -53,10 +53,10 @@ def watch(context: click.Context, run: str, timeout: float | None) -> None:
         click.echo(f"\ninterrupted; the run goes on: opsctl watch {found.name}", err=True)
         raise
     if invocation.wants_json:
-        emit_line(invocation, outcome_document(found, outcome))
+        emit_line(invocation, outcome_document(invocation, found, outcome))
     else:
         click.echo(sentence(outcome))
-    context.exit(conclude(outcome))
+    context.exit(conclude(invocation, outcome))
 
 
 def _watched(invocation: Invocation, connection: Connection, run: Run, timeout: float | None) -> Outcome:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory
 from opsctl.domain.results import ended_as, one_line, step_result
 from opsctl.domain.runs import Run
+from opsctl.domain.steps import CALLBACK
 from opsctl.operations.connection import Connection
 from opsctl.operations.status import why
 from opsctl.operations.watch import NOTHING, Sight, Unsettled, follow
@@ -102,10 +103,11 @@ class Seen:
 
 def _beginning(attempts: Sequence[Attempt], number: int) -> str:
     """A redrive counts retries anew, as AWS does."""
+    waits = "; it waits to be answered" if CALLBACK in attempts[number].resource else ""
     generation = attempts[number].generation
     nth = sum(attempt.generation == generation for attempt in attempts[: number + 1])
     again = f"started again by redrive {generation}" if generation and number else "started"
-    return f"attempt {nth}" if nth > 1 else again
+    return (f"attempt {nth}" if nth > 1 else again) + waits
 
 
 def _end(attempt: Attempt, ended: float) -> str:
