@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -38,8 +39,8 @@ def jobs_of(clone: Clone, run: str) -> set[str]:
     return {name for name in names if any(f'"{name}"' in parameters for parameters in own)}
 
 
-def alerts(clone: Clone, run: str) -> list[str]:
-    return [mail for mail in clone.mailbox() if "FAILED" in mail and re.search(rf"\b{re.escape(run)}\b(?!-r\d)", mail)]
+def alerts(clone: Clone, run: str, status: str = "FAILED") -> list[str]:
+    return [mail for mail in clone.mailbox() if status in mail and re.search(rf"\b{re.escape(run)}\b(?!-r\d)", mail)]
 
 
 def test_the_demo_narrates_what_a_user_would_type(demo: subprocess.CompletedProcess[str]) -> None:
@@ -113,7 +114,7 @@ def test_a_training_process_killed_by_hand(clone: Clone, demo: subprocess.Comple
     assert states(clone, "killed")["Train Image Model"].status == "SUCCEEDED"
     assert len(alerts(clone, "killed")) == 1
 
-    rerun = clone.run("rerun", "killed", "--from", "Train Text Model", "--yes", "--wait", timeout=240)
+    rerun = clone.run("rerun", "killed", "--from", "Train Text Model", "--yes", timeout=240)
     planned = re.findall(r"^(RUN|REUSE|SKIP|ALWAYS)\s+(Train \w+ Model|Fetch \w+ Data)", rerun.stdout, re.MULTILINE)
     actions = {step: action for action, step in planned}
     assert actions == {
@@ -122,19 +123,47 @@ def test_a_training_process_killed_by_hand(clone: Clone, demo: subprocess.Comple
         "Train Text Model": "RUN",
         "Train Sequence Model": "RUN",
     }
+    stop_when_running(clone, "killed-r1", "evaluate.py")
     assert "Train Image Model" not in states(clone, "killed-r1")
-    assert wait_for_end(clone, "killed-r1")["status"] == "SUCCEEDED"
+
+
+def test_a_stopped_run_is_redriven_with_nothing_trained_again(
+    clone: Clone, demo: subprocess.CompletedProcess[str]
+) -> None:
+    """The rerun of the test before, stopped while it evaluated."""
+    trained = {"killed-r1-train-text-model-d0r0", "killed-r1-train-sequence-model-d0r0"}
+    assert jobs_of(clone, "killed-r1") == {*trained, "killed-r1-evaluate-d0r0"}
+
+    redriven = clone.json("redrive", "killed-r1", "--yes", "--wait")
+    assert (redriven["run"], redriven["way"], redriven["status"]) == ("killed-r1", "native", "SUCCEEDED")
+    assert jobs_of(clone, "killed-r1") == {*trained, "killed-r1-evaluate-d0r0", "killed-r1-evaluate-d1r0"}
+    assert len(alerts(clone, "killed-r1", "ABORTED")) == 1
 
 
 def kill_when_running(clone: Clone, script: str) -> None:
     """`kill -9` of the training process itself, as a hand on the keyboard would do it."""
-    deadline = time.monotonic() + 60
+    subprocess.run(["kill", f"-{signal.SIGKILL.value}", process_of(clone, script)], check=True)
+
+
+def stop_when_running(clone: Clone, run: str, script: str) -> None:
+    """`opsctl stop`, with the process held until the run is stopped: otherwise it might be done before."""
+    held = int(process_of(clone, script))
+    os.kill(held, signal.SIGSTOP)
+    stopping = clone.start("stop", run, "--reason", "wrong data set", "--yes")
+    assert wait_for_end(clone, run)["status"] == "ABORTED"
+    os.kill(held, signal.SIGCONT)
+    out, err = stopping.communicate(timeout=60)
+    assert stopping.returncode == 0, out + err
+    assert not [line for line in clone.processes() if script in line]
+
+
+def process_of(clone: Clone, script: str) -> str:
+    """The process number of a job's script, once it runs."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = [line for line in clone.processes() if script in line and "supervisor" not in line]
         if found:
-            pid = found[0].split()[0]
-            subprocess.run(["kill", f"-{signal.SIGKILL.value}", pid], check=True)
-            return
+            return found[0].split()[0]
         time.sleep(0.2)
     raise AssertionError(f"{script} never ran; processes: {clone.processes()}")
 
