@@ -101,9 +101,16 @@ class Drawn:
             return False
         expression, end = "", 0
         for start, stop in spans:
-            expression += re.escape(ours[end:start]) + _ANY_WORD
+            expression += f"{re.escape(ours[end:start])}({_ANY_WORD})"
             end = stop
-        return re.fullmatch(expression + re.escape(ours[end:]), recorded, re.DOTALL) is not None
+        found = re.fullmatch(expression + re.escape(ours[end:]), recorded, re.DOTALL)
+        return found is not None and all(
+            self._is_drawn(ours[start:stop]) or self._same_arn(word, ours[start:stop])
+            for word, (start, stop) in zip(found.groups(), spans, strict=True)
+        )
+
+    def _is_drawn(self, text: str) -> bool:
+        return text in self.arns.values() or not _ARN_INSIDE.fullmatch(text)
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where drawn values stand in a text of ours, without overlaps."""
@@ -111,7 +118,7 @@ class Drawn:
         expressions += [UUID] if self._uuids else []
         spans = [match.span() for match in re.finditer("|".join(expressions) or r"(?!)", text)]
         spans += [match.span() for match in _MOMENT.finditer(text) if self._now(_seconds(match[0]))]
-        spans += [match.span() for match in _ARN_INSIDE.finditer(text) if match[0] in self.arns.values()]
+        spans += [match.span() for match in _ARN_INSIDE.finditer(text)]
         if self._numbers:
             given = "|".join(re.escape(json.dumps(number)) for number in self.dice.given) or r"(?!)"
             spans += [match.span() for match in re.finditer(rf"(?<![\w.])(?:{given})(?![\w.])", text)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from opsctl.asl.habits import TODAY, habits_on
 
 _TAKE_TIME = frozenset({"WaitStateExited", "ParallelStateStarted", "MapStateStarted"})
 _MOST_TIMERS = 100_000
+_NO_ACTIVITY = re.compile(r"The activity \S+ does not exist\.")
 _NAME, _MACHINE = "DrawnExecutionName", "DrawnMachineName"
 
 
@@ -84,7 +86,15 @@ class _Driver:
         self.drawn.words |= {arn, machine, _NAME, _MACHINE}
         text, self.drawn.real = real_input(started["input"], self.recording.input)
         context = {"Execution": own, "StateMachine": {"Id": machine, "Name": _MACHINE}}
-        return Execution(parse(dict(self.recording.definition or {})), text, context, dice, habits)
+        execution = Execution(parse(dict(self.recording.definition or {})), text, context, dice, habits)
+        if _NO_ACTIVITY.search(str(details(self.events[-1]).get("cause"))):
+            execution.ask_for_activities(lambda _arn: self._scheduled_after(execution))
+        return execution
+
+    def _scheduled_after(self, execution: Execution) -> bool:
+        """Whether AWS scheduled one more activity than we have: only the last was found missing."""
+        kind = "ActivityScheduled"
+        return sum(e["type"] == kind for e in self.events) > sum(e["type"] == kind for e in execution.events)
 
     def run(self) -> Replay:
         self.execution.start(self.now)

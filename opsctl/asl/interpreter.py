@@ -96,6 +96,10 @@ class Execution:
         """Return from whatever makes it move as soon as `enough()`, which is asked after each step of a state."""
         self._walk.pause = enough
 
+    def ask_for_activities(self, exists: Callable[[str], bool]) -> None:
+        """Ask `exists` whether there is an activity of that ARN before work is scheduled for it; else all there are."""
+        self._walk.activity_exists = exists
+
     # what makes it move
 
     def start(self, now: float) -> None:

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from opsctl.asl.payload import to_text
+from opsctl.asl.payload import Payload, to_text
 
 _MAX_TEXT = 10_000
 _MAX_RANGE = 1_000
@@ -124,7 +124,7 @@ def _json_to_string(arguments: list[Any], _random: Random) -> str:
 def _string_to_json(arguments: list[Any], _random: Random) -> Any:
     text = _text(arguments[0])
     try:
-        return json.loads(text) if text.strip() else None
+        return Payload(text=text).value if text.strip() else None
     except ValueError as error:
         raise IntrinsicError(f"the argument is no JSON: {error}") from error
 
@@ -201,7 +201,11 @@ def _integer(value: Any) -> int:
     """AWS rounds the numbers that its functions are given, halves upwards as Java's `Math.round`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise IntrinsicError(f"a number is expected, not {to_text(value)}")
-    return value if isinstance(value, int) else math.floor(value + 0.5)
+    if isinstance(value, int):
+        return value
+    if not math.isfinite(value):
+        raise IntrinsicError("the number is too large")
+    return math.floor(value + 0.5)
 
 
 def _text(value: Any, limit: int | None = None) -> str:

@@ -6,7 +6,6 @@ step, or take ever longer, are replaced by ones that look before they work. `$ev
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -19,6 +18,7 @@ from opsctl.asl.intrinsics import FUNCTIONS, IntrinsicError
 from opsctl.asl.jsonata_bounds import LONGEST_TEXT, too_long
 from opsctl.asl.jsonata_library import bounds, library, native, pay_for_matching
 from opsctl.asl.jsonata_values import from_jsonata, identity, to_jsonata
+from opsctl.asl.payload import Payload
 from opsctl.asl.regex import Pattern
 
 
@@ -69,8 +69,8 @@ def _parse(text: Any = None) -> Any:
     if isinstance(text, str):
         bounds().pay(len(text) // 16)
     try:
-        return to_jsonata(json.loads(text))
-    except (ValueError, TypeError, RecursionError) as error:
+        return to_jsonata(Payload(text=text).value)
+    except (ValueError, TypeError) as error:
         raise IntrinsicError(f"the argument of $parse is no JSON: {error}") from error
 
 

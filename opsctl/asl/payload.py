@@ -8,6 +8,7 @@ made from the other when first asked for. Values are shared and never changed in
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +22,14 @@ def _no_constant(text: str) -> Any:
     raise ValueError(f"'{text}' is no JSON")
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _WORST_BYTES_PER_CHARACTER = 4
 

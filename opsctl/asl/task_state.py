@@ -24,7 +24,7 @@ from opsctl.asl.effects import (
 )
 from opsctl.asl.environment import Environment
 from opsctl.asl.events import failure, with_input, with_output
-from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, StateError
+from opsctl.asl.failures import DATA_LIMIT_EXCEEDED, RUNTIME, TIMEOUT, StateError, runtime_failure
 from opsctl.asl.flow import Setting
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload
@@ -71,6 +71,8 @@ def classify(arn: str) -> Resource:
 def run(walk: Walk, frame: Frame, state: Task) -> None:
     """Schedule one attempt."""
     resource = classify(state.resource)
+    if resource.activity and walk.activity_exists is not None and not walk.activity_exists(state.resource):
+        raise runtime_failure(f"The activity {state.resource} does not exist.")
     frame.token = new_token(walk, frame) if resource.callback else None
     environment = walk.environment(frame)
     arguments = state.flow.arguments(frame.input, environment)

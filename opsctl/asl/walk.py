@@ -58,6 +58,7 @@ class Walk:
         self.habits = TODAY
         self.now = 0.0
         self.pause: Callable[[], bool] | None = None
+        self.activity_exists: Callable[[str], bool] | None = None
         self.status = "RUNNING"
         self.output: str | None = None
         self.error: str | None = None

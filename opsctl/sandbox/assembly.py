@@ -46,7 +46,12 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
     counter = Counter()
     map_driver = MapDriver(world, MapFiles(clients))
-    engine = Engine(Router(world, clients, counter).begin, map_driver.begin, lambda run: _run_changed(bus, run))
+    engine = Engine(
+        Router(world, clients, counter).begin,
+        map_driver.begin,
+        changed=lambda run: _run_changed(bus, run),
+        activity_exists=lambda arn: arn in statemachines.machines(world).activities,
+    )
     statemachines.install(world, engine, counter, map_driver)
     statesapi.install()
     provider.install()

@@ -57,14 +57,20 @@ class ClosedTokenError(LookupError):
 
 
 class Engine:
-    """Moves executions. `changed` hears of each start and end, in the engine's thread; it must not block."""
+    """Moves executions. `changed` hears of each start and end, in the engine's thread; it must not block, and nor must
+    `activity_exists`, which is asked for ARNs."""
 
     def __init__(
-        self, begin: Callable[[Task], None], begin_map: Callable[[MapTask], None], changed: Callable[[Run], None]
+        self,
+        begin: Callable[[Task], None],
+        begin_map: Callable[[MapTask], None],
+        changed: Callable[[Run], None],
+        activity_exists: Callable[[str], bool],
     ) -> None:
         self._begin = begin
         self._begin_map = begin_map
         self._changed = changed
+        self._activity_exists = activity_exists
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Run]] = []
         self._order = itertools.count()
@@ -196,6 +202,7 @@ class Engine:
             return
         self._stride_ends = time.monotonic() + STRIDE
         walk.pause_when(self._stride_is_over)
+        walk.ask_for_activities(self._activity_exists)
         try:
             step(walk)
         except Exception as error:

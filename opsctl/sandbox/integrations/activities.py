@@ -17,7 +17,7 @@ class Activities:
         self._counter = counter
 
     def offer(self, task: Task) -> None:
-        """Leave the task; one of an activity that does not exist fails the execution, as on AWS."""
+        """Leave the task; one of an activity that was deleted a moment ago fails the execution."""
         arn = task.effect.resource
         if arn in machines(self._world).activities:
             self._counter.offer(task)

@@ -103,7 +103,12 @@ def test_an_activity_that_does_not_exist(cloud: Cloud, states: Any, activity: st
     assert refused(states.describe_activity, activityArn=activity + "x") == "ActivityDoesNotExist"
     end = cloud.task(activity + "x", {}, Catch=[{"ErrorEquals": ["States.ALL"], "Next": "Work"}])
     assert (end["status"], end["error"]) == ("FAILED", "States.Runtime")
-    assert f"The activity {activity}x does not exist." in end["cause"]
+    history = states.get_execution_history(executionArn=end["executionArn"])["events"]
+    assert [event["type"] for event in history] == ["ExecutionStarted", "TaskStateEntered", "ExecutionFailed"]
+    assert end["cause"] == (
+        f"An error occurred while executing the state 'Work' (entered at the event id #2). "
+        f"The activity {activity}x does not exist."
+    )
 
 
 def test_the_catalogue_of_activities(cloud: Cloud, states: Any) -> None:

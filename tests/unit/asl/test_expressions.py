@@ -175,3 +175,10 @@ def test_a_state_that_repeats_its_input_too_often_is_refused_without_writing_it(
     repeated = f"States.Array({','.join(['$'] * 2000)})"
     error, _ = cause_of({"P": {"Type": "Pass", "Parameters": {"v.$": repeated}}}, json.dumps(["text"] * 20_000))
     assert error == "States.DataLimitExceeded"
+
+
+def test_numbers_beyond_what_can_be_represented_are_refused() -> None:
+    error, cause = cause_of({"P": {"Type": "Pass", "Parameters": {"v.$": "States.MathAdd(1, 1e999)"}}})
+    assert (error, "the number is too large" in (cause or "")) == ("States.IntrinsicFailure", True)
+    error, cause = cause_of({"P": {"Type": "Pass", "Parameters": {"v.$": "States.StringToJson('1e999')"}}})
+    assert (error, "the number 1e999 is too large" in (cause or "")) == ("States.IntrinsicFailure", True)

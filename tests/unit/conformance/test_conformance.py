@@ -265,3 +265,23 @@ def test_an_empty_corpus_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFi
         (tmp_path / kind).mkdir()
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"error: nothing to measure in {tmp_path}: both of its indexes are empty\n"
+
+
+@pytest.mark.parametrize("told", ["arn:aws:states:eu-west-1:1:activity:gone", "activity_arn"])
+def test_an_activity_that_aws_found_missing_is_missing_for_us_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], told: str
+) -> None:
+    definition = {
+        "StartAt": "A",
+        "States": {"A": {"Type": "Task", "Resource": "arn:aws:states:eu-west-1:1:activity:a", "End": True}},
+    }
+    execution = Execution(parse(definition), "{}", {}, Random(1))
+    execution.ask_for_activities(lambda _arn: False)
+    execution.start(1e9)
+    events = [{**event, "timestamp": _iso(1e9)} for event in copy.deepcopy(execution.events)]
+    failure = events[-1]["executionFailedEventDetails"]
+    failure["cause"] = failure["cause"].replace("arn:aws:states:eu-west-1:1:activity:a", told)
+    assert failure["cause"].endswith(f"(entered at the event id #2). The activity {told} does not exist.")
+    history = {"definition": definition, "events": events, "expected_status": "FAILED", "input": "{}"}
+    _, lines = report(capsys, corpus(tmp_path, {"gone.json": history}))
+    assert lines[0] == "replay: 1 of 1 = 100.00 %, at least 97 %: ok"
