@@ -94,7 +94,7 @@ class _Driver:
     def _scheduled_after(self, execution: Execution) -> bool:
         """Whether AWS scheduled one more activity than we have: only the last was found missing."""
         kind = "ActivityScheduled"
-        return sum(e["type"] == kind for e in self.events) > sum(e["type"] == kind for e in execution.events)
+        return _count_of(kind, self.events) > _count_of(kind, execution.events)
 
     def run(self) -> Replay:
         self.execution.start(self.now)
@@ -229,6 +229,10 @@ class _Driver:
         while seen is not None and not seen["type"].endswith("StateEntered"):
             seen = self.by_id.get(seen["previousEventId"])
         return None if seen is None else str(details(seen)["name"])
+
+
+def _count_of(kind: str, events: list[Event]) -> int:
+    return sum(1 for event in events if event["type"] == kind)
 
 
 def _is_exit_of(event: Event, name: str) -> bool:

@@ -205,7 +205,8 @@ def _integer(value: Any) -> int:
         return value
     if not math.isfinite(value):
         raise IntrinsicError("the number is too large")
-    return math.floor(value + 0.5)
+    rounded: int = math.floor(value + 0.5)
+    return rounded
 
 
 def _text(value: Any, limit: int | None = None) -> str:
