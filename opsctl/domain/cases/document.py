@@ -95,8 +95,8 @@ class _Reader:
             mocks={**self._defaults, **mocks},
             expect=read_expectations(node["expect"], self._states),
             begin=self._begin(node) if "from" in node else None,
-            stop=_stop(node["stop"]) if "stop" in node else None,
-            redrives=node["redrives"].count("redrives") if "redrives" in node else 0,
+            stops=(_stop(node["stop"]),) if "stop" in node else (),
+            redrives=(0.0,) * node["redrives"].count("redrives") if "redrives" in node else (),
             seed=node["seed"].count("seed") if "seed" in node else 0,
         )
 

@@ -23,19 +23,27 @@ from opsctl.domain.cases.model import Case, Record, Stop
 _UNLIMITED = 10_000
 """Children that AWS runs at a time where MaxConcurrency says nothing."""
 
-WalkChild = Callable[[int, str, float, float | None], Record]
-"""Of a child's index, input, start and, where it is stopped, the moment of that: what it did."""
+Moments = tuple[float, ...]
+WalkChild = Callable[[int, str, float, Moments, Moments], Record]
+"""Of a child's index, input, start, and the moments at which it is redriven and at which it is stopped: what it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildRun:
-    """One child: when it started, what it did, and for how many items it stands."""
+    """One child: when it started, what it did, for how many items it stands, when it was redriven and stopped."""
 
     index: int
     input: str
     start: float
     record: Record
     items: int
+    redriven: Moments = ()
+    stopped: Moments = ()
+
+    @property
+    def begun(self) -> float:
+        """When it was last set to work."""
+        return self.redriven[-1] if self.redriven else self.start
 
     @property
     def end(self) -> float:
@@ -63,10 +71,10 @@ def child_walk(
     """How the run's children are walked: with the case's own mocks, each as the iteration that it is."""
     machine = parse(effect.processor)
 
-    def walk_child(index: int, text: str, start: float, stopped: float | None) -> Record:
+    def walk_child(index: int, text: str, start: float, redriven: Moments, stopped: Moments) -> Record:
         own = replace(
             case, input=json.loads(text), context=_context(case.context, effect, index, start), start=start,
-            stop=None if stopped is None else Stop(stopped - start), redrives=0, begin=None,
+            stops=tuple(Stop(moment - start) for moment in stopped), redrives=redriven, begin=None,
         )  # fmt: skip
         return walk(machine, own, f"{iteration}.{index}" if iteration else str(index))
 
@@ -80,10 +88,12 @@ def _context(parent: Mapping[str, Any], effect: StartMapRun, index: int, start: 
 
 
 def walk_map_run(
-    effect: StartMapRun, inputs: Sequence[str], total: int, now: float, walk_child: WalkChild
+    effect: StartMapRun, inputs: Sequence[str], total: int, now: float, walk_child: WalkChild,
+    past: Mapping[int, ChildRun],
 ) -> MapRun:  # fmt: skip
-    """Walk all children of a run over `total` items that begins at `now`."""
-    children = _all_children(effect, inputs, total, now, walk_child)
+    """Walk all children of a run over `total` items that begins at `now`; where it is redriven, `past` holds what each
+    has done before, and those that succeeded rest."""
+    children = _all_children(effect, inputs, total, now, walk_child, past)
     broken = _broken_at(effect, children, total)
     if broken is not None:
         return MapRun(cut_off(children, broken, walk_child), broken, Failed(EXCEEDED, EXCEEDED_CAUSE))
@@ -95,35 +105,49 @@ def walk_map_run(
 
 def cut_off(children: Sequence[ChildRun], at: float, walk_child: WalkChild) -> tuple[ChildRun, ...]:
     """The children of a run that ends at a moment: those that had begun, stopped where they were."""
-    return tuple(
-        child
-        if child.end <= at
-        else ChildRun(
-            child.index, child.input, child.start, walk_child(child.index, child.input, child.start, at), child.items
-        )
-        for child in children
-        if child.start < at or child.end <= at
-    )
+    begun = (child for child in children if child.begun < at or child.end <= at)
+    return tuple(child if child.end <= at else _stopped(child, at, walk_child) for child in begun)
+
+
+def _stopped(child: ChildRun, at: float, walk_child: WalkChild) -> ChildRun:
+    stopped = (*child.stopped, at)
+    record = walk_child(child.index, child.input, child.start, child.redriven, stopped)
+    return replace(child, record=record, stopped=stopped)
 
 
 def _all_children(
-    effect: StartMapRun, inputs: Sequence[str], total: int, now: float, walk_child: WalkChild
+    effect: StartMapRun, inputs: Sequence[str], total: int, now: float, walk_child: WalkChild,
+    past: Mapping[int, ChildRun],
 ) -> list[ChildRun]:  # fmt: skip
     """The children in the order in which they start, up to where the run breaks off."""
     places = effect.max_concurrency or _UNLIMITED
     busy: list[float] = []
     children: list[ChildRun] = []
     for index, text in enumerate(inputs):
+        before = past.get(index)
+        if before is not None and not before.failed:
+            children.append(before)
+            continue
         start = heapq.heappop(busy) if len(busy) >= places else now
         failures = sum(child.items for child in children if child.failed and child.end <= start)
         if start == math.inf or not tolerates(effect, failures, total):
             break
         items = 1 if len(inputs) == total else len(json.loads(text)["Items"])
-        children.append(ChildRun(index, text, start, walk_child(index, text, start, None), items))
+        children.append(_begun(index, text, start, items, before, walk_child))
         if children[-1].record.problem is not None:
             break
         heapq.heappush(busy, children[-1].end)
     return children
+
+
+def _begun(
+    index: int, text: str, start: float, items: int, before: ChildRun | None, walk_child: WalkChild
+) -> ChildRun:  # fmt: skip
+    """A child that starts, or that is redriven: walked from its first start again, for mocks count their calls."""
+    if before is None:
+        return ChildRun(index, text, start, walk_child(index, text, start, (), ()), items)
+    redriven = (*before.redriven, start)
+    return replace(before, record=walk_child(index, text, before.start, redriven, before.stopped), redriven=redriven)
 
 
 def _broken_at(effect: StartMapRun, children: Sequence[ChildRun], total: int) -> float | None:

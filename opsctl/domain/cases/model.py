@@ -121,8 +121,9 @@ class Case:
     mocks: Mapping[str, Mock]
     expect: Mapping[str, Any]
     begin: Begin | None = None
-    stop: Stop | None = None
-    redrives: int = 0
+    stops: tuple[Stop, ...] = ()
+    redrives: tuple[float, ...] = ()
+    """When it is redriven, in seconds since the epoch; a moment that has passed is at once."""
     seed: int = 0
 
 

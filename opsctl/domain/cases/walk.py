@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from functools import partial
 from itertools import chain
 from random import Random
@@ -29,10 +30,9 @@ from opsctl.asl.effects import (
     Submitted,
     Succeeded,
 )
-from opsctl.asl.failures import StateError
 from opsctl.domain.cases.clock import Clock, EndOfTimeError
-from opsctl.domain.cases.map_runs import MapRun, WalkChild, child_walk, cut_off, walk_map_run
-from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Entry, Kind, Record
+from opsctl.domain.cases.map_run_walks import MapRunWalks, StuckError
+from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Entry, Kind, Record, Stop
 from opsctl.domain.cases.query import QueryError, search
 from opsctl.domain.cases.trail import Trail, iteration_of, map_names
 from opsctl.errors import OpsError
@@ -41,10 +41,6 @@ _PUBLISH = re.compile(r"(^|:)sns:publish(\.waitForTaskToken)?$")
 _ACTIVITY = ":activity:"
 _CALLBACK = ".waitForTaskToken"
 _HANDED_OVER = (".sync", ".sync:2", _CALLBACK)
-
-
-class _Stuck(Exception):  # noqa: N818 it ends the walk, and is no error of the program
-    """The walk cannot go on, for the reason given."""
 
 
 class _LongestDelays(Random):
@@ -76,21 +72,23 @@ class _Walk:
         self._counts: dict[tuple[str, str], int] = {}
         self._calls: list[Call] = []
         self._messages: list[tuple[float, Any]] = []
-        self._map_runs: dict[int, tuple[MapRun, tuple[Entry, ...], WalkChild]] = {}
-        self._runs_asked = 0
-        self._children: list[Record] = []
-        self._stop = None if case.stop is None else case.start + case.stop.after
+        walk_child = partial(walk_case, origin=self._origin)
+        self._map_runs = MapRunWalks(
+            case, self._execution, self._trail, self._clock, self._iteration, self._read, walk_child
+        )
+        self._stops = deque(case.stops)
 
     def run(self) -> Record:
         problem = None
         try:
             self._execution.start(self._clock.now)
             self._go_on()
-            for _ in range(self._case.redrives):
+            for moment in self._case.redrives:
                 if self._execution.status == "SUCCEEDED" or self._execution.status == "RUNNING":
                     break
+                self._clock.jump(moment)
                 self._redrive()
-        except (_Stuck, EndOfTimeError) as reason:
+        except (StuckError, EndOfTimeError) as reason:
             problem = str(reason)
         return self._record(problem)
 
@@ -98,7 +96,7 @@ class _Walk:
         try:
             self._execution.redrive(self._clock.now)
         except OpsError as error:
-            raise _Stuck(f"it cannot be redriven: {error.message}") from error
+            raise StuckError(f"it cannot be redriven: {error.message}") from error
         self._go_on()
 
     def _go_on(self) -> None:
@@ -107,22 +105,21 @@ class _Walk:
         while self._execution.status == "RUNNING":
             timer = self._execution.next_timer()
             answer = self._clock.next_due
-            due = [moment for moment in (answer, timer, self._stop) if moment is not None]
+            stop = self._case.start + self._stops[0].after if self._stops else None
+            due = [moment for moment in (answer, timer, stop) if moment is not None]
             if not due:
                 return
             self._clock.jump(min(due))
-            if self._stop is not None and self._stop <= self._clock.now:
-                self._end_from_outside()
+            if stop is not None and stop <= self._clock.now:
+                self._end_from_outside(self._stops.popleft())
             elif answer is not None and answer <= self._clock.now:
                 self._tell(*self._clock.take())
             else:
                 self._execution.tick(self._clock.now)
             self._serve()
 
-    def _end_from_outside(self) -> None:
-        stop, self._stop = self._case.stop, None
-        if stop is not None:
-            self._execution.stop(self._clock.now, stop.error, stop.cause)
+    def _end_from_outside(self, stop: Stop) -> None:
+        self._execution.stop(self._clock.now, stop.error, stop.cause)
 
     def _serve(self) -> None:
         while effects := self._execution.effects():
@@ -135,7 +132,7 @@ class _Walk:
         if isinstance(effect, AbandonTask):
             self._abandon(effect.task)
         elif isinstance(effect, StartMapRun):
-            self._map_run(effect)
+            self._map_runs.begin(effect)
         else:
             self._call(effect)
 
@@ -152,49 +149,18 @@ class _Walk:
     def _iteration(self, line: tuple[Entry, ...]) -> str:
         return ".".join(part for part in (self._within, iteration_of(line, self._maps)) if part)
 
-    # Map Runs
-
-    def _map_run(self, effect: StartMapRun) -> None:
-        """Walk a distributed Map's children, and put the run's end on the clock."""
-        if effect.redrives:
-            raise _Stuck(f"a redrive of the distributed Map {effect.state} cannot be walked: mock the whole state")
-        line = self._trail.map_runs[self._runs_asked]
-        self._runs_asked += 1
-        iteration = self._iteration(line)
-        try:
-            items = effect.items if effect.reader is None else self._read(effect, iteration)
-            inputs = self._execution.map_run_inputs(effect.task, items or [])
-        except StateError as error:
-            self._clock.put(self._clock.now, effect.task, Failed(error.error or "", error.cause or ""))
-            return
-        children = child_walk(effect, iteration, self._case, partial(walk_case, origin=self._origin))
-        run = walk_map_run(effect, inputs, len(items or []), self._clock.now, children)
-        self._map_runs[effect.task] = (run, line, children)
-        if run.children and run.children[-1].record.problem:
-            raise _Stuck(run.children[-1].record.problem)
-        if run.end is not None and run.outcome is not None:
-            self._clock.put(run.end, effect.task, run.outcome)
-
     def _read(self, effect: StartMapRun, iteration: str) -> Any:
         mock = self._case.mocks.get(effect.state)
         number = self._counts[effect.state, iteration] = self._counts.get((effect.state, iteration), 0) + 1
         script = mock.script_for(iteration) if mock else None
         answer = script.answer(number) if script else None
         if answer is None or answer.kind is not Kind.ITEMS:
-            raise _Stuck(f"no mock for state {effect.state}: its ItemReader reads `items`")
+            raise StuckError(f"no mock for state {effect.state}: its ItemReader reads `items`")
         return answer.value
-
-    def _close_map_run(self, task: int) -> None:
-        """Take over what the children of a run did, up to now."""
-        run, line, walk_child = self._map_runs.pop(task)
-        for child in cut_off(run.children, self._clock.now, walk_child):
-            line[0].branches[child.index] = [*line[0].branches.get(child.index, []), *child.record.path]
-            self._children.append(child.record)
 
     def _abandon(self, task: int) -> None:
         self._open.pop(task, None)
-        if task in self._map_runs:
-            self._close_map_run(task)
+        self._map_runs.close(task)
         self._clock.drop(task)
 
     def _mocked(self, call: Call) -> Answer:
@@ -202,11 +168,13 @@ class _Walk:
         script = mock.script_for(call.iteration) if mock else None
         if script is None:
             where = f", iteration {call.iteration}" if call.iteration else ""
-            raise _Stuck(f"no mock for state {call.state}{where if mock else ''}")
+            raise StuckError(f"no mock for state {call.state}{where if mock else ''}")
         answer = script.answer(call.number)
         if answer is None:
             where = f" in iteration {call.iteration}" if call.iteration else ""
-            raise _Stuck(f"no mock for call {call.number} of state {call.state}{where}: {len(script.answers)} given")
+            raise StuckError(
+                f"no mock for call {call.number} of state {call.state}{where}: {len(script.answers)} given"
+            )
         return answer
 
     # answers
@@ -215,7 +183,7 @@ class _Walk:
         if answer.kind is Kind.ERROR and answer.phase != "run":
             refused = StartFailed if answer.phase == "start" else SubmitFailed
             if refused is SubmitFailed and not effect.resource.endswith(_HANDED_OVER):
-                raise _Stuck(f"the state {effect.state} submits nothing (no .sync): `phase: submit` cannot happen")
+                raise StuckError(f"the state {effect.state} submits nothing (no .sync): `phase: submit` cannot happen")
             self._put(effect, answer, refused(answer.error, answer.cause))
             return
         self._hand_over(effect, answer)
@@ -228,11 +196,11 @@ class _Walk:
         elif answer.kind is Kind.ERROR:
             self._put(effect, answer, Failed(answer.error, answer.cause))
         elif answer.kind is Kind.ITEMS:
-            raise _Stuck(f"the state {effect.state} reads no items: `items` answer a distributed Map's ItemReader")
+            raise StuckError(f"the state {effect.state} reads no items: `items` answer a distributed Map's ItemReader")
         elif answer.kind is Kind.TIMEOUT and effect.timeout is None:
-            raise _Stuck(f"the state {effect.state} has no TimeoutSeconds: it never times out")
+            raise StuckError(f"the state {effect.state} has no TimeoutSeconds: it never times out")
         elif answer.kind is Kind.HEARTBEAT and effect.heartbeat is None:
-            raise _Stuck(f"the state {effect.state} has no HeartbeatSeconds: it misses no heartbeat")
+            raise StuckError(f"the state {effect.state} has no HeartbeatSeconds: it misses no heartbeat")
         if answer.kind not in (Kind.HEARTBEAT, Kind.NEVER):
             self._beat(effect)
 
@@ -254,7 +222,7 @@ class _Walk:
         try:
             return search(answer.value, view)
         except QueryError as error:
-            raise _Stuck(f"the mock of {call.state}: {error}") from error
+            raise StuckError(f"the mock of {call.state}: {error}") from error
 
     def _put(self, effect: ScheduleTask, answer: Answer, outcome: Outcome) -> None:
         self._clock.put(self._clock.now + answer.after, effect.task, outcome)
@@ -276,8 +244,8 @@ class _Walk:
     def _record(self, problem: str | None) -> Record:
         execution, trail = self._execution, self._trail
         waiting = [effect.state for effect in self._open.values()] if execution.status == "RUNNING" else []
-        waiting += [line[0].name for _, line, _ in self._map_runs.values()]
-        inner = self._children
+        waiting += self._map_runs.waiting
+        inner = self._map_runs.records
         return Record(
             status=execution.status,
             output=None if execution.output is None else json.loads(execution.output),

@@ -399,8 +399,45 @@ def test_a_map_run_that_cannot_begin_fails_the_state() -> None:
     assert verdict.record.calls == ()
 
 
-def test_a_redriven_map_run_is_not_walked() -> None:
-    verdict = run(scope(M=distributed(scope(T=task()))), {"input": [1], "mocks": {"T": {"error": "E"}}, "redrives": 1})
+def test_a_redriven_map_run_goes_on_with_the_children_that_did_not_succeed() -> None:
+    failing = {"iterations": {"1": [{"error": "E", "after": 10}, {"result": "b", "after": 5}]},
+               "otherwise": {"result": "a", "after": 20}}  # fmt: skip
+    case: dict[str, Any] = {
+        "input": [0, 0, 0], "mocks": {"T": failing, "N": {"result": {}}}, "redrives": 1,
+        "expect": {
+            # the others were stopped at 10 and begin their T again; each child is there once, with all its calls
+            "output": ["a", "b", "a"], "duration": 30, "attempts": {"T": 6, "N": 1}, "published": [{"Message": "b"}],
+            "path": [{"M": [["T", "C", "Z"], ["T", "C", "N"], ["T", "C", "Z"]]}],
+            "query": {"calls[?iteration=='1'].[state, number, at]": [["T", 1, 0.0], ["T", 2, 10.0], ["N", 1, 15.0]]},
+        },
+    }  # fmt: skip
+    tells = task("arn:aws:states:::sns:publish", Parameters={"Message.$": "$"}, ResultPath=None)
+    child = scope(
+        T=task(Next="C"),
+        C={"Type": "Choice", "Choices": [{"Variable": "$", "StringEquals": "b", "Next": "N"}], "Default": "Z"},
+        N=tells,
+        Z={"Type": "Succeed"},
+    )
+    assert found(run(scope(M=distributed(child)), case)) is None
+
+
+def test_a_redriven_map_run_starts_the_children_that_had_no_turn() -> None:
+    failing = {"iterations": {"1": [{"error": "E", "after": 10}, {"error": "E", "after": 10}, {"result": "b"}]},
+               "otherwise": {"result": "a", "after": 20}}  # fmt: skip
+    case: dict[str, Any] = {
+        "input": [0, 0, 0], "mocks": {"T": failing}, "redrives": 2,
+        "expect": {"output": ["a", "b", "a"], "attempts": {"T": 5}, "duration": 60},
+    }  # fmt: skip
+    machine = scope(M=distributed(scope(T=task()), MaxConcurrency=1))
+    assert found(run(machine, case)) is None  # 20 + 10, 10, 0 + 20
+    case |= {"redrives": 1, "expect": {"error": "States.ExceedToleratedFailureThreshold", "attempts": {"T": 3}}}
+    assert found(run(machine, case)) is None
+
+
+def test_a_redriven_map_run_of_express_children_is_not_walked() -> None:
+    config = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}}
+    machine = scope(M=distributed({**scope(T=task()), **config}))
+    verdict = run(machine, {"input": [1], "mocks": {"T": {"error": "E"}}, "redrives": 1})
     words = "a redrive of the distributed Map M cannot be walked: mock the whole state"
     assert found(verdict) == (words, None, None)
 
