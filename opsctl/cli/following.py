@@ -12,11 +12,11 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, moment
 from opsctl.domain.runs import Run
 from opsctl.errors import FAILED, OK
-from opsctl.operations.start import Started
 from opsctl.operations.waiting import Outcome, Progress, wait
 
 if TYPE_CHECKING:
     from opsctl.operations.connection import Connection
+    from opsctl.operations.start import Started
 
 PLAIN = re.compile(r"[\w .,:()?-]+")  # safe between double quotes
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from opsctl.domain.documents import Change, changes, value_at
 from opsctl.domain.names import rerun_name
-from opsctl.domain.rerun import OWN_KEYS
 from opsctl.domain.runs import Run
 
+OURS = ("skip", "reuse", "rerun")  # keys of the run input that a plan decides
 _RERUN = re.compile(r"(.+)-r([1-9]\d{0,5})")
 _MADE = re.compile(r"run-\d{6}-\d{6}-[0-9a-f]{2}")  # a name that `opsctl start` makes
 _SHORTENED = re.compile(r".*-[0-9a-f]{8}")
@@ -147,7 +147,7 @@ def _started(kin: Kin) -> tuple[float, str]:
 def _changes(before: Kin, after: Kin, linked: bool) -> tuple[Change, ...] | None:
     if before.document is None or after.document is None:
         return None
-    ours = OWN_KEYS if linked else ()
+    ours = OURS if linked else ()
     was, now = (
         {key: value for key, value in one.items() if key not in ours} for one in (before.document, after.document)
     )
