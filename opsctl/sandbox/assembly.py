@@ -18,6 +18,7 @@ from opsctl.sandbox import batch, events, functions, mailbox, provider, statemac
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
+from opsctl.sandbox.executionlogs import ExecutionLogs
 from opsctl.sandbox.faults import Faults
 from opsctl.sandbox.gateway import Gateway
 from opsctl.sandbox.integrations import Router
@@ -51,6 +52,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
         map_driver.begin,
         changed=lambda run: _run_changed(bus, run),
         activity_exists=lambda arn: arn in statemachines.machines(world).activities,
+        moved=ExecutionLogs(world).follow,
     )
     statemachines.install(world, engine, counter, map_driver)
     statesapi.install()

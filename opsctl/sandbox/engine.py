@@ -57,8 +57,8 @@ class ClosedTokenError(LookupError):
 
 
 class Engine:
-    """Moves executions. `changed` hears of each start and end, in the engine's thread; it must not block, and nor must
-    `activity_exists`, which is asked for ARNs."""
+    """Moves executions. `changed` hears of each start and end, `moved` of each move, in the engine's thread; they must
+    not block, and nor must `activity_exists`, which is asked for ARNs."""
 
     def __init__(
         self,
@@ -66,11 +66,13 @@ class Engine:
         begin_map: Callable[[MapTask], None],
         changed: Callable[[Run], None],
         activity_exists: Callable[[str], bool],
+        moved: Callable[[Run], None],
     ) -> None:
         self._begin = begin
         self._begin_map = begin_map
         self._changed = changed
         self._activity_exists = activity_exists
+        self._moved = moved
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Run]] = []
         self._order = itertools.count()
@@ -209,6 +211,7 @@ class Engine:
             logger.exception("the interpreter failed in %s", run.arn)
             self._finish(run, fault=f"The sandbox failed: {error!r}")
             return
+        self._moved(run)
         for effect in walk.effects():
             self._carry_out(run, effect)
         if walk.status != "RUNNING":

@@ -52,7 +52,7 @@ class Standing:
 class Run:
     """One execution: what the API knows about it and, while it runs, the interpreter's state.
 
-    Only the engine's thread touches `walk`, `tasks`, `armed` and `goes_on`. When the execution has ended, the
+    Only the engine's thread touches `walk`, `tasks`, `armed`, `logged` and `goes_on`. When the execution has ended, the
     interpreter's state is kept compressed: all of it if it may be redriven, else the history alone. `ended` is resolved
     with the final DescribeExecution document; a redrive makes a new one.
     """
@@ -72,6 +72,8 @@ class Run:
         self.ended: Future[dict[str, Any]] = Future()
         self.tasks: dict[int, OpenTask] = {}
         self.armed: float | None = None
+        self.logged = 0
+        """How many events were looked at for CloudWatch Logs."""
         self.goes_on = False
         """Whether the engine will come back to it because it has paused."""
         self._kept = b""

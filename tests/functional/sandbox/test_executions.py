@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.sandbox.cloud import Cloud, alive, task, unique
+from tests.functional.sandbox.cloud import Cloud, alive, task, unique, wait_for
 
 PASS = {"Done": {"Type": "Pass", "End": True}}
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}
@@ -117,6 +117,55 @@ def test_history_in_pages_backwards_and_without_data(cloud: Cloud, states: Any) 
     assert bare[1]["stateEnteredEventDetails"] == {"name": "A", "inputDetails": {"truncated": False}}
     first = states.get_execution_history(executionArn=execution, maxResults=1)
     assert (len(first["events"]), "nextToken" in first) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("level", "data", "logged"),
+    [
+        (
+            "ALL",
+            True,
+            [
+                ("1", "ExecutionStarted", {"a": 1}),
+                ("2", "PassStateEntered", {"a": 1}),
+                ("3", "PassStateExited", None),
+                ("4", "FailStateEntered", {"a": 1}),
+                ("5", "ExecutionFailed", None),
+            ],
+        ),
+        ("ERROR", False, [("4", "FailStateEntered", None), ("5", "ExecutionFailed", None)]),
+        ("FATAL", True, [("5", "ExecutionFailed", None)]),
+        ("OFF", True, []),
+    ],
+)
+def test_an_execution_is_logged_as_its_machine_asks(
+    cloud: Cloud, states: Any, level: str, data: bool, logged: list[Any]
+) -> None:
+    logs, group = cloud.client("logs"), unique("/aws/vendedlogs/states")
+    logs.create_log_group(logGroupName=group)
+    arn = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["arn"]
+    definition = {"StartAt": "On", "States": {"On": {"Type": "Pass", "Next": "No"}, **FAIL}}
+    machine = states.create_state_machine(
+        name=unique("logged"),
+        definition=json.dumps(definition),
+        roleArn=cloud.role,
+        loggingConfiguration={
+            "level": level,
+            "includeExecutionData": data,
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}],
+        },
+    )["stateMachineArn"]
+    execution = cloud.start(machine, {"a": 1})
+    cloud.finish(execution)
+
+    def lines() -> list[Any]:
+        found = [json.loads(one["message"]) for one in logs.filter_log_events(logGroupName=group)["events"]]
+        assert {one["execution_arn"] for one in found} <= {execution}
+        return [(one["id"], one["type"], json.loads(one["details"].get("input", "null"))) for one in found]
+
+    assert wait_for(lambda: len(lines()) == len(logged) and [lines()], "the logs") == [logged]
+    streams = [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+    assert [name.rpartition("/")[0].startswith("states/logged") for name in streams] == [True] * bool(logged)
 
 
 def test_stop(cloud: Cloud, states: Any) -> None:
