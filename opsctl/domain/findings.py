@@ -19,6 +19,7 @@ from opsctl.domain.plan import Result, Source
 from opsctl.domain.results import StepResult, step_result
 
 ROUNDING = 1.0  # seconds: S3 tells times in whole ones
+ANOTHER_COPIES = 60.0  # seconds: another process of the same rerun may still be at its last copies when one has started
 TRAINING = "createTrainingJob"
 OUTPUT = "/output/"
 
@@ -61,8 +62,8 @@ def _finding(source: Source, step: Step, skipped: bool) -> Finding:
     if skipped and not entry:
         return _made_earlier(source, step) or Finding("it was skipped, and nothing was reused", True, made_by, result)
     stored = source.results.get(step.slug)
-    missing = (None if entry and skipped else result.missing) or _missing_in_s3(stored, step, result)
-    altered = None if missing or stored is None else _altered(source, step, stored, result, copied=bool(entry))
+    missing = (None if skipped else result.missing) or _missing_in_s3(stored, step, result)
+    altered = None if missing or stored is None else _altered(source, step, stored, result, copied=skipped)
     return Finding(missing, False, made_by, result, altered)
 
 
@@ -115,7 +116,8 @@ def _altered(source: Source, step: Step, stored: Result, result: StepResult, *, 
             f"and {stored.objects} ({stored.bytes:,} bytes) are there"
         )
     end = source.histories[source.run].started if copied else _end(result)
-    late = [] if end is None else [item for item in _watched(step, stored) if (item.modified or 0.0) > end + ROUNDING]
+    slack = ANOTHER_COPIES if copied else ROUNDING
+    late = [] if end is None else [item for item in _watched(step, stored) if (item.modified or 0.0) > end + slack]
     if not late:
         return None
     more = f" and {len(late) - 1} more were" if late[1:] else " was"

@@ -45,7 +45,7 @@ def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str])
 
 def _action(step: Step, document: Mapping[str, Any], skipped: frozenset[str], finding: Finding) -> tuple[str, str]:
     if step.name in skipped and step.guard is not None:
-        made = f"named by --skip; made by {finding.made_by}"
+        made = f"by --skip; made by {finding.made_by}"
         return (SKIP, "named by --skip") if finding.missing else (REUSE, made)
     if step.guard is None:
         return ALWAYS, unguarded(step)

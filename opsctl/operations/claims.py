@@ -107,12 +107,14 @@ def _of_claim(
     connection: Connection, made: RerunPlan, claim: Mapping[str, Any], run: Run | None, name: str
 ) -> Standing:
     if claim.get("hash") == made.hash:
-        return Standing(free=False, run=run) if run is None or not run.ended else _ended(run)
-    return Standing(free=False, taken=f"another rerun{_difference(connection, made, claim, name)}")
+        return Standing(free=False, run=run) if run is None or not run.ended else _ended(made, run)
+    kind = "rerun" if claim.get("root") else "start"
+    return Standing(free=False, taken=f"another {kind}{_difference(connection, made, claim, name)}")
 
 
-def _ended(run: Run) -> Standing:
-    return Standing(free=False, taken=f"the same rerun, which ended {run.status}")
+def _ended(made: RerunPlan, run: Run) -> Standing:
+    kind = "rerun" if made.root else "start"
+    return Standing(free=False, taken=f"the same {kind}, which ended {run.status}")
 
 
 def _unclaimed(made: RerunPlan, run: Run | None) -> Standing:
@@ -122,7 +124,7 @@ def _unclaimed(made: RerunPlan, run: Run | None) -> Standing:
 def _of_run(made: RerunPlan, run: Run) -> Standing:
     if not same_input(run, made.input):
         return Standing(free=False, taken=f"another run{_inputs(made.input, run)}")
-    return _ended(run) if run.ended else Standing(free=False, run=run)
+    return _ended(made, run) if run.ended else Standing(free=False, run=run)
 
 
 def _inputs(mine: Mapping[str, Any], run: Run) -> str:

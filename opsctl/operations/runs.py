@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from typing import Any
 
+from opsctl.aws.stepfunctions import execution_arn
 from opsctl.domain.lineage import Numbered, numbered
+from opsctl.domain.objects import Place
 from opsctl.domain.runs import FAILED, LATEST, UNSUCCESSFUL, Run, choose_run
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
@@ -75,13 +77,30 @@ def resolve(connection: Connection, wanted: str = LATEST) -> Run:
         raise
 
 
+class ForgottenError(RefusedError):
+    """AWS has forgotten the run `name`, and something is left of it in the bucket."""
+
+    def __init__(self, name: str, place: Place) -> None:
+        super().__init__(
+            f"AWS no longer knows the run {name}: it forgets a run 90 days after its end",
+            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}",
+        )
+        self.name = name
+
+
 def _by_arn(connection: Connection, arn: str) -> Run:
     if ":express:" in arn:
         raise RefusedError(
             f"{arn} is a run of an Express machine, which Step Functions keeps no history of",
             "look into the machine's log group",
         )
-    run, machine = connection.states.describe(arn), connection.machine
+    machine = connection.machine
+    try:
+        run = connection.states.describe(arn)
+    except UsageError:
+        if arn == execution_arn(machine.arn, name := arn.rpartition(":")[2]):
+            _refuse_forgotten(connection, name)
+        raise
     owner = run.machine_arn.partition("/")[0]  # a distributed Map's items are runs of <machine>/<label>
     if owner != machine.arn:
         raise UsageError(
@@ -104,15 +123,12 @@ def _newest(connection: Connection, wanted: str) -> Iterator[Run]:
 
 
 def _refuse_forgotten(connection: Connection, name: str) -> None:
-    """Raise RefusedError for a run that AWS has forgotten, as it does 90 days after the end, and that left results."""
-    if not connection.machine.steps or not _plausible(name):
+    """Raise ForgottenError for a run that is gone and left something."""
+    if connection.machine.foreign or not _plausible(name):
         return
     place = connection.prefix(name)
     if next(connection.storage.list(place), None) is not None:
-        raise RefusedError(
-            f"AWS no longer knows the run {name}: it forgets a run 90 days after its end",
-            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}",
-        )
+        raise ForgottenError(name, place)
 
 
 def _plausible(name: str) -> bool:

@@ -32,8 +32,7 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
     """The run and its world. Raises RefusedError where AWS keeps its history no more."""
     machine = connection.machine
     current = connection.states.definition(machine.arn)
-    walked = connection.states.definition_of_run(run.arn)
-    own = _history(connection, run, walked)
+    walked, own = _walked(connection, run)
     if own is None:
         raise RefusedError(
             f"the history of {run.name} is gone: AWS keeps it for 90 days",
@@ -80,6 +79,15 @@ def forgotten_source(connection: Connection, name: str) -> Source:
         definition=current,
         prices=shipped(connection.aws.region),
     )
+
+
+def _walked(connection: Connection, run: Run) -> tuple[Mapping[str, Any], RunHistory | None]:
+    """The definition that the run walked, and its history; None where AWS has forgotten it."""
+    try:
+        walked = connection.states.definition_of_run(run.arn)
+    except UsageError:
+        return {}, None
+    return walked, _history(connection, run, walked)
 
 
 def _history(connection: Connection, run: Run, walked: Mapping[str, Any] | None = None) -> RunHistory | None:

@@ -170,10 +170,12 @@ def test_a_run_that_aws_has_forgotten_is_told_from_one_that_never_was(bench: Ben
     bench.states.executions.clear()
     gone = bench.opsctl("status", "nightly-7")
     left = f"s3://{BUCKET}/runs/nightly-7/"
+    results = "to take its results: opsctl start --skip STEP --reuse-from nightly-7"
     assert (gone.exit_code, gone.stderr.splitlines()) == (3, [
         "error: AWS no longer knows the run nightly-7: it forgets a run 90 days after its end",
-        f"hint: what it left is still in {left}; to see what became of it: opsctl lineage nightly-7",
+        f"hint: what it left is still in {left}; to see what became of it: opsctl lineage nightly-7; {results}",
     ])  # fmt: skip
+    assert bench.opsctl("status", execution_arn(MACHINE, "nightly-7")).stderr == gone.stderr
     never = bench.opsctl("status", "nightly-8")
     assert (never.exit_code, never.stderr.splitlines()[0]) == (2, "error: no run 'nightly-8'")
 

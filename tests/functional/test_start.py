@@ -266,3 +266,96 @@ def test_a_run_of_another_machine(bench: Bench) -> None:
         2,
         f"error: x is a run of documents-deployment, not of documents-training\nhint: name its machine with {other}\n",
     )
+
+
+@pytest.fixture
+def failed(bench: Bench) -> Bench:
+    """A bench on which nightly-7 has failed at the sequence model."""
+    bench.world.script[SEQUENCE] = [training_failure(DIVERGED)]
+    bench.opsctl("start", "--name", "nightly-7")
+    bench.world.entered()
+    return bench
+
+
+TAKEN_OVER = ("--skip", "fetch-preprocessed-data", "--skip", "train-text-model", "--reuse-from", "nightly-7")
+WITH_RESULTS = """\
+Start of july, with results of nightly-7
+
+ACTION  STEP                     TOOK       USD      WHY
+ALWAYS  Prepare Run              1.0 s      unknown  has no guard in the definition
+REUSE   Fetch Preprocessed Data  12.0 s     unknown  by --skip; made by nightly-7
+RUN     Train Image Model        1 min 0 s  0.0235   not skipped (branch 1 of Base Model Training)
+REUSE   Train Text Model         30.0 s     0.0019   by --skip; made by nightly-7 (branch 2 of Base Model Training)
+RUN     Train Sequence Model                         not skipped
+RUN     Evaluate                                     not skipped
+ALWAYS  Notify Success                               has no guard in the definition
+
+saves at least 42.0 s and 0.0019 USD (price unknown: Fetch Preprocessed Data)
+spends at least 1 min 1 s and 0.0239 USD (time unknown: Train Sequence Model, Evaluate, Notify Success; \
+price unknown: Prepare Run); 17 state transitions
+prices: SageMaker training on demand, us-east-1, as of 2026-11-22
+copies 4 objects (340 B); plan """
+
+
+def test_a_run_with_results_of_another(failed: Bench) -> None:
+    before = failed.world.keys("")
+    result = failed.opsctl("start", "--name", "july", *TAKEN_OVER, "--dry-run")
+    assert (result.exit_code, result.stdout[:-13], result.stderr) == (0, WITH_RESULTS, "")
+    asked = failed.opsctl("start", "--name", "july", *TAKEN_OVER)
+    assert (asked.exit_code, asked.stderr.splitlines()[0]) == (
+        3, "error: nothing was started: there is no terminal to ask on",
+    )  # fmt: skip
+    assert failed.world.keys("") == before
+    result = failed.opsctl("start", "--name", "july", *TAKEN_OVER, "--yes", "--wait")
+    assert (result.exit_code, failed.world.entered()) == (
+        0, ["Prepare Run", "Train Image Model", SEQUENCE, "Evaluate", "Notify Success"],
+    )  # fmt: skip
+    document = failed.input_of("july")
+    assert sorted(document) == ["reuse", "skip"]
+    assert document["reuse"]["train-text-model"]["run"] == "nightly-7"
+    assert len(failed.world.keys("runs/july/fetch-preprocessed-data/")) == 3
+    again = failed.opsctl("rerun", "july", "--only", "evaluate", "--dry-run", "--query", "steps[].made_by")
+    assert json.loads(again.stdout) == ["nightly-7", "july", "nightly-7", "july"]
+
+
+def test_the_results_of_a_run_that_aws_has_forgotten(failed: Bench) -> None:
+    failed.states.executions.clear()
+    result = failed.opsctl("start", "--name", "july", *TAKEN_OVER, "--yes", "--wait")
+    assert "warning: AWS has forgotten nightly-7: nothing is known of how its results were made\n" in result.stdout
+    assert (result.exit_code, failed.world.entered()[1]) == (0, "Train Image Model")
+
+
+def test_skipping_without_results_asks_nothing_and_copies_nothing(bench: Bench) -> None:
+    result = bench.opsctl("start", "--name", "short", "--skip", "evaluate", "--wait")
+    assert (result.exit_code, bench.input_of("short")) == (0, {"skip": {"evaluate": True}})
+    assert "Evaluate" not in bench.world.entered()
+
+
+def test_two_starts_of_one_name_share_it_only_if_they_are_the_same(failed: Bench) -> None:
+    failed.world.open_steps = {"Train Image Model"}
+    words = ("start", "--name", "july", *TAKEN_OVER, "--yes")
+    assert failed.opsctl(*words).stderr.splitlines()[-1] == "started july; look at it: opsctl status july"
+    assert failed.opsctl(*words).stderr.startswith("july is already running, with this very input")
+    other = failed.opsctl(*words, "--set", "hyperparameters.image_model.epochs=3")
+    assert (other.exit_code, other.stderr.splitlines()[0]) == (3, (
+        "error: the name july is taken by another start: "
+        "hyperparameters.image_model.epochs is nothing there and 3 here"
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--reuse-from", "nightly-7"), 2, "--reuse-from takes the results of skipped steps, and none is skipped"),
+        (("--skip", "train-txt-model"), 2, "no step 'train-txt-model'"),
+        (("--skip", "prepare-run"), 3, "Prepare Run cannot be skipped: it has no guard in the definition"),
+        (("--skip", "train-sequence-model", "--reuse-from", "nightly-7"), 3,
+         f"Evaluate needs the result of {SEQUENCE}, which would not run (--skip), and has none: it failed"),
+        (("--skip", "evaluate", "--reuse-from", "nightly-6"), 2, "no run 'nightly-6'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_over(failed: Bench, words: tuple[str, ...], code: int, message: str) -> None:
+    before = failed.world.keys("")
+    result = failed.opsctl("start", *words, "--yes")
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()[0]) == (code, "", f"error: {message}")
+    assert (failed.world.keys(""), len(failed.states.executions)) == (before, 1)

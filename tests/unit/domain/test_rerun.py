@@ -13,6 +13,7 @@ from opsctl.asl.history import Attempt, RunHistory, Scope, StateRun
 from opsctl.domain.conditions import ABSENT, Setting
 from opsctl.domain.documents import Change
 from opsctl.domain.guards import read_pipeline
+from opsctl.domain.objects import Stored
 from opsctl.domain.rerun import Request, RerunPlan, Result, Source, group_of, place_of, plan_rerun
 from opsctl.errors import RefusedError, UsageError
 
@@ -296,3 +297,114 @@ def test_the_word_failed_means_every_step_that_failed() -> None:
     assert plan.input["rerun"]["from"] == [IMAGE, TEXT]
     with pytest.raises(RefusedError, match="no step of nightly-7 failed"):
         plan_rerun(source(completed(*ALL)), Request(("failed",)))
+
+
+def talk() -> Source:
+    """The talk's shape: a setting of the run input bypasses each training; nothing is known of S3 and of needs."""
+
+    def train(then: str) -> dict[str, Any]:
+        return {"Type": "Task", "Resource": f"arn:aws:states:::{JOB}", "ResultPath": None, "Next": then}
+
+    def guard(variable: str, into: str, around: str) -> dict[str, Any]:
+        rule = {"Variable": variable, "BooleanEquals": False, "Next": around}
+        return {"Type": "Choice", "Choices": [rule], "Default": into}
+
+    states = {
+        "Text?": guard("$.train_text", "Text", "Image?"), "Text": train("Image?"),
+        "Image?": guard("$.train_image", "Image", "Done"), "Image": train("Done"), "Done": {"Type": "Succeed"},
+    }  # fmt: skip
+    read = history(ran("Text", 1), ran("Image", 2, "FAILED"))
+    document = {"train_text": True, "train_image": True}
+    definition = {"StartAt": "Text?", "States": states}
+    return Source("r", document, read_pipeline(definition), {"r": read}, {}, linked=False, definition=definition)
+
+
+def test_a_machine_that_is_not_ours_gets_its_guards_set_and_nothing_else() -> None:
+    plan = plan_rerun(talk(), Request(("failed",)))
+    assert actions(plan) == {"Text": "REUSE", "Image": "RUN"}
+    assert (plan.input, plan.root, plan.reused) == ({"train_text": False, "train_image": True}, "r", ())
+    with pytest.raises(UsageError, match="train_text is decided by the plan"):
+        plan_rerun(talk(), Request(("image",), (Setting(("train_text",), True),)))
+
+
+def test_there_a_step_may_be_skipped_that_never_completed() -> None:
+    read = history(ran("Text", 1, "FAILED"))
+    plan = plan_rerun(replace(talk(), histories={"r": read}), Request(("image",), skip=("text",)))
+    assert actions(plan) == {"Text": "SKIP", "Image": "RUN"}
+    assert plan.warnings == ("Text: skipped, though Image comes after it: it runs without its result",)
+
+
+def test_there_what_an_earlier_run_of_the_lineage_made_counts() -> None:
+    document = {"train_text": False, "train_image": True}
+    earlier = {"r": history(ran("Text", 7), ran("Image", 2, "FAILED")), "r-r1": history(ran("Image", 2, "FAILED"))}
+    second = replace(talk(), run="r-r1", input=document, histories=earlier, earlier=("r",), root="r")
+    plan = plan_rerun(second, Request(("image",)))
+    assert [(step.action, step.made_by, step.seconds) for step in plan.steps] == [
+        ("REUSE", "r", 7),
+        ("RUN", None, None),
+    ]
+    assert plan.root == "r"
+    forgotten = replace(second, histories={"r-r1": earlier["r-r1"]}, earlier=())
+    assert actions(plan_rerun(forgotten, Request(("image",)))) == {"Text": "SKIP", "Image": "RUN"}
+
+
+def test_an_input_that_is_no_object_stays_as_it_is_or_is_refused() -> None:
+    listed = replace(talk(), input=[1], histories={"r": history(ran("Text", 1, "FAILED"))})
+    assert plan_rerun(listed, Request(("text",))).input_for("s3://b/n/") == [1]
+    with pytest.raises(RefusedError, match="the input of r is no object: nothing can be set in it"):
+        plan_rerun(listed, Request(("text",), (Setting(("train_text",), True),)))
+
+
+def test_steps_that_share_a_guard_run_or_rest_together() -> None:
+    rule = {"Variable": "$.both", "BooleanEquals": False, "Next": "Done"}
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::{JOB}", "ResultPath": None}
+    states = {
+        "Both?": {"Type": "Choice", "Choices": [rule], "Default": "One"}, "One": {**task, "Next": "Two"},
+        "Two": {**task, "Next": "Done"}, "Done": {"Type": "Succeed"},
+    }  # fmt: skip
+    pipeline = read_pipeline({"StartAt": "Both?", "States": states})
+    read = history(ran("One", 1), ran("Two", 2))
+    machine = Source("r", {}, pipeline, {"r": read}, {}, linked=False)
+    for request, how, word in (
+        (Request(only=("two",)), "left out", "only"),
+        (Request(("two",), skip=("one",)), "skipped", "from"),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            plan_rerun(machine, request)
+        assert caught.value.message == f"One cannot be {how}: 'Both?' would bypass Two as well"
+        assert caught.value.hint == f'let it run too: --{word} "One"'
+
+
+def test_what_a_machine_needs_says_what_may_be_skipped() -> None:
+    failed_text = history(*(ran(name, ALL[name]) for name in (*BEFORE_SEQUENCE[:3],)), ran(TEXT, 3, "CAUGHT"))
+    needs = {"train-sequence-model": ("train-image-model", "train-text-model")}
+    read = replace(source(failed_text), needs=needs)
+    with pytest.raises(RefusedError) as caught:
+        plan_rerun(read, Request((SEQUENCE,), skip=(TEXT,)))
+    assert caught.value.message == (
+        f"{SEQUENCE} needs the result of {TEXT}, which would not run (--skip), and has none: it failed"
+    )
+    relaxed = replace(read, needs={"train-sequence-model": ("train-image-model",)})
+    assert actions(plan_rerun(relaxed, Request((SEQUENCE,), skip=(TEXT,))))[TEXT] == "SKIP"
+
+
+def test_the_model_that_the_job_named_must_be_there() -> None:
+    job = {"TrainingJobStatus": "Completed", "ModelArtifacts": {"S3ModelArtifacts": "s3://b/x/t/output/model.tar.gz"}}
+    states = [ran(name, ALL[name]) for name in ALL]
+    made = replace(states[3].attempts[0], output=json.dumps(job))
+    read = source(history(*states[:3], replace(states[3], attempts=(made,)), *states[4:]))
+    for key, action in (("t/output/model.tar.gz", "REUSE"), ("u/output/model.tar.gz", "RUN")):
+        there = Result("s3://b/x/", 1, 5, True, (Stored(key, 5, "e"),))
+        plan = plan_rerun(replace(read, results={**read.results, "train-text-model": there}), Request((IMAGE,)))
+        assert actions(plan)[TEXT] == action
+
+
+@pytest.mark.parametrize(
+    ("key", "modified", "action"),
+    [("t/output/model.tar.gz", 30.5, "REUSE"), ("t/output/model.tar.gz", 32.0, "RUN"), ("t/profile", 99.0, "REUSE")],
+)
+def test_a_model_that_is_younger_than_its_job_is_not_what_the_job_left(key: str, modified: float, action: str) -> None:
+    read = source(completed(*ALL))
+    there = Result("s3://b/x/", 1, 5, True, (Stored(key, 5, "e", modified),))
+    plan = plan_rerun(replace(read, results={**read.results, "train-text-model": there}), Request((IMAGE,)))
+    assert actions(plan)[TEXT] == action
