@@ -96,7 +96,8 @@ class _Search:
         behind = frozenset().union(*crossing.misses.values())
         right = self._right_targets(crossing)
         now = crossing.decision.target(drive.document)
-        if behind <= drive.bypassed or not right:
+        fails = now is None and crossing.decision.from_input
+        if not right or (behind <= drive.bypassed and (behind or not fails)):
             yield drive
             return
         if now in right:
