@@ -23,9 +23,8 @@ from opsctl.domain.lineage import Descendant, Kin, family, numbered
 from opsctl.domain.names import rerun_name
 from opsctl.domain.objects import Place
 from opsctl.domain.runs import Run
-from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
-from opsctl.operations.runs import resolve
+from opsctl.operations.runs import ForgottenError, resolve
 
 LISTED = 10_000
 CANDIDATES = 200
@@ -64,10 +63,8 @@ def lineage(connection: Connection, wanted: str) -> Lineage:
 def _named(connection: Connection, wanted: str) -> Kin:
     try:
         run = resolve(connection, wanted)
-    except RefusedError:
-        if wanted.startswith("arn:"):
-            raise
-        return Kin(wanted, claim=_claim(connection, wanted))
+    except ForgottenError as error:
+        return Kin(error.name, claim=_claim(connection, error.name))
     return Kin(run.name, run)
 
 

@@ -83,7 +83,8 @@ class ForgottenError(RefusedError):
     def __init__(self, name: str, place: Place) -> None:
         super().__init__(
             f"AWS no longer knows the run {name}: it forgets a run 90 days after its end",
-            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}",
+            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}; "
+            f"to take its results: opsctl start --skip STEP --reuse-from {name}",
         )
         self.name = name
 
