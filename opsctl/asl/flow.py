@@ -20,6 +20,9 @@ from opsctl.asl.templates import Template
 RESULT_PATH_MATCH_FAILURE = "States.ResultPathMatchFailure"
 EMPTY = Payload({}, "{}")
 
+LARGEST_LONG = 2**63 - 1
+"""The largest number that AWS takes as a count."""
+
 
 class Flow(Protocol):
     """The data flow of one state in one query language. Every method may raise `StateError`."""
@@ -135,9 +138,10 @@ class Setting:
             value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if self.query is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_LONG
+        if self.query is not None and not whole:
             raise unexpected_type(self.query, self.field, "integer", value)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if not whole:
             source = self.path.text if self.path else self.field
             raise runtime_failure(
                 f'The {self.field} field refers to value "{_bare(value)}" which is not a valid integer: {source}'

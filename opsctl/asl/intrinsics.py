@@ -64,10 +64,9 @@ def _array_range(arguments: list[Any], _random: Random) -> list[int]:
     first, last, step = (_integer(argument) for argument in arguments)
     if step == 0:
         raise IntrinsicError("the step must not be 0")
-    values = range(first, last + (1 if step > 0 else -1), step)
-    if len(values) > _MAX_RANGE:
+    if (last - first) // step >= _MAX_RANGE:  # not by the length of a range, which has a limit itself
         raise IntrinsicError(f"the array would have more than {_MAX_RANGE} items")
-    return list(values)
+    return list(range(first, last + (1 if step > 0 else -1), step))
 
 
 def _array_get_item(arguments: list[Any], _random: Random) -> Any:

@@ -13,7 +13,7 @@ LONGEST_DELAY = 31_622_400
 def delay_before(retrier: Retrier, used: int, random: Random) -> float:
     """Seconds before the next attempt, after `used` retries by the same retrier."""
     try:
-        delay = retrier.interval * float(retrier.backoff) ** used
+        delay = min(retrier.interval * float(retrier.backoff) ** used, LONGEST_DELAY)
     except OverflowError:
         delay = LONGEST_DELAY
     if retrier.max_delay is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsctl.asl.definition import Choice, Fail, Pass, Succeed, Wait
 from opsctl.asl.environment import Environment
 from opsctl.asl.failures import NO_CHOICE_MATCHED, StateError, query_failure, runtime_failure
-from opsctl.asl.flow import Setting
+from opsctl.asl.flow import LARGEST_LONG, Setting
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload, to_text
 from opsctl.asl.timestamps import parse_timestamp
@@ -111,7 +111,7 @@ def _due(until: Setting, environment: Environment, now: float) -> float:
         return moment.timestamp()
     if until.query is not None:
         value = until.integer(environment)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or value > LARGEST_LONG:
         raise runtime_failure(f"The {until.field} parameter cannot be parsed as a long value: {shown}")
     if value < 0:
         raise runtime_failure(f"The {until.field} parameter references a negative value: {shown}")

@@ -42,6 +42,8 @@ from opsctl.sandbox.tasks import MapTask, OpenTask, Task
 WORKERS = 64
 ENDERS = 8
 CLOSED_TOKENS = 10_000
+LONGEST_SLEEP = 3_600.0
+"""Seconds; a timer may be due in the year 9999, and Python refuses to wait that long."""
 STRIDE = 0.05
 """Seconds; a single state may take longer, for one expression has about a second."""
 FINAL = (Succeeded, Failed, StartFailed, SubmitFailed)
@@ -127,7 +129,7 @@ class Engine:
         while True:
             command: Callable[[], None] | None = None
             try:
-                wait = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
+                wait = min(max(0.0, self._timers[0][0] - time.time()), LONGEST_SLEEP) if self._timers else None
                 command = self._commands.get(timeout=wait)
             except queue.Empty:
                 pass

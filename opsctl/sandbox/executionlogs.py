@@ -68,7 +68,7 @@ def _is_logged(kind: str, level: str) -> bool:
 
 
 def _line(run: Run, event: Mapping[str, Any], with_data: bool) -> dict[str, Any]:
-    details = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    details: Mapping[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
     return {
         "id": str(event["id"]),
         "type": event["type"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import threading
 import time
@@ -19,6 +18,7 @@ from moto.stepfunctions.exceptions import (
     InvalidExecutionInput,
 )
 
+from opsctl.asl.payload import Payload
 from opsctl.errors import RefusedError
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.api import ApiError
@@ -175,8 +175,8 @@ def check_input(text: str) -> None:
         message = f"Invalid State Machine Execution Input: 'Input exceeds {PAYLOAD_BYTES} bytes'"
         raise InvalidExecutionInput(message)
     try:
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
+        _ = Payload(text=text).value
+    except ValueError as error:
         raise InvalidExecutionInput(f"Invalid State Machine Execution Input: '{error}'") from error
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import InvalidToken
 
 from opsctl.asl.effects import Failed, Heartbeat, Outcome, Succeeded
+from opsctl.asl.payload import Payload
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.engine import ClosedTokenError, UnknownTokenError
 from opsctl.sandbox.integrations.casing import compact
@@ -39,8 +38,8 @@ class TaskActions(Actions):
         """SendTaskSuccess. An output that is refused does not use the token up."""
         output: str = self.asked["output"]
         try:
-            json.loads(output)
-        except (ValueError, RecursionError) as error:
+            _ = Payload(text=output).value
+        except ValueError as error:
             raise ApiError("InvalidOutput", f"Invalid Output: '{error}'") from error
         if len(output.encode()) > PAYLOAD_BYTES:
             raise ApiError("InvalidOutput", f"Invalid Output: 'Output exceeds {PAYLOAD_BYTES} bytes'")

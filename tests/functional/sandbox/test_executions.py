@@ -327,3 +327,17 @@ def test_an_action_that_the_sandbox_lacks_is_refused_at_once(cloud: Cloud) -> No
     began = time.monotonic()
     assert refused(cloud.client("sagemaker").list_labeling_jobs) == "UnknownOperationException"
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("text", ["{", "NaN", "[1e999]", "1" * 5000, "[" * 100_000])
+def test_an_input_that_is_no_json_is_refused(cloud: Cloud, states: Any, text: str) -> None:
+    machine = cloud.machine(PASS)
+    assert refused(states.start_execution, stateMachineArn=machine, input=text) == "InvalidExecutionInput"
+
+
+def test_a_wait_beyond_all_time_keeps_nobody_else(cloud: Cloud, states: Any) -> None:
+    machine = cloud.machine({"Wait": {"Type": "Wait", "Timestamp": "9999-12-31T23:59:59Z", "End": True}})
+    execution = cloud.start(machine)
+    assert cloud.run(PASS)["status"] == "SUCCEEDED"
+    states.stop_execution(executionArn=execution)
+    assert cloud.finish(execution)["status"] == "ABORTED"

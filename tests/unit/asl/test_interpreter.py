@@ -531,3 +531,22 @@ def test_a_paused_execution_can_be_stopped() -> None:
     execution.go_on(2.0)
     assert not execution.busy
     assert written(execution)[-2:] == ["2<-0 PassStateEntered A input={}", "3<-0 ExecutionAborted error=Enough"]
+
+
+def test_counts_beyond_a_long_are_refused() -> None:
+    text = json.dumps({"s": 10**400})
+    for state, words in [
+        ({"Type": "Wait", "SecondsPath": "$.s"}, "The SecondsPath parameter cannot be parsed as a long value"),
+        ({"Type": "Task", "Resource": INVOKE, "TimeoutSecondsPath": "$.s"}, "which is not a valid integer: $.s"),
+    ]:
+        error, cause = cause_of({"S": state}, text)
+        assert (error, words in (cause or "")) == ("States.Runtime", True)
+
+
+def test_a_delay_that_grows_beyond_all_numbers_is_a_year() -> None:
+    retry = [{"ErrorEquals": ["E"], "IntervalSeconds": 99_999, "BackoffRate": 1e308, "MaxAttempts": 2}]
+    execution = begin({"T": {"Type": "Task", "Resource": INVOKE, "Retry": retry}})
+    execution.resolve(1, Failed("E", ""), 0.0)
+    execution.tick(99_999.0)
+    execution.resolve(2, Failed("E", ""), 99_999.0)
+    assert execution.next_timer() == 99_999.0 + 31_622_400
