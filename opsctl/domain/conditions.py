@@ -109,8 +109,8 @@ def jsonata_candidates(texts: Iterable[str]) -> list[Any]:
     numbers = [
         value for number in literals if not isinstance(number, str) for value in (number, number + 1, number - 1)
     ]
-    lists = [[text] for text in literals if isinstance(text, str)]
-    return distinct([ABSENT, *strings, *numbers, True, False, None, *lists, _TEXT, 1, 0])
+    lists = [[], *([text] for text in literals if isinstance(text, str))]
+    return distinct([ABSENT, *strings, *numbers, True, False, None, *(lists if strings else []), _TEXT, 1, 0])
 
 
 def _literals(text: str) -> Iterator[Any]:

@@ -28,6 +28,7 @@ _NAME = r"(?:[A-Za-z_]\w*|`[^`]+`|\"[^\"\\]+\"|'[^'\\]+')"
 _WAY = re.compile(rf"\s*\.\s*({_NAME})")
 _ROOT = re.compile(r"\$states\s*\.\s*(input|context|result|errorOutput)\b|\$(states)\b|\$([A-Za-z_]\w*)(?!\s*\(|\w)")
 _WORD = re.compile(r"`([^`]+)`|\"([^\"\\]+)\"|'([^'\\]+)'|(?<![$\w])([A-Za-z_]\w*)")
+_STRING = re.compile(r"'([^'\\]+)'")
 _LONGEST_LIST = 100
 
 
@@ -146,7 +147,8 @@ def path_value(text: str, sight: Sight) -> Value:
     if isinstance(expression, Path) and len(path_read(expression).steps) == len(expression.steps):
         return sight.look(path_read(expression))
     reads = [path_read(path) for path in paths_of(expression)]
-    return _computed(reads, lambda seen: evaluate(expression, seen, text), sight, frozenset())
+    words = frozenset(found[1] for found in _STRING.finditer(text))
+    return _computed(reads, lambda seen: evaluate(expression, seen, text), sight, words)
 
 
 def jsonata_value(text: str, sight: Sight) -> Value:

@@ -154,6 +154,33 @@ def test_values_that_pass_states_move_about() -> None:
     assert sorted(proof.entered) == ["B", "C"]
 
 
+def test_flags_made_by_intrinsic_functions_and_by_the_rules_of_a_choice() -> None:
+    definition = machine("Take", {
+        "Take": passing("How?", Parameters={
+            "quick.$": "$.mode", "no_a.$": "States.ArrayContains($.skip, 'a')",
+            "all.$": "States.JsonMerge(States.StringToJson('{\"b\": true, \"c\": true}'), $.flags, false)"}),
+        "How?": {"Type": "Choice", "Default": "A?", "Assign": {"c": "run"}, "Choices": [
+            {"Variable": "$.quick", "StringEquals": "quick", "Next": "A?", "Assign": {"c": "skip"}}]},
+        "A?": choice("$.no_a", True, "B?", "A"), "A": task("B?"),
+        "B?": choice("$.all.b", False, "C?", "B"), "B": task("C?"),
+        "C?": choice("$c", "skip", "Done", "C", "StringEquals"), "C": task("Done"), **DONE,
+    })  # fmt: skip
+    document = {"mode": "full", "skip": [], "flags": {"other": 1}}
+    assert entered(definition, document, ["A", "B", "C"]) == ["A", "B", "C"]
+    new, proof = planned(definition, document, ["C"])
+    assert new == {"mode": "full", "skip": ["a"], "flags": {"other": 1, "b": False}}
+    assert proof.entered == {"C"}
+
+
+def test_flags_in_what_a_parallel_makes() -> None:
+    definition = machine("Both", {
+        "Both": parallel(("L", {"L": passing(Parameters={"x.$": "$.left"})}), ("R", {"R": task()}), then="X?"),
+        "X?": choice("$[0].x", False, "Done", "X"), "X": task("Done", ResultPath="$[1].x"), **DONE,
+    })  # fmt: skip
+    assert entered(definition, {"left": False}, ["X"]) == ["R", "X"]
+    assert entered(definition, {"left": True}, []) == ["R"]
+
+
 # Shapes of machines
 
 
