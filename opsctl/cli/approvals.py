@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from opsctl.cli.agreeing import agree
 from opsctl.cli.following import follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import wait_options
@@ -16,7 +16,7 @@ from opsctl.cli.render import duration, emit, facts, iso, moment
 from opsctl.cli.terminal import harmless
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.runs import LATEST
-from opsctl.errors import OK, RefusedError, UsageError
+from opsctl.errors import OK, UsageError
 from opsctl.operations import approvals, runs
 from opsctl.operations.approvals import AnswerPlan, Verdict
 from opsctl.operations.connection import Connection
@@ -99,7 +99,7 @@ def _answer(
     if dry_run:
         emit(invocation, _document(planned), shown)
         return OK
-    _agree(invocation, planned, shown, yes)
+    agree(invocation, shown, yes, verb="Approve" if planned.approved else "Reject", done="sent")
     approvals.execute(connection, planned)
     done = f"{'approved' if approved else 'rejected'} {planned.gate.name} of {planned.run.name}"
     click.echo(done if wait else f"{done}; look at it: opsctl status {planned.run.name}", err=True)
@@ -116,17 +116,6 @@ def _json(text: str) -> Any:
         raise UsageError(
             f"--answer is not JSON: {error}", """write it as '{"approved": true}', or '"yes"'"""
         ) from error
-
-
-def _agree(invocation: Invocation, planned: AnswerPlan, shown: str, yes: bool) -> None:
-    """Show what is answered and ask. Raises RefusedError for a no, and where there is nobody to ask."""
-    click.echo(shown, err=invocation.wants_json)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was sent: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
-    if not click.confirm("Approve it?" if planned.approved else "Reject it?", default=False, err=True):
-        raise RefusedError("nothing was sent")
 
 
 def _text(planned: AnswerPlan, connection: Connection) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import bytes_count, duration
 from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
-from opsctl.errors import AWS, OK, REFUSED, RefusedError, UsageError
+from opsctl.errors import AWS, OK, REFUSED, UsageError
 from opsctl.operations import cleanup as cleanups
 from opsctl.operations.cleanup import CleanupPlan, Result
 
@@ -67,7 +68,7 @@ def cleanup(context: click.Context, /, undo: bool, dry_run: bool, yes: bool, **a
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
             return
-        _agree(invocation, plan, text, yes)
+        agree(invocation, text, yes, done="deleted", typed=f"delete {plan.objects}")
         result = cleanups.execute(connection, plan, _progress(plan.objects))
     emit(invocation, _document(plan, result), _result_text("deleted", result))
     context.exit(_exit_code(result))
@@ -98,18 +99,6 @@ def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
     result = cleanups.undo(invocation.connect(), frozenset(asked["names"]), _progress(0))
     emit(invocation, _result_document(result), _result_text("brought back", result))
     return _exit_code(result) if result.done or result.refused else REFUSED
-
-
-def _agree(invocation: Invocation, plan: CleanupPlan, text: str, yes: bool) -> None:
-    """Show the plan and have the confirmation typed. Raises RefusedError without one."""
-    click.echo(text, err=invocation.wants_json)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was deleted: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
-    word = f"delete {plan.objects}"
-    if click.prompt(f"Type {word!r} to go ahead", default="", show_default=False, err=True) != word:
-        raise RefusedError("nothing was deleted")
 
 
 def _text(plan: CleanupPlan, now: float) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, size, table
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import Change
@@ -78,17 +76,6 @@ def plan_hash(text: str) -> str:
     if not SHORTEST_HASH <= len(text) <= 64 or set(text.lower()) - set("0123456789abcdef"):
         raise click.BadParameter(f"{text!r} is not a plan's hash, such as 3f6c1b2a9d04")
     return text
-
-
-def agree(invocation: Invocation, shown: str, yes: bool) -> None:
-    """Show the plan and ask. Raises RefusedError for a no, and where there is nobody to ask."""
-    click.echo(shown, err=invocation.wants_json)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was started: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
-    if not click.confirm("Start it?", default=False, err=True):
-        raise RefusedError("nothing was started")
 
 
 def carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Started:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document_option, setting_option, wait_options
-from opsctl.cli.plans import agree, carry_out, plan_document, plan_text
+from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import duration, emit, table
 from opsctl.domain.conditions import Setting
 from opsctl.domain.plan import RUN as AGAIN
@@ -93,7 +94,7 @@ def _resume(
     if dry_run:
         emit(invocation, _document(connection, plan, name), _text(plan, name))
         return OK
-    agree(invocation, _text(plan, name), yes)
+    agree(invocation, _text(plan, name), yes, verb="Start" if plan.rerun else "Redrive")
     started = carry_out(connection, plan.rerun, None) if plan.rerun else redrives.execute(connection, plan.run)
     more = _document(connection, plan, started.run.name)
     return _follow_or_announce(invocation, connection, started, wait, timeout, more)

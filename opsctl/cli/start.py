@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from opsctl.cli.agreeing import agree
 from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document_option, setting_option, wait_options
-from opsctl.cli.plans import agree, carry_out, plan_document, plan_text
+from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
 from opsctl.domain.plan import RerunPlan

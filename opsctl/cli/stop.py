@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration as duration_of
 from opsctl.cli.render import duration, emit, table
-from opsctl.errors import FAILED, OK, REFUSED, RefusedError
+from opsctl.errors import FAILED, OK, REFUSED
 
 if TYPE_CHECKING:
     from opsctl.domain.stop import JobState
@@ -63,7 +63,7 @@ def _stop(
     if dry_run:
         emit(invocation, _plan_document(plan), _plan_text(plan))
         return REFUSED if plan.ended else OK
-    _agree(invocation, plan, yes)
+    agree(invocation, _plan_text(plan), yes, verb="Stop", done="stopped")
     stopped = stops.execute(connection, plan, reason)
     for name, error in stopped.refused:
         click.echo(f"error: {name} was not stopped: {error.message}", err=True)
@@ -107,17 +107,6 @@ def _code(connection: Connection, plan: StopPlan, stopped: Stopped, states: Sequ
     if stopped.refused:
         return stopped.refused[0][1].exit_code
     return REFUSED if plan.ended or stopped.too_late else OK
-
-
-def _agree(invocation: Invocation, plan: StopPlan, yes: bool) -> None:
-    """Show the plan and ask. Raises RefusedError for a no, and where there is nobody to ask."""
-    click.echo(_plan_text(plan), err=invocation.wants_json)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was stopped: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
-    if not click.confirm("Stop it?", default=False, err=True):
-        raise RefusedError("nothing was stopped")
 
 
 def _plan_text(plan: StopPlan) -> str:
