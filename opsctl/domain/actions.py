@@ -18,6 +18,7 @@ from opsctl.domain.plan import ALWAYS, REUSE, RUN, SKIP, Source
 from opsctl.domain.selection import Selection
 from opsctl.errors import RefusedError
 
+ANOTHER = "name its alternative"
 NO_GUARD = "has no guard in the definition"
 
 
@@ -29,10 +30,13 @@ class Decision:
     doubts: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
 
-def decide(source: Source, chosen: Selection, found: Mapping[str, Finding]) -> Decision:
-    """Raises RefusedError: a step that runs needs one that has no result, a guard bypasses a step that has to run, or
+def decide(source: Source, chosen: Selection, found: Mapping[str, Finding], forced: Collection[str] = ()) -> Decision:
+    """`forced` are steps that no run input leads past while the others run.
+
+    Raises RefusedError: a step that runs needs one that has no result, a guard bypasses a step that has to run, or
     nothing would run."""
-    running = _running(source.pipeline, chosen, found)
+    _refuse_forced(source.pipeline, chosen, forced)
+    running = _running(source.pipeline, chosen, found, forced)
     demand_freedom(source.pipeline, chosen, running)
     _demand_ancestors(source, chosen, running, found)
     actions = {step.name: _action(source, step, chosen, running, found) for step in source.pipeline.steps}
@@ -50,16 +54,29 @@ def unguarded(step: Step) -> str:
     return step.undrivable or NO_GUARD
 
 
-def _running(pipeline: Pipeline, chosen: Selection, found: Mapping[str, Finding]) -> dict[str, str]:
+def _refuse_forced(pipeline: Pipeline, chosen: Selection, forced: Collection[str]) -> None:
+    for step in pipeline.steps:
+        if step.name in forced and (chosen.exact or step.name in chosen.excluded):
+            how = "skipped" if step.name in chosen.excluded else "left out"
+            raise RefusedError(
+                f"{step.name} cannot be {how}: no setting of the run input leads past it", f"name it too, or {ANOTHER}"
+            )
+
+
+def _running(
+    pipeline: Pipeline, chosen: Selection, found: Mapping[str, Finding], forced: Collection[str]
+) -> dict[str, str]:
     """The steps that run, with the reason. Repeated until no guard bypasses a step that has to run."""
     word = "--only" if chosen.exact else "--from"
     running = {step.name: f"named by {word}" for step in pipeline.steps if step.name in chosen.named}
+    running |= dict.fromkeys(forced, "no setting of the run input leads past it")
     size = -1
     while size != len(running) and not chosen.exact:
         size = len(running)
         for step in pipeline.steps:
             free = step.name not in running and step.name not in chosen.excluded and step.guard is not None
-            reason = _reason(pipeline, step, running, found) if free else None
+            instead = free and _alternative(pipeline, step, running)
+            reason = _reason(pipeline, step, running, found) if free and not instead else None
             if reason:
                 running[step.name] = reason
     return running
@@ -74,6 +91,17 @@ def _reason(pipeline: Pipeline, step: Step, running: Mapping[str, str], found: M
         return f"no result to reuse: {finding.unusable}"
     together = sorted((step.guard.covers if step.guard else frozenset()) & running.keys())
     return f"its guard would bypass {together[0]} as well" if together else None
+
+
+def _alternative(pipeline: Pipeline, step: Step, running: Collection[str]) -> str | None:
+    """A running step in whose place the step would run: some Choice leads to the one or to the other, never to both."""
+    for crossing in pipeline.crossings:
+        if step.name in crossing.ahead:
+            others = crossing.ahead & set(running) - step.ancestors
+            for name in sorted(others):
+                if all(name in missed or step.name in missed for missed in crossing.misses.values()):
+                    return name
+    return None
 
 
 def demand_freedom(pipeline: Pipeline, chosen: Selection, running: Collection[str]) -> None:
@@ -129,6 +157,8 @@ def _action(
         return SKIP, "comes after the step of --until"
     if finding.skipped:
         return SKIP, f"was skipped in {source.run}"
+    if finding.missing and (other := _alternative(source.pipeline, step, running)):
+        return SKIP, f"{other} runs in its place"
     if not chosen.exact:
         return REUSE, made
     if finding.unusable:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from opsctl.domain.actions import decide
+from opsctl.domain.actions import Decision, decide
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import Change, changes, merged, value_at, with_settings
-from opsctl.domain.driving import drive
+from opsctl.domain.driving import bypassed, drive
 from opsctl.domain.findings import Finding, findings
 from opsctl.domain.guards import Step
 from opsctl.domain.plan import (
@@ -33,7 +33,7 @@ from opsctl.domain.plan import (
 from opsctl.domain.prices import step_cost
 from opsctl.domain.results import setup_of
 from opsctl.domain.reuse_warnings import group_of, reuse_warnings
-from opsctl.domain.selection import FAILED_STEPS, choose_steps, select
+from opsctl.domain.selection import FAILED_STEPS, Selection, choose_steps, select
 from opsctl.errors import RefusedError, UsageError
 
 __all__ = [
@@ -49,11 +49,7 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
     no result, nothing would run, or a warning where the request is strict)."""
     found = findings(source)
     chosen = select(source, request, found)
-    decision = decide(source, chosen, found)
-    steps = tuple(
-        planned(step, source, decision.actions[step.name], found[step.name]) for step in source.pipeline.steps
-    )
-    before, after, document = _inputs(source, request, steps)
+    decision, steps, before, after, document = _settled(source, request, chosen, found)
     named = tuple(step.name for step in source.pipeline.steps if step.name in chosen.named) or _first(source, steps)
     root = root_of(source)
     if source.linked:
@@ -67,6 +63,29 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
         source.run, root, steps, document, tuple(_changes(source, before, after)), tuple(warnings),
         named=named, linked=source.linked, prices=source.prices,
     )  # fmt: skip
+
+
+def _settled(
+    source: Source, request: Request, chosen: Selection, found: Mapping[str, Finding]
+) -> tuple[Decision, tuple[PlannedStep, ...], Mapping[str, Any], Mapping[str, Any], Any]:
+    """The decision with the steps, and the inputs that bring it about: decided again as long as the machine enters a
+    step that was not to run, for it may know no way around it."""
+    forced: frozenset[str] = frozenset()
+    while True:
+        decision = decide(source, chosen, found, forced)
+        steps = tuple(planned(s, source, decision.actions[s.name], found[s.name]) for s in source.pipeline.steps)
+        before, after, document = _inputs(source, request, steps)
+        more = _not_bypassed(source, steps, document) - forced
+        if not more:
+            return decision, steps, before, after, document
+        forced |= more
+
+
+def _not_bypassed(source: Source, steps: Sequence[PlannedStep], document: Any) -> frozenset[str]:
+    if source.definition is None:
+        return frozenset()
+    around = bypassed(source.definition, source.pipeline, document)
+    return frozenset(step.name for step in steps if step.action not in RUNS and step.name not in around)
 
 
 def _inputs(
