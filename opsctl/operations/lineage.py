@@ -86,10 +86,11 @@ def _first(connection: Connection, named: Kin) -> Kin:
 
 def _since(connection: Connection, root: Run | None, notes: list[str]) -> list[Run]:
     """The machine's runs that were started after the root, newest first."""
-    runs = list(islice(connection.states.runs(connection.machine.arn), LISTED))
-    if len(runs) == LISTED and (root is None or runs[-1].started > root.started):
+    listed = islice(connection.states.runs(connection.machine.arn), LISTED)
+    runs = list(takewhile(lambda run: root is None or run.started >= root.started, listed))
+    if len(runs) == LISTED:
         notes.append(f"only the newest {LISTED:,} runs were looked through")
-    return list(takewhile(lambda run: root is None or run.started >= root.started, runs))
+    return runs
 
 
 def _belongs(name: str, root: str) -> bool:
@@ -108,10 +109,11 @@ def _folders(connection: Connection, root: str) -> set[str]:
 def _claimed(connection: Connection, root: str, runs: list[Run], names: set[str], notes: list[str]) -> set[str]:
     """The runs with a name of their own whose claim names the root."""
     known = {run.name for run in runs} | {root}
-    others = [run.name for run in reversed(runs) if run.name not in {*names, root} and not numbered(run.name, known)]
-    if len(others) > CANDIDATES:
+    others = (run.name for run in reversed(runs) if run.name not in names and run.name != root)
+    first = list(islice((name for name in others if not numbered(name, known)), CANDIDATES + 1))
+    if len(first) > CANDIDATES:
         notes.append(f"reruns with a --name of their own were looked for among the {CANDIDATES} runs after {root} only")
-    first = others[:CANDIDATES]
+        first.pop()
     with ThreadPoolExecutor(THREADS) as pool:
         claims = list(pool.map(lambda name: _claim(connection, name), first))
     return {name for name, claim in zip(first, claims, strict=True) if claim and claim.get("root") == root}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from opsctl.aws.stepfunctions import execution_arn
-from tests.functional.pipeline_world import BUCKET, DIVERGED, MACHINE, Bench, training_failure
+from opsctl.domain.runs import Run
+from tests.functional.pipeline_world import BUCKET, DIVERGED, EPOCH, MACHINE, Bench, training_failure
 
 SEQUENCE = "Train Sequence Model"
 BETTER = ("--set", "hyperparameters.sequence_model.max_lr=0.01")
@@ -65,11 +67,11 @@ def test_the_tree(family: Bench) -> None:
     assert other.stdout == "nightly-71  SUCCEEDED  2027-01-15 08:04:04 UTC  1 min 55 s  <- this run\n"
 
 
-@pytest.mark.parametrize("wanted", ["nightly-7", "nightly-7-r2", "good"])
-def test_it_is_the_same_tree_from_each_of_its_runs(family: Bench, wanted: str) -> None:
-    marked = TREE.replace("  <- this run", "").splitlines()
-    lines = [f"{line}  <- this run" if wanted in line.split()[:3] and " UTC " in line else line for line in marked]
-    assert family.opsctl("lineage", wanted).stdout.splitlines() == lines
+def test_it_is_the_same_tree_from_each_of_its_runs(family: Bench) -> None:
+    unmarked = TREE.replace("  <- this run", "").splitlines()
+    for wanted in ("nightly-7", "nightly-7-r2", "good"):
+        marked = [f"{line}  <- this run" if f"{wanted}  " in line and " UTC " in line else line for line in unmarked]
+        assert family.opsctl("lineage", wanted).stdout.splitlines() == marked
 
 
 def test_as_json(family: Bench) -> None:
@@ -150,6 +152,49 @@ def test_of_another_machine_the_names_tell(bench: Bench) -> None:
     assert tree_of(other, "job-r7") == ["job", "SUCCEEDED", ["job-r1", "SUCCEEDED"], ["job-r7", "SUCCEEDED"]]
     assert "│     skip.evaluate: nothing -> true" in other.opsctl("lineage", "job").stdout.splitlines()
     assert tree_of(other, "jobs") == ["jobs", "SUCCEEDED"]
+
+
+class Plenty:
+    """A machine with 300 runs after the one called `root`, 2,000 before it; counts what is asked."""
+
+    def __init__(self) -> None:
+        names = [f"later-x{number}" for number in range(300, 0, -1)] + ["root"]
+        names += [f"earlier-x{number}" for number in range(2000, 0, -1)]
+        moments = {name: EPOCH - 60 * number for number, name in enumerate(names)}
+        self.known = {
+            name: Run(name, execution_arn(MACHINE, name), MACHINE, "FAILED", moment, moment + 50, input="{}")
+            for name, moment in moments.items()
+        }
+        self.listed = 0
+        self.described: list[str] = []
+
+    def runs(self, machine_arn: str, status: str | None = None, page_size: int = 1000) -> Iterator[Run]:
+        """As the real one."""
+        assert (machine_arn, status, page_size) == (MACHINE, None, 1000)
+        for run in self.known.values():
+            self.listed += 1
+            yield run
+
+    def find(self, machine_arn: str, name: str) -> Run | None:
+        """As the real one."""
+        assert machine_arn == MACHINE
+        self.described.append(name)
+        return self.known.get(name)
+
+
+def test_what_it_costs_is_bounded_and_what_was_not_looked_into_is_said(bench: Bench) -> None:
+    plenty = Plenty()
+    for name in ("later-x5", "later-x250"):
+        claim = {"run": name, "of": "root", "root": "root", "steps": [], "input": {}}
+        bench.world.put(f"s3://{BUCKET}/runs/{name}/plan.json", json.dumps(claim))
+    many = replace(bench, connection=replace(bench.connection, states=plenty))  # type: ignore[arg-type]
+    result = many.opsctl("lineage", "root")
+    assert (
+        result.stderr == "note: reruns with a --name of their own were looked for among the 200 runs after root only\n"
+    )
+    assert [line.split()[1] for line in result.stdout.splitlines()[1:] if "FAILED" in line] == ["later-x5"]
+    assert plenty.listed == 302  # one page
+    assert plenty.described == ["root", "later-x5"]
 
 
 def test_a_rerun_of_a_long_name_belongs_to_it(bench: Bench) -> None:
