@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opsctl.asl.definition import Rule
 from opsctl.asl.failures import StateError
 from opsctl.asl.jsonata import expression_of
 from opsctl.asl.languages import Language
-from opsctl.asl.paths import parse_path
-from opsctl.asl.validation_values import is_jsonata
+from opsctl.asl.validation_values import is_jsonata, read_path
 from opsctl.domain.carrying.evidence import Evidence
 from opsctl.domain.carrying.expressions import Read, Sight, environment, jsonata_reads, jsonata_words, path_read
 from opsctl.domain.carrying.values import (
@@ -27,15 +27,17 @@ from opsctl.domain.carrying.values import (
     Leaves,
     Steps,
     UndecidedError,
+    Unknown,
     Value,
     World,
     made_real,
 )
 from opsctl.domain.conditions import ABSENT, candidates, comparisons, distinct, jsonata_candidates
-from opsctl.domain.trials import Trials, Way
+from opsctl.domain.trials import Trials, Way, rows_of
 
-MAX_STAND_INS = 36
+MAX_STAND_INS = 64
 MAX_EVALUATIONS = 4_000
+MAX_EVALUATIONS_OF_ONE = 400
 MAX_PATHS = 12
 _OPAQUE = "what only the run will tell"
 
@@ -57,11 +59,16 @@ class Patience:
 
     def __init__(self, evaluations: int = MAX_EVALUATIONS) -> None:
         self._left = evaluations
+        self._stop = 0
 
     @property
     def exhausted(self) -> bool:
-        """Whether the search is over."""
-        return self._left <= 0
+        """Whether the search for the Choice at hand is over."""
+        return self._left <= self._stop
+
+    def begin(self) -> None:
+        """The next Choice's search begins."""
+        self._stop = max(0, self._left - MAX_EVALUATIONS_OF_ONE)
 
     def spend(self, evaluations: int) -> None:
         """Count some evaluations."""
@@ -83,15 +90,16 @@ class Decision:
         self._translate = evidence.translate
         self._patience = patience or Patience()
         self._demanded = frozenset(evidence.translate(leaf) for leaf in sight.demands)
-        language = Language(jsonata)
-        self._rules = [language.rule(rule, index) for index, rule in enumerate(state["Choices"])]
         self._default = state.get("Default")
+        self._rules = _rules(state, jsonata=jsonata)
         self._conditions = _conditions(state) if jsonata else []
         self.readings = _jsonata_readings(self._conditions, sight) if jsonata else _path_readings(state, sight)
         self._leaves = self._depends_on()
         self.others = [leaf for leaf in self._leaves.found if not _is_input(leaf)]
+        if not self._rules:
+            self.others.append(Unknown("nothing that can be understood here"))
         self.worlds: list[dict[Leaf, Any]] = [{}]
-        self.outcomes = self._tried()
+        self.outcomes = self._tried() if self._rules else {}
 
     @property
     def from_input(self) -> bool:
@@ -100,7 +108,7 @@ class Decision:
 
     def target(self, document: Any) -> str | None:
         """Where the Choice leads with this run input; None where that fails, or where other things decide as well."""
-        target = self.once(document, self.worlds[0])
+        target = self.once(document, self.worlds[0]) if self._rules else None
         if target is None or any(self.once(document, stand_ins) != target for stand_ins in self.worlds[1:]):
             return None
         return target
@@ -140,7 +148,7 @@ class Decision:
             values = [made_real(reading.value, world) for reading in self.readings]
             seen = environment([reading.read for reading in self.readings], values)
             chosen = next((rule.next for rule in self._rules if rule.condition(seen)), self._default)
-        except (UndecidedError, StateError):
+        except (UndecidedError, StateError, ValueError):
             return None
         finally:
             self._patience.spend(world.worked)
@@ -151,6 +159,7 @@ class Decision:
     def _tried(self) -> dict[str, list[Way]]:
         """The first paths that bring about two targets: those that are read, or else what may lie below them."""
         best: dict[str, list[Way]] = {}
+        self._patience.begin()
         for paths in self._path_sets():
             self.worlds = list(self._worlds(paths))
             found = self._ways(paths)
@@ -193,7 +202,7 @@ class Decision:
         keys = [path for path in paths if path]
         nests = [{}, *(_nest(path[start:], _OPAQUE) for path in keys for start in range(len(path)))]
         columns = [self._seen(leaf) or distinct([_OPAQUE, *self._answers(leaf), *nests]) for leaf in self.others]
-        for row in itertools.islice(itertools.product(*columns), MAX_STAND_INS):
+        for row in itertools.islice(rows_of(columns, MAX_STAND_INS), MAX_STAND_INS):
             yield dict(zip(self.others, row, strict=True))
 
     def _seen(self, leaf: Leaf) -> list[Any]:
@@ -231,6 +240,15 @@ def _is_input(leaf: Leaf) -> bool:
     return isinstance(leaf, From) and leaf.source == RUN_INPUT
 
 
+def _rules(state: Mapping[str, Any], *, jsonata: bool) -> list[Rule]:
+    """The rules, compiled; none where one is written in words that AWS knows and this program does not."""
+    language = Language(jsonata)
+    try:
+        return [language.rule(rule, index) for index, rule in enumerate(state["Choices"])]
+    except (ValueError, KeyError):
+        return []
+
+
 def _conditions(state: Mapping[str, Any]) -> list[str]:
     found = (rule.get("Condition") for rule in state["Choices"])
     return [expression_of(condition) for condition in found if is_jsonata(condition)]
@@ -243,7 +261,7 @@ def _path_readings(state: Mapping[str, Any], sight: Sight) -> list[Reading]:
             compared.setdefault(variable, []).append((operator, operand))
             if operator.endswith("Path"):
                 compared.setdefault(str(operand), []).append((operator, variable))
-    reads = {text: path_read(parse_path(text)) for text in compared}
+    reads = {text: path_read(path) for text in compared if (path := read_path(text)) is not None}
     return [Reading(text, read, sight.look(read), tuple(compared[text])) for text, read in reads.items()]
 
 

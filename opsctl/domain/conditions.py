@@ -50,8 +50,8 @@ def comparisons(rule: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     if "Not" in rule:
         yield from comparisons(rule["Not"])
     if "Variable" in rule:
-        operator = next(key for key in rule if key.startswith(("Is", "Boolean", "String", "Numeric", "Timestamp")))
-        yield str(rule["Variable"]), operator, rule[operator]
+        operators = (key for key in rule if key.startswith(("Is", "Boolean", "String", "Numeric", "Timestamp")))
+        yield from ((str(rule["Variable"]), operator, rule[operator]) for operator in operators)
 
 
 def candidates(compared: Iterable[tuple[str, Any]]) -> list[Any]:

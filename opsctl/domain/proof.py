@@ -54,7 +54,11 @@ def prove(
     answers = answers_for(definition, pipeline, document, expected, histories)
     start = next((history.started for history in histories if history.started), 0.0)
     case = Case("plan", (), document, _context(name, start), start, answers.mocks, {})
-    record = walk_case(build_machine(_with_few_items(definition)), case)
+    try:
+        machine = build_machine(_with_few_items(definition))
+    except ValueError as error:
+        return Proof(frozenset(), None, f"whether the plan is right cannot be told: the definition has {error}")
+    record = walk_case(machine, case)
     return _Verdict(pipeline, answers, document, record, frozenset(expected)).proof()
 
 

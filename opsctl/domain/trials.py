@@ -39,7 +39,7 @@ class Trials:
 
     def _assignments(self) -> list[Assignment]:
         """What is tried, those first that set the fewest paths."""
-        rows = itertools.islice(_rows(list(self._values.values()), MAX_TRIALS), MAX_TRIALS)
+        rows = itertools.islice(rows_of(list(self._values.values()), MAX_TRIALS), MAX_TRIALS)
         plain = [dict(zip(self._values, row, strict=True)) for row in rows]
         return sorted(plain, key=lambda one: sum(value is not ABSENT for value in one.values()))
 
@@ -54,13 +54,13 @@ class Trials:
         free: list[Path] = []
         for path in assignment:
             tried = [*free, path]
-            rows = _rows([self._values[one] for one in tried], MAX_FREE)
+            rows = rows_of([self._values[one] for one in tried], MAX_FREE)
             if all(self._target({**assignment, **dict(zip(tried, row, strict=True))}) == target for row in rows):
                 free = tried
         return {path: value for path, value in assignment.items() if path not in free}
 
 
-def _rows(columns: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[Any, ...]]:
+def rows_of(columns: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[Any, ...]]:
     """All rows of one value of each column; where these are more than `most`, uniform rows and those near them."""
     if math.prod(map(len, columns)) <= most:
         yield from itertools.product(*columns)

@@ -142,8 +142,11 @@ def grown(document: Any, steps: Steps, value: Any) -> Any:
 
 
 def path_value(text: str, sight: Sight) -> Value:
-    """What a path or intrinsic function comes to. Raises ValueError if it does not parse."""
-    expression = parse_expression(text)
+    """What a path or intrinsic function comes to."""
+    try:
+        expression = parse_expression(text)
+    except ValueError:
+        return Unknown(f"what {text} comes to")
     if isinstance(expression, Path) and len(path_read(expression).steps) == len(expression.steps):
         return sight.look(path_read(expression))
     reads = [path_read(path) for path in paths_of(expression)]

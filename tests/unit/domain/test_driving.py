@@ -173,13 +173,13 @@ def check(definition: dict[str, Any], pick: Any) -> None:
             assert not step.guard.bypasses(everything)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(parts_of(JSONPATH_FORMS), st.sampled_from(["$", "$$.Execution.Input"]), st.data())
 def test_guards_in_jsonpath(parts: list[Part], root: str, pick: Any) -> None:
     check(built(parts, root, jsonata=False), pick)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(parts_of(JSONATA_FORMS), st.sampled_from(["$", "$$"]), st.data())
 def test_guards_in_jsonata(parts: list[Part], root: str, pick: Any) -> None:
     check(built(parts, root, jsonata=True), pick)

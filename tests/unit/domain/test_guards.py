@@ -197,3 +197,26 @@ def test_a_map_is_entered_and_a_loop_is_not_followed_for_ever() -> None:
 def test_a_machine_that_can_only_fail_has_no_steps() -> None:
     pipeline = read("Work", Work=task("Fail"), Fail={"Type": "Fail"})
     assert pipeline == Pipeline((), {"Work": "Task", "Fail": "Fail"})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"Variable": "$.x", "StringStartsWith": "a"},
+        {"Condition": "{% $states.input.( %}"},
+        {"Variable": "$.x..", "IsPresent": True},
+    ],
+)
+def test_words_that_only_aws_knows_make_a_guard_undrivable(rule: dict[str, Any]) -> None:
+    pipeline = read(
+        "Take",
+        Take={"Type": "Pass", "Parameters": {"x.$": "States.New($.x)"}, "Next": "Train?"},
+        **{"Train?": {"Type": "Choice", "Choices": [{**rule, "Next": "Train"}], "Default": "End"}},
+        Train=task("End"),
+        End={"Type": "Succeed"},
+    )
+    step = pipeline.step("Train")
+    assert step
+    assert step.guard is None
+    assert step.undrivable
+    assert step.undrivable.startswith(("its guard 'Train?' reads $.x", "no run input was found that drives its guard"))
