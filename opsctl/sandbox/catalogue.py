@@ -23,6 +23,7 @@ from moto.stepfunctions.models import (
 )
 
 from opsctl import asl
+from opsctl.sandbox import quotas
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.world import World
 
@@ -60,6 +61,9 @@ class Catalogue(StepFunctionBackend):
         wanted = (definition, roleArn, options.get("sm_type") or "STANDARD")
         if known is not None and (known.definition, known.roleArn, known.type) != wanted:
             raise ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
+        if known is None:
+            quotas.room_for_machine(self.state_machines)
+            quotas.check_tags({tag["key"] for tag in options.get("tags") or ()}, arn)
         return super().create_state_machine(name, definition, roleArn, *arguments, **options)
 
     def update_state_machine(
@@ -73,6 +77,11 @@ class Catalogue(StepFunctionBackend):
         if _content(machine) != before:
             self._revisions[arn] = str(uuid.uuid4())
         return machine
+
+    def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
+        """TagResource."""
+        quotas.check_tags(self.tagger.get_tag_dict_for_resource(arn).keys() | tags.keys(), arn)
+        super().tag_resource(arn, tags)
 
     def delete_state_machine(self, arn: str) -> None:
         """DeleteStateMachine."""
@@ -121,6 +130,7 @@ class Catalogue(StepFunctionBackend):
             )
         latest = machine.latest_version
         if latest is None or self.revision(latest) != current:
+            quotas.room_for_version(machine.versions)
             machine.publish(description)
         version = machine.versions[machine.latest_version_number]
         if current is not None:
@@ -155,6 +165,8 @@ class Catalogue(StepFunctionBackend):
             (alias for machine in self.state_machines for alias in machine.aliases.values() if alias.arn == arn), None
         )
         if known is None:
+            source = versions[0].rpartition(":")[0]
+            quotas.room_for_alias(next(one.aliases for one in self.state_machines if one.arn == source))
             return super().create_state_machine_alias(name, routing_configuration, description)
         if known.routing_configuration != routing_configuration:
             raise ApiError(
@@ -207,6 +219,8 @@ class Catalogue(StepFunctionBackend):
         check_name(name)
         known = self.activities.get(self.world.arn("states", f"activity:{name}"))
         if known is None:
+            quotas.room_for_activity(self.activities)
+            quotas.check_tags({tag["key"] for tag in tags or ()}, name)
             return super().create_activity(name, tags, encryption_configuration)
         if known.encryption_configuration != encryption_configuration:
             raise ApiError("ActivityAlreadyExists", f"Activity Already Exists: '{known.arn}'")

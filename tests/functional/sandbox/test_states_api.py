@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.functional.sandbox.cloud import Cloud, task
+from tests.functional.sandbox.cloud import Cloud, task, unique
 
 PASS = {"Done": {"Type": "Pass", "End": True}}
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}
@@ -180,6 +180,24 @@ def test_aliases(cloud: Cloud, states: Any) -> None:
         assert [alias["stateMachineAliasArn"] for alias in aliases] == [live]
     states.delete_state_machine_alias(stateMachineAliasArn=live)
     assert refusal(states.start_execution, stateMachineArn=live)[0] == "StateMachineDoesNotExist"
+
+
+def test_quotas_of_aliases_and_tags(cloud: Cloud, states: Any) -> None:
+    machine = cloud.machine(PASS)
+    version = states.publish_state_machine_version(stateMachineArn=machine)["stateMachineVersionArn"]
+    routes = [{"stateMachineVersionArn": version, "weight": 100}]
+    for number in range(100):
+        states.create_state_machine_alias(name=f"alias-{number}", routingConfiguration=routes)
+    code, words = refusal(states.create_state_machine_alias, name="one-too-many", routingConfiguration=routes)
+    assert (code, words) == ("ServiceQuotaExceededException", "A state machine can have at most 100 aliases.")
+
+    tags = [{"key": f"key-{number}", "value": "v"} for number in range(51)]
+    states.tag_resource(resourceArn=machine, tags=tags[:50])
+    states.tag_resource(resourceArn=machine, tags=tags[:1])
+    assert refusal(states.tag_resource, resourceArn=machine, tags=tags[50:])[0] == "TooManyTags"
+    assert refusal(states.create_activity, name=unique("tagged"), tags=tags)[0] == "TooManyTags"
+    more = {"definition": definition("A"), "roleArn": cloud.role}
+    assert refusal(states.create_state_machine, name=unique("tagged"), tags=tags, **more)[0] == "TooManyTags"
 
 
 def test_stop_ends_retries_and_waits_at_once(cloud: Cloud, states: Any) -> None:
