@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,14 @@ class Pipeline:
         self.batch = clone.client("batch")
         self.definition = json.loads(self.states.describe_state_machine(stateMachineArn=self.machine)["definition"])
 
+    @cached_property
+    def first(self) -> str:
+        """A run in which everything went well."""
+        self.start("first", self.put_data("first"))
+        wait_for(lambda: self.status("first") != "RUNNING", "the first run to end")
+        assert self.status("first") == "SUCCEEDED"
+        return "first"
+
     def put_data(self, name: str) -> str:
         """A data set of one page; returns its address."""
         self.s3.put_object(Bucket=self.bucket, Key=f"datasets/{name}/page.txt", Body=b"a page\n")
@@ -104,6 +113,15 @@ class Pipeline:
 
     def status(self, run: str) -> str:
         return str(self.states.describe_execution(executionArn=self.arn(run))["status"])
+
+    def reruns(self, run: str) -> list[str]:
+        """The runs that are reruns of it, by their names, in order."""
+        pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
+        names = [item["name"] for page in pages for item in page["executions"]]
+        return sorted(
+            (name for name in names if re.fullmatch(rf"{run}-r\d+", name)),
+            key=lambda name: int(name.rpartition("-r")[2]),
+        )
 
     def events(self, run: str) -> list[dict[str, Any]]:
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=self.arn(run), maxResults=1000)

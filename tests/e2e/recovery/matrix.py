@@ -1,5 +1,5 @@
-"""Every step of the reference pipeline, ended in every way it can end, recovers: by `opsctl rerun` and by `opsctl
-redrive`, without running again what had completed, and without losing an object or sending an alert too many."""
+"""The matrix: each step, ended in each way that it can end in, and brought back by both commands. Rows come from the
+deployed definition and from the one run in which all went well; what each row shows is counted, not believed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-import pytest
 from tabulate import tabulate
 
 from tests.e2e.recovery.pipeline import JOBS, Pipeline, Step, wait_for
 from tests.e2e.recovery.ways import WAYS, Row, break_step
-
-pytestmark = pytest.mark.e2e
 
 AT_ONCE = 16
 SETUP = "Prepare Run"  # it has no guard: every run begins with it
@@ -48,20 +45,13 @@ class Played:
             self.problems.append(f"{where}: {what}: {found}, not {wanted}")
 
 
-def test_every_step_recovers_from_every_end(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
-    pipeline.start("first", pipeline.put_data("first"))
-    wait_for(lambda: pipeline.status("first") != "RUNNING", "the first run")
-    assert pipeline.status("first") == "SUCCEEDED"
-    steps = pipeline.steps("first")
-    began = time.monotonic()
+def play_all(pipeline: Pipeline, steps: list[Step]) -> list[Played]:
+    """Every row there can be, many at once."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         rows = [Played(row, *split(pipeline, row.step)) for row in make_rows(pipeline, steps)]
         list(pool.map(play, rows))
     audit(pipeline, steps, rows)
-    with capsys.disabled():
-        print(f"\n{table(steps, rows)}\n{len(rows)} rows in {time.monotonic() - began:.0f} s")
-    assert [problem for one in rows for problem in one.problems] == []
-    assert all([recovery.command for recovery in one.recoveries] == ["rerun", "redrive"] for one in rows)
+    return rows
 
 
 def make_rows(pipeline: Pipeline, steps: list[Step]) -> Iterator[Row]:
@@ -75,7 +65,7 @@ def make_rows(pipeline: Pipeline, steps: list[Step]) -> Iterator[Row]:
 
 def split(pipeline: Pipeline, step: Step) -> tuple[set[str], set[str]]:
     """From the run in which all went well: what was at work or done while the step was, and the step with the rest."""
-    events = pipeline.events("first")
+    events = pipeline.events(pipeline.first)
     last = next(
         event["id"]
         for event in events
