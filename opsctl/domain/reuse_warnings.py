@@ -62,7 +62,8 @@ def _image(step: PlannedStep, source: Source) -> Iterator[str]:
     if history is None or source.definition is None:
         return
     states = dict(all_states(source.definition))
-    now = _image_in(states.get(step.name, {}).get("Parameters"))
+    state = states.get(step.name, {})
+    now = _image_in(state.get("Parameters", state.get("Arguments")))
     runs = step_result(history, step.name).runs
     recorded = _image_in(_object(runs[-1].attempts[-1].parameters)) if runs and runs[-1].attempts else None
     if now and recorded and now != recorded:

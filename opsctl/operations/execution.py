@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opsctl.domain.plan import RUNS, RerunPlan, Source
-from opsctl.domain.proof import prove
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.claims import claimed, same_input
@@ -34,6 +33,8 @@ def proven(source: Source, made: RerunPlan, prefix: str) -> RerunPlan:
 
     Raises RefusedError where the machine, given the planned input, would not run exactly the planned steps.
     """
+    from opsctl.domain.proof import prove  # with the interpreter and all: too much for a --help
+
     if source.definition is None or not source.histories:
         return made
     own = [source.histories[source.run]] if source.run in source.histories else []
