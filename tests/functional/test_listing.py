@@ -80,6 +80,14 @@ def test_lineage_is_marked_and_machines_are_merged(bench: Bench) -> None:
     ]
 
 
+def test_it_is_narrowed_to_one_machine(bench: Bench) -> None:
+    both = on_both(bench)
+    both.opsctl("start", "--name", "nightly-7")
+    both.states.start(DEPLOY, "deploy-1", "{}")
+    for words in (["--machine", "training", "list"], ["list", "--machine", "training"]):
+        assert json.loads(both.opsctl(*words, "--query", "[].run").stdout) == ["nightly-7"]
+
+
 def test_since(bench: Bench) -> None:
     bench.opsctl("start", "--name", "old")
     bench.world.now += 8 * 86400

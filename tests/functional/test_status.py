@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from click.testing import CliRunner
 
 from opsctl.asl.effects import Failed
 from opsctl.cli.root import root
-from tests.functional.pipeline_world import DEFINITION, MACHINE, Bench, training_failure
+from opsctl.domain.runs import Run
+from opsctl.errors import ConfigurationError
+from tests.functional.pipeline_world import DEFINITION, EPOCH, MACHINE, Bench, training_failure
 
 SEQUENCE = "Train Sequence Model"
 
@@ -158,3 +162,48 @@ def test_a_run_that_succeeded_leaves_nothing_to_do(bench: Bench) -> None:
     bench.opsctl("start", "--name", "nightly-7")
     result = bench.opsctl("status")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+class Nested:
+    """A run whose step started an execution that may not be read."""
+
+    child = "arn:aws:states:us-east-1:123456789012:execution:secret:child"
+
+    def runs(self, machine_arn: str, status: str | None = None, page_size: int = 1000) -> Iterator[Run]:
+        """The one."""
+        del status, page_size
+        yield self.describe(machine_arn)
+
+    def describe(self, arn: str) -> Run:
+        """As the real one; of the child it is not allowed."""
+        if arn == self.child:
+            raise ConfigurationError(f"not allowed: states:DescribeExecution on {arn}", "ask for a policy")
+        return Run("nightly-7", arn, MACHINE, "RUNNING", EPOCH, input="{}")
+
+    def definition_of_run(self, arn: str) -> dict[str, Any]:
+        """One task."""
+        del arn
+        task = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "End": True}
+        return {"StartAt": "Deploy", "States": {"Deploy": task}}
+
+    def history(self, arn: str) -> Iterator[dict[str, Any]]:
+        """As far as the child's start."""
+        del arn
+        resource = {"resourceType": "states", "resource": "startExecution.sync:2"}
+        output = json.dumps({"ExecutionArn": self.child})
+        yield {"id": 1, "type": "TaskStateEntered", "timestamp": EPOCH, "previousEventId": 0,
+               "stateEnteredEventDetails": {"name": "Deploy", "input": "{}"}}  # fmt: skip
+        yield {"id": 2, "type": "TaskScheduled", "timestamp": EPOCH, "previousEventId": 1,
+               "taskScheduledEventDetails": {**resource, "parameters": '{"Name": "child"}'}}  # fmt: skip
+        yield {"id": 3, "type": "TaskSubmitted", "timestamp": EPOCH, "previousEventId": 2,
+               "taskSubmittedEventDetails": {**resource, "output": output}}  # fmt: skip
+
+
+def test_a_nested_execution_that_may_not_be_read_says_so(bench: Bench) -> None:
+    connection = replace(bench.connection, states=Nested())  # type: ignore[arg-type]
+    result = replace(bench, connection=connection).opsctl("status")
+    step, child = result.stdout.split("\n\n")[1].splitlines()[1:]
+    assert (result.exit_code, step) == (0, "Deploy       RUNNING  1         08:00:00  0.0 s     child")
+    assert re.split(r"(?<=\S)\s{2,}", child) == [
+        "  run child", f"not allowed: states:DescribeExecution on {Nested.child}",
+    ]  # fmt: skip
