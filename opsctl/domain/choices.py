@@ -116,6 +116,13 @@ class Decision:
     def _tried_target(self, document: Any) -> str | None:
         return None if self._patience.exhausted else self.target(document)
 
+    def concerned(self, settings: Way) -> bool:
+        """Whether the Choice reads anything that these settings change."""
+        read = [leaf.path for leaf in (*self._leaves.found, *self._leaves.deeper) if isinstance(leaf, From)]
+        return any(
+            path[: len(setting.path)] == setting.path[: len(path)] for path in read for setting in settings
+        )  # fmt: skip
+
     def blamed(self) -> tuple[Reading, Leaf] | None:
         """Something other than run input that decides, and which of the readings that is."""
         for reading in self.readings:

@@ -37,7 +37,8 @@ def _passed(scope: Mapping[str, Any], turns: Mapping[str, str | None]) -> Iterat
             continue
         seen.add(name)
         turn = turns.get(name)
-        waiting += [target for target in path.edges[name] if turn is None or target == turn]
+        targets = path.edges[name]
+        waiting += [turn] if turn in targets else targets  # to go to a failure is not to bypass anything
         for inner in inner_scopes(scope["States"][name]):
             yield from _passed(inner, turns)
     yield from seen
@@ -61,9 +62,12 @@ class _Drive:
     targets: tuple[tuple[Crossing, str], ...] = ()
     bypassed: frozenset[str] = field(default_factory=frozenset)
 
-    def holds(self) -> bool:
-        """Whether every Choice still leads where it was meant to."""
-        return all(crossing.decision.target(self.document) == target for crossing, target in self.targets)
+    def holds(self, way: tuple[Setting, ...]) -> bool:
+        """Whether every Choice that the way concerns leads where it was meant to."""
+        concerned = ((crossing.decision, target) for crossing, target in self.targets)
+        return all(
+            decision.target(self.document) == target for decision, target in concerned if decision.concerned(way)
+        )  # fmt: skip
 
 
 class _Search:
@@ -114,7 +118,7 @@ class _Search:
         except UsageError:  # the run input has a value where the way needs an object
             return
         further = self._gone(crossing, target, drive, document, way)
-        if further.holds():
+        if further.holds(way):
             yield further
 
     def _gone(

@@ -197,7 +197,7 @@ class Leaves:
     found: dict[Leaf, None] = field(default_factory=dict)
     deeper: dict[From, None] = field(default_factory=dict)
     words: dict[str, None] = field(default_factory=dict)
-    _seen: set[int] = field(default_factory=set)
+    _seen: set[tuple[int, Steps]] = field(default_factory=set)
 
     def visit(self, value: Value, steps: Steps = ()) -> None:
         """Add what a value depends on."""
@@ -207,20 +207,20 @@ class Leaves:
                 self.deeper[From(value.source, (*value.path, *steps))] = None
         elif isinstance(value, Computed):
             self._work(value.work, (*value.steps, *steps))
-        elif id(value) not in self._seen:
+        elif (id(value), steps) not in self._seen:
             self._inside(value, steps)
 
     def _work(self, work: Work, steps: Steps) -> None:
-        if id(work) in self._seen:
+        if (id(work), steps) in self._seen:
             return
-        self._seen.add(id(work))
+        self._seen.add((id(work), steps))
         self.words.update(dict.fromkeys(sorted(work.words)))
         for read in work.reads:
             self.visit(read, steps)
 
     def _inside(self, value: Value, steps: Steps) -> None:
         if isinstance(value, Over | Either | Mapping | list):
-            self._seen.add(id(value))
+            self._seen.add((id(value), steps))
         if isinstance(value, Over):
             self.visit(value.base, steps)
         for part in _members(value):

@@ -208,6 +208,27 @@ def test_what_the_input_already_brings_about_is_left_alone() -> None:
     assert bypassed(definition, pipeline, {}) == frozenset()  # it fails at the first guard
 
 
+def test_an_input_that_fails_bypasses_nothing() -> None:
+    definition = machine("Fine?", {
+        "Fine?": choice("$.fine", True, "A", "Bad"), "A": task("Done"), "Bad": {"Type": "Fail"}, **DONE,
+    })  # fmt: skip
+    pipeline = read_pipeline(definition)
+    assert bypassed(definition, pipeline, {"fine": False}) == frozenset()
+    assert drive(pipeline, {"fine": False}, ["A"]) == ()  # what the input is checked for is for its author to mend
+
+
+def test_two_flags_in_one_object_that_an_expression_makes() -> None:
+    flags = passing("A?", Assign={"flags": "{% $merge([{'a': 1, 'b': 1}, $states.input.flags]) %}"})
+    definition = machine("Flags", {
+        "Flags": flags,
+        "A?": {"Type": "Choice", "Default": "A", "Choices": [
+            {"Condition": "{% $flags.a = 0 and $flags.b = 0 %}", "Next": "Done"}]},
+        "A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Done"}, **DONE,
+    }, QueryLanguage="JSONata")  # fmt: skip
+    pipeline = read_pipeline(definition)
+    assert drive(pipeline, {"flags": {}}, []) == (Setting(("flags", "a"), 0), Setting(("flags", "b"), 0))
+
+
 def test_a_value_in_the_way_of_a_flag_is_not_overwritten() -> None:
     definition = machine("A?", {"A?": choice("$.skip.a", True, "Done", "A"), "A": task("Done"), **DONE})
     pipeline = read_pipeline(definition)
