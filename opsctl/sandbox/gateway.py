@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import socket
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -149,6 +150,7 @@ def _answer(
         ("Content-Type", "text/xml" if xml else "application/x-amz-json-1.1"),
         ("Content-Length", str(len(content))),
         ("x-amzn-errortype", code),
+        ("x-amzn-requestid", str(uuid.uuid4())),
     ]
     start_response(f"{status} {'Error' if status >= 400 else 'OK'}", headers)
     return [content]
