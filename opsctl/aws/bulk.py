@@ -1,43 +1,23 @@
-"""S3 in bulk: list, delete and restore any number of objects in bounded memory.
+"""S3 in bulk: list, copy, delete and restore any number of objects in bounded memory.
 
-Listings stream page by page. Deletes go 1,000 keys to a request, a few requests at a time; their answers are read, for
-a 200 may name keys that were refused. A key with a control character cannot stand in the XML of such a request and is
-deleted by a request of its own.
+Listings stream page by page; copies and deletes read their objects only as fast as they are carried out. All of it may
+be cut off at any point: the same call on what a new listing shows ends in the same state.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opsctl.aws.copying import LARGEST_SINGLE_COPY, Copied, Copying
+from opsctl.aws.deleting import BATCH, Deletion, Refused, Target
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import seconds
 
-BATCH = 1000  # keys in one DeleteObjects request, AWS's limit
-IN_FLIGHT = 8
-FIRST_PRINTABLE = " "
-
-
-@dataclass(frozen=True)
-class Target:
-    """What to delete: a key, or with `version` that one version of it."""
-
-    key: str
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A key that S3 did not delete, with its error."""
-
-    key: str
-    code: str
-    message: str
+__all__ = ["Bulk", "Copied", "Refused", "Target", "Upload", "Version"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +43,10 @@ class Upload:
 class Bulk:
     """One account's S3. Every method raises what `aws.errors` makes of AWS's errors."""
 
-    def __init__(self, aws: Aws, batch: int = BATCH) -> None:
+    def __init__(self, aws: Aws, batch: int = BATCH, largest_single_copy: int = LARGEST_SINGLE_COPY) -> None:
         self._aws = aws
         self._batch = batch
+        self._largest_single_copy = largest_single_copy
 
     @property
     def _client(self) -> Any:
@@ -130,57 +111,14 @@ class Bulk:
 
         The targets are read only as fast as they are deleted.
         """
-        batches = _batches(targets, self._batch)
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
-            running = {self._submit(pool, bucket, batch) for batch in itertools.islice(batches, IN_FLIGHT)}
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {self._submit(pool, bucket, batch) for batch in itertools.islice(batches, len(done))}
-                for future in done:
-                    yield future.result()
+        return Deletion(self._aws, bucket, self._batch).run(targets)
 
-    def _submit(
-        self, pool: ThreadPoolExecutor, bucket: str, batch: tuple[Target, ...]
-    ) -> Future[tuple[int, list[Refused]]]:
-        return pool.submit(self._delete_one if len(batch) == 1 else self._delete_many, bucket, batch)
-
-    def _delete_many(self, bucket: str, batch: tuple[Target, ...]) -> tuple[int, list[Refused]]:
-        with self._aws.explained("s3:DeleteObject", f"s3://{bucket}/"):
-            objects = [_identified(target) for target in batch]
-            answer = self._client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-        refused = [Refused(item["Key"], item["Code"], item.get("Message", "")) for item in answer.get("Errors", ())]
-        return len(batch), refused
-
-    def _delete_one(self, bucket: str, batch: tuple[Target, ...]) -> tuple[int, list[Refused]]:
-        from botocore.exceptions import ClientError
-
-        (target,) = batch
-        with self._aws.explained("s3:DeleteObject", Place(bucket, target.key).uri):
-            try:
-                self._client.delete_object(Bucket=bucket, **_identified(target))
-            except ClientError as error:
-                found = error.response["Error"]
-                return 1, [Refused(target.key, found["Code"], found.get("Message", ""))]
-        return 1, []
+    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Iterator[Copied]:
+        """Copy `items` from below one prefix to below another, as they are read; those that could not be copied are
+        named and the others go on. The copy is proved by listing the source again: see `domain.objects.differences`.
+        """
+        return Copying(self._aws, source, target, self._largest_single_copy).run(items)
 
     def _pages(self, call: str, action: str, prefix: Place, **more: str) -> Iterator[Any]:
         with self._aws.explained(action, prefix.uri):
             yield from self._client.get_paginator(call).paginate(Bucket=prefix.bucket, Prefix=prefix.key, **more)
-
-
-def _identified(target: Target) -> dict[str, str]:
-    return {"Key": target.key} | ({"VersionId": target.version} if target.version else {})
-
-
-def _batches(targets: Iterable[Target], size: int) -> Iterator[tuple[Target, ...]]:
-    batch: list[Target] = []
-    for target in targets:
-        if any(letter < FIRST_PRINTABLE for letter in target.key):
-            yield (target,)
-            continue
-        batch.append(target)
-        if len(batch) == size:
-            yield tuple(batch)
-            batch = []
-    if batch:
-        yield tuple(batch)

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from opsctl.aws.errors import explained
+from opsctl.aws.listing import parse_fast
 from opsctl.config import Context
 
 SANDBOX_KEY = "sandbox"
@@ -58,7 +59,8 @@ class Aws:
         return 1.0 if self.context.is_sandbox else 3.0
 
     @cached_property
-    def _session(self) -> Any:
+    def session(self) -> Any:
+        """botocore's session: for what needs the credentials themselves."""
         from botocore.session import Session
 
         if self.context.is_sandbox:
@@ -82,16 +84,19 @@ class Aws:
         if self.context.is_sandbox:
             settings |= {"proxies": {}, "retries": {"mode": "standard", "max_attempts": 2}}
             options |= {"aws_access_key_id": SANDBOX_KEY, "aws_secret_access_key": SANDBOX_KEY}
-        return self._factory(service)(service, config=Config(**settings), **options)
+        client = self._factory(service)(service, config=Config(**settings), **options)
+        if service == "s3":
+            parse_fast(client)
+        return client
 
     def _factory(self, service: str) -> Callable[..., Any]:
         """botocore makes clients faster; boto3's S3 client can also copy objects of any size in parts."""
         if service != "s3":
-            create: Callable[..., Any] = self._session.create_client
+            create: Callable[..., Any] = self.session.create_client
             return create
         import boto3.session
 
-        with_transfers: Callable[..., Any] = boto3.session.Session(botocore_session=self._session).client
+        with_transfers: Callable[..., Any] = boto3.session.Session(botocore_session=self.session).client
         return with_transfers
 
 

@@ -44,6 +44,7 @@ IMPURE = {
 ONLY_IN = {
     "boto3": ("aws", "sandbox"),
     "botocore": ("aws", "sandbox"),
+    "obstore": ("aws",),
     "python_terraform": ("terraform.py",),
     "tabulate": ("cli/render.py",),
     "click": ("cli",),

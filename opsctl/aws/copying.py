@@ -1,0 +1,136 @@
+"""Copy any number of objects inside S3.
+
+obstore copies what is within CopyObject's 5 GiB, has keys that it leaves as they are and stays in its bucket. It cannot
+demand the source's ETag: whoever needs the proof lists the source again afterwards, which shows any change in between.
+botocore copies the rest, and whatever obstore failed on, and demands the ETag.
+
+A copy is encrypted as the bucket says. Where the first object of a prefix is encrypted with a key of its own, so are
+all the copies: one job wrote them, and a request for each would double the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from opsctl.aws.deleting import ATTEMPTS, Refused
+from opsctl.aws.errors import code_of
+from opsctl.aws.multipart import SMALLEST_PART, copy_in_parts, encryption_of
+from opsctl.aws.pace import Pace
+from opsctl.aws.parallel import in_parallel
+from opsctl.aws.plain import PlainStore, is_plain, is_slow_down
+from opsctl.aws.session import Aws
+from opsctl.domain.objects import Place, Stored
+
+LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit
+FIRST_IN_FLIGHT = 16
+THREADS = 128  # AWS's 3,500 writes a second at 30 to 40 ms each
+CHUNK = 8  # objects that one thread copies one after another
+CHANGED = ("PreconditionFailed", "NoSuchKey", "404", "412")
+FATAL = ("NoSuchBucket", "InvalidAccessKeyId", "ExpiredToken", "SignatureDoesNotMatch")  # all the others would fail too
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Of a few objects: how many were copied, their bytes, and those that were not."""
+
+    objects: int
+    bytes: int
+    refused: tuple[Refused, ...]
+
+
+class Copying:
+    """Copies from below one prefix to below another; shared by the threads."""
+
+    def __init__(
+        self, aws: Aws, source: Place, target: Place, largest: int = LARGEST_SINGLE_COPY, part: int = SMALLEST_PART
+    ) -> None:
+        self._aws, self._client = aws, aws.client("s3")
+        self._source, self._target, self._largest, self._part = source, target, largest, part
+        self._pace = Pace(FIRST_IN_FLIGHT, THREADS)
+        self._encryption: dict[str, Any] = {}
+        self._plain: PlainStore | None = None
+
+    def run(self, items: Iterable[Stored]) -> Iterator[Copied]:
+        """As they are copied; `items` have keys relative to the source and are read only as fast as they are copied."""
+        reader = iter(items)
+        first = next(reader, None)
+        if first is None:
+            return
+        self._encryption = self._encryption_of(first)
+        if self._source.bucket == self._target.bucket:
+            self._plain = PlainStore(self._aws, self._target.bucket, self._encryption)
+        yield from in_parallel(self._copy_chunk, _chunks(chain([first], reader)), THREADS)
+
+    def _copy_chunk(self, items: tuple[Stored, ...]) -> Copied:
+        refused = tuple(failure for item in items if (failure := self._copy(item)))
+        failed = {failure.key for failure in refused}
+        done = [item for item in items if item.key not in failed]
+        return Copied(len(done), sum(item.size for item in done), refused)
+
+    def _copy(self, item: Stored) -> Refused | None:
+        if self._plain and self._copy_plain(self._plain, item):
+            return None
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained("s3:GetObject and s3:PutObject", f"{self._source.uri}{item.key}"):
+            try:
+                with self._pace.turn():
+                    self._copy_pinned(item)
+            except ClientError as error:
+                if code_of(error) in FATAL:
+                    raise
+                return Refused(item.key, code_of(error), error.response["Error"].get("Message", ""))
+        return None
+
+    def _copy_plain(self, plain: PlainStore, item: Stored) -> bool:
+        source, target = self._source.key + item.key, self._target.key + item.key
+        if item.size > self._largest or not is_plain(source) or not is_plain(target):
+            return False
+        for _ in range(ATTEMPTS):
+            with self._pace.turn():
+                failure = plain.copy(source, target)
+                if failure is None:
+                    self._pace.accepted()
+                    return True
+                if not is_slow_down(failure):
+                    return False
+                self._pace.refused()
+        return False
+
+    def _copy_pinned(self, item: Stored) -> None:
+        source = Place(self._source.bucket, self._source.key + item.key)
+        target = Place(self._target.bucket, self._target.key + item.key)
+        if item.size > self._largest:
+            copy_in_parts(self._client, source, target, item.etag, self._part)
+            return
+        self._client.copy_object(
+            CopySource={"Bucket": source.bucket, "Key": source.key}, CopySourceIfMatch=item.etag,
+            Bucket=target.bucket, Key=target.key, **self._encryption,
+        )  # fmt: skip
+
+    def _encryption_of(self, item: Stored) -> dict[str, Any]:
+        """None where the object is gone or may not be read: its copy will say so."""
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained("s3:GetObject", f"{self._source.uri}{item.key}"):
+            try:
+                head = self._client.head_object(Bucket=self._source.bucket, Key=self._source.key + item.key)
+            except ClientError as error:
+                if code_of(error) in ("403", "404"):
+                    return {}
+                raise
+        return encryption_of(head)
+
+
+def _chunks(items: Iterable[Stored]) -> Iterator[tuple[Stored, ...]]:
+    chunk: list[Stored] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == CHUNK:
+            yield tuple(chunk)
+            chunk.clear()
+    if chunk:
+        yield tuple(chunk)

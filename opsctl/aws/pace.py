@@ -1,0 +1,96 @@
+"""How fast S3 may be written to: as fast as it goes until it says SlowDown, and then a little below what it bears.
+
+Two limits. The window is the number of requests in flight: it starts small and grows with every answer, as TCP's does,
+so that a store which refuses has not been sent hundreds of requests first. The rate, in writes a second, counts from
+the first SlowDown on: it starts just below the 3,500 that AWS documents for one prefix (or at what was borne so far, if
+that is more), falls by a step at every further SlowDown and rises slowly in between. A key of DeleteObjects is a write.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+DOCUMENTED = 3500.0  # writes a second that AWS promises for one partition of the keys
+FIRST_RATE = 0.95 * DOCUMENTED
+STEP = 0.1 * DOCUMENTED  # off the rate at a SlowDown
+GROWTH = 5.0  # writes a second, on top of the rate in every second without a SlowDown
+LEAST_RATE = 5.0
+REACTION = 0.25  # seconds; SlowDowns closer together tell of the same moment
+SAMPLE = 2.0  # seconds; what was borne for less says nothing, for stores let a burst pass
+
+
+class Pace:
+    """Shared by the threads that write. `first` and `most` bound the requests in flight."""
+
+    def __init__(
+        self,
+        first: int,
+        most: int,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._window, self._most = float(first), most
+        self._now, self._sleep = now, sleep
+        self._free = threading.Condition()
+        self._in_flight = 0
+        self._rate: float | None = None
+        self._changed = self._begun = now()
+        self._next = 0.0
+        self._borne = 0
+        self._refused_at = float("-inf")
+
+    @contextmanager
+    def turn(self, writes: int = 1) -> Iterator[None]:
+        """Wait until a request with that many writes may be sent, and count it as in flight inside."""
+        with self._free:
+            self._free.wait_for(lambda: self._in_flight < max(1, int(self._window)))
+            self._in_flight += 1
+            pause = self._slot(writes)
+        try:
+            if pause > 0:
+                self._sleep(pause)
+            yield
+        finally:
+            with self._free:
+                self._in_flight -= 1
+                self._free.notify()
+
+    def accepted(self, writes: int = 1) -> None:
+        """The request was carried out: the window grows by half of what it is while that many are answered."""
+        with self._free:
+            self._borne += writes
+            self._window = min(self._most, self._window + 0.5)
+            self._free.notify()
+
+    def refused(self) -> None:
+        """S3 said SlowDown. Those that come together count as one."""
+        with self._free:
+            now = self._now()
+            if now - self._refused_at < REACTION:
+                return
+            self._refused_at = now
+            self._window = max(1.0, self._window / 2)
+            if self._rate is None:
+                lasted = now - self._begun
+                self._rate = max(FIRST_RATE, 0.9 * self._borne / lasted if lasted >= SAMPLE else 0.0)
+            else:
+                rate = self._grown(self._rate, now)
+                self._rate = max(LEAST_RATE, rate - STEP, rate / 2)
+            self._changed = now
+
+    def _slot(self, writes: int) -> float:
+        """Seconds until this request's place in the rate."""
+        if self._rate is None:
+            return 0.0
+        now = self._now()
+        each = writes / self._grown(self._rate, now)
+        # The first place is a whole request away: what was left of the store's allowance is used up.
+        begin = max(now, self._next, self._refused_at + each)
+        self._next = begin + each
+        return begin - now
+
+    def _grown(self, rate: float, now: float) -> float:
+        return rate + (now - self._changed) * GROWTH

@@ -1,0 +1,122 @@
+"""obstore, for the keys that it leaves as they are: it copies and deletes many times faster than botocore.
+
+Three traps, each of which has a test. obstore reads AWS's environment variables, whatever it is told (a foreign
+AWS_ENDPOINT_URL_S3 wins over the endpoint given, a foreign session token is sent along), so it sees none of them. It
+makes other keys of some (`x/` becomes `x`), so it gets only those that it keeps. And it says that a request failed, but
+not which key and why, so what failed is asked of botocore again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from opsctl.aws.session import SANDBOX_KEY, Aws
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
+# Control characters can also not stand in XML, nor can the last two of the plane.
+ODD = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]|^/|/$|//|(?:^|/)\.{1,2}(?:/|$)")
+SLOW = re.compile(r"\b503\b|SlowDown")
+CREDENTIALS_LAST = timedelta(minutes=5)  # botocore renews what ends within 10
+SETTING = threading.Lock()
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def is_plain(key: str) -> bool:
+    """Whether obstore takes a key and leaves it as it is."""
+    return bool(key) and not ODD.search(key)
+
+
+class PlainStore:
+    """A bucket through obstore. `encryption` are CopyObject's parameters of that name for what is written."""
+
+    def __init__(self, aws: Aws, bucket: str, encryption: Mapping[str, Any] | None = None) -> None:
+        from obstore.store import S3Store
+
+        with _without_environment(aws.context.is_sandbox):
+            self._store = S3Store(
+                bucket,
+                endpoint=aws.client("s3").meta.endpoint_url,
+                region=aws.region,
+                virtual_hosted_style_request=False,
+                client_options=_client_options(aws),
+                # What failed is tried again by us: only so does the pace learn of a SlowDown.
+                retry_config={"max_retries": 0, "retry_timeout": timedelta(minutes=1), "backoff": {}},
+                **_credentials(aws),
+                **_encryption(encryption or {}),
+            )
+
+    def copy(self, source: str, target: str) -> str | None:
+        """What went wrong, if anything."""
+        import obstore
+
+        return self._tried(lambda: obstore.copy(self._store, source, target))
+
+    def delete(self, keys: Sequence[str]) -> str | None:
+        """One request for up to 1,000 keys; what went wrong, if anything, with some of them at least."""
+        import obstore
+
+        return self._tried(lambda: obstore.delete(self._store, keys))
+
+    @staticmethod
+    def _tried(act: Any) -> str | None:
+        from obstore.exceptions import BaseError
+
+        try:
+            act()
+        except (BaseError, OSError, ValueError, TypeError) as error:
+            return str(error) or type(error).__name__
+        return None
+
+
+def is_slow_down(message: str) -> bool:
+    """Whether S3 asks for fewer requests."""
+    return bool(SLOW.search(message))
+
+
+def _credentials(aws: Aws) -> dict[str, Any]:
+    if aws.context.is_sandbox:
+        return {"access_key_id": SANDBOX_KEY, "secret_access_key": SANDBOX_KEY}
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    return {"credential_provider": Boto3CredentialProvider(aws.session, ttl=CREDENTIALS_LAST)}
+
+
+def _client_options(aws: Aws) -> ClientConfig:
+    options: ClientConfig = {"allow_http": aws.client("s3").meta.endpoint_url.startswith("http://")}
+    bundle = None if aws.context.is_sandbox else aws.session.get_config_variable("ca_bundle")
+    if bundle:
+        with open(bundle, "rb") as file:
+            options["root_certificate"] = file.read()
+    return options
+
+
+def _encryption(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    names = {
+        "ServerSideEncryption": "server_side_encryption",
+        "SSEKMSKeyId": "sse_kms_key_id",
+        "BucketKeyEnabled": "sse_bucket_key_enabled",
+    }
+    return {names[name]: value for name, value in wanted.items()}
+
+
+@contextmanager
+def _without_environment(no_proxies: bool) -> Iterator[None]:
+    """No variable of AWS's inside (and in the sandbox no proxy): obstore reads them when a store is made."""
+    with SETTING:
+        hidden = {
+            name: os.environ.pop(name)
+            for name in list(os.environ)
+            if name.upper().startswith("AWS_") or (no_proxies and name.upper() in PROXIES)
+        }
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
