@@ -164,12 +164,26 @@ class _Backwards:
                 if not (left and left[-1]["type"].startswith(("Parallel", "Map"))):
                     yield event
                 previous = self.scope_of.get(event["id"], previous)  # a Retry's start links to what had failed
+            elif event["type"] == "MapIterationStarted":
+                previous = self._start_of(event)
             elif event["type"].endswith("StateEntered"):
                 if left and details(left[-1])["name"] == details(event)["name"]:
                     left.pop()
                 else:
                     yield event
             event = self.by_id.get(previous)
+
+    def _start_of(self, iteration: Event) -> int:
+        """The start of an iteration's Map. The iteration may link to what ended the one before it, whose states it is
+        not inside of."""
+        event = self.by_id.get(iteration["previousEventId"])
+        while event is not None:
+            entry = self.by_id.get(self.scope_of.get(event["id"], 0))
+            name = None if entry is None else details(entry).get("name")
+            if event["type"] == "MapStateStarted" and name == details(iteration).get("name"):
+                return int(event["id"])
+            event = self.by_id.get(event["previousEventId"])
+        return int(iteration["previousEventId"])
 
 
 def _catches(definition: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | None, frozenset[str]]]]:
