@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.build import build_machine
+from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.run_history import RunHistory
 from opsctl.asl.timestamps import format_timestamp
 from opsctl.domain.answers import Answers, answers_for
@@ -55,10 +56,9 @@ def prove(
     start = next((history.started for history in histories if history.started), 0.0)
     case = Case("plan", (), document, _context(name, start), start, answers.mocks, {})
     try:
-        machine = build_machine(_with_few_items(definition))
-    except ValueError as error:
-        return Proof(frozenset(), None, f"whether the plan is right cannot be told: the definition has {error}")
-    record = walk_case(machine, case)
+        record = walk_case(build_machine(_with_few_items(definition)), case)
+    except (ValueError, InvalidDefinition) as error:
+        return Proof(frozenset(), None, f"whether the plan is right cannot be told: {error}")
     return _Verdict(pipeline, answers, document, record, frozenset(expected)).proof()
 
 

@@ -350,6 +350,15 @@ def test_what_no_history_answers_is_made_up_where_it_is_read() -> None:
     assert proof.problem is None
 
 
+def test_a_definition_in_words_that_only_aws_knows_cannot_be_walked() -> None:
+    definition = machine("Take", {"Take": passing("A", Parameters={"x.$": "States.New($.x)"}), "A": task()})
+    _, proof = planned(definition, {}, [])
+    assert proof == Proof(
+        frozenset(), None,
+        "whether the plan is right cannot be told: there is no intrinsic function 'States.New'",
+    )  # fmt: skip
+
+
 # Our own machine
 
 
