@@ -10,7 +10,6 @@ from typing import Any
 from opsctl.asl.history import RUNNING, RunHistory, read_history
 from opsctl.asl.history import Attempt as Attempt
 from opsctl.asl.history import StateRun as StateRun
-from opsctl.asl.outline import outline
 from opsctl.domain.runs import Run, seconds
 from opsctl.domain.steps import REUSED as REUSED
 from opsctl.domain.steps import StepStatus as StepStatus
@@ -22,6 +21,7 @@ from opsctl.operations.runs import input_document
 from opsctl.operations.saved import load_definition, load_history
 from opsctl.operations.watch import Sight
 
+DOUBTS = 3  # about a saved history that are told
 DEEPEST = 3  # executions that executions started
 COUNTS = ("total", "pending", "running", "succeeded", "failed", "timedOut", "aborted")
 MOST = 20  # of them, and of Map Runs, that are looked into for one run
@@ -93,7 +93,7 @@ def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, l
         steps = steps_of(read, walked, input_document(read.input), now)
     except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise UsageError(f"{definition} is no sound definition", f"opsctl lint {definition} says why") from error
-    return RunStatus(run, read, steps), [*_doubts(history, events, read), *_strangers(definition, walked, read)]
+    return RunStatus(run, read, steps), _doubts(history, read)
 
 
 class _Look:
@@ -142,18 +142,10 @@ def _moment(event: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _doubts(path: Path, events: list[dict[str, Any]], read: RunHistory) -> list[str]:
-    ids = {event["id"] for event in events}
-    missing = max(ids) - len(ids)
-    found = [f"{missing:,} of {max(ids):,} events are missing in {path}"] if missing > 0 else []
+def _doubts(path: Path, read: RunHistory) -> list[str]:
+    found = [f"{path}: {sentence}" for sentence in read.diagnostics[:DOUBTS]]
+    if len(read.diagnostics) > DOUBTS:
+        found.append(f"{path}: and {len(read.diagnostics) - DOUBTS} other faults")
     if read.status == RUNNING:
-        found.append(f"the history in {path} has no end: the run went on when it was saved, or it is not whole")
+        found.append(f"{path}: the history has no end: the run went on when it was saved, or it is not whole")
     return found
-
-
-def _strangers(path: Path | None, definition: Mapping[str, Any] | None, read: RunHistory) -> list[str]:
-    known = outline(definition) if definition else {}
-    strange = [name for name in dict.fromkeys(state.name for state in read.states) if name not in known]
-    if not definition or not strange:
-        return []
-    return [f"{path} is not what this run walked: it has no state {strange[0]!r}"]
