@@ -32,7 +32,7 @@ def _of_the_execution(environment: Environment) -> dict[str, Any]:
         function = FUNCTIONS[name]
 
         def evaluate(*arguments: Any) -> Any:
-            bounds().pay_for_walk(arguments)
+            bounds().pay_for_walk(arguments, values_a_unit=1)
             return to_jsonata(function.evaluate([from_jsonata(one) for one in arguments], environment.random))
 
         return evaluate
