@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
 
 from opsctl.domain.plan import RUNS, RerunPlan, Source
 from opsctl.domain.runs import RUNNING, Run
@@ -51,7 +50,8 @@ def proven(source: Source, made: RerunPlan, prefix: str) -> RerunPlan:
 
 def execute(connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress) -> Started:
     """Claim a name, copy, verify, start. Raises RefusedError: the name is taken, or a reused result has changed."""
-    name, running = claimed(connection, made, name)
+    wanted = name
+    name, running = claimed(connection, made, wanted)
     if running is not None:
         return Started(running, resumed=True)
     for step in made.reused:
@@ -60,13 +60,10 @@ def execute(connection: Connection, made: RerunPlan, name: str | None, on_progre
     try:
         arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
     except RefusedError:
-        return _started_meanwhile(connection, name, document)
+        run = connection.states.find(connection.machine.arn, name)
+        if run is not None and same_input(run, document):  # another process made it of the same plan, and it has ended
+            return Started(run, resumed=True)
+        if run is not None and wanted is None and connection.machine.foreign:  # its name was all of the claim
+            return execute(connection, made, None, on_progress)
+        raise
     return Started(Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now()), resumed=False)
-
-
-def _started_meanwhile(connection: Connection, name: str, document: Any) -> Started:
-    """The run that another process made of the same plan, though it has ended already. Raises RefusedError if not."""
-    run = connection.states.find(connection.machine.arn, name)
-    if run is None or not same_input(run, document):
-        raise RefusedError(f"a run {name} was started meanwhile, with another input", "run the same command again")
-    return Started(run, resumed=True)

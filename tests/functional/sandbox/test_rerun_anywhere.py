@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from click.testing import CliRunner, Result
 from opsctl.cli.root import root
 from tests.functional.sandbox.cloud import Cloud, task, unique
 
+ROOT = Path(__file__).parents[3]
 Opsctl = Callable[..., Result]
 
 
@@ -106,6 +111,19 @@ def test_two_at_once_get_one_run_and_a_third_the_next_number(cloud: Cloud, opsct
     for number in (1, 2):
         arn = machine.replace(":stateMachine:", ":execution:") + f":{name}-r{number}"
         cloud.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def test_two_at_once_with_other_settings_get_two_names(cloud: Cloud, talks_machine: str) -> None:
+    name = unique("nightly")
+    cloud.finish(cloud.start(talks_machine, GIVEN, name=name))
+    environment = {**os.environ, "OPSCTL_SANDBOX_DIR": str(cloud.directory), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "opsctl", "rerun", name, "--from", "failed", "--yes", "--machine", talks_machine]
+    processes = [
+        subprocess.Popen([*words, "--set", f"fail={value}"], env=environment, stdout=subprocess.PIPE, text=True)
+        for value in ("false", "0", "0.5")
+    ]  # fmt: skip
+    made = sorted(process.communicate(timeout=60)[0].splitlines()[-1] for process in processes)
+    assert made == [f"{name}-r1", f"{name}-r2", f"{name}-r3"]
 
 
 def test_an_express_machine_and_none_at_all_are_refused_in_a_line(cloud: Cloud, opsctl: Opsctl) -> None:
