@@ -91,7 +91,7 @@ def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, l
     run = replace(_run(history.name, "", read, now), stopped=now if read.stopped is None else read.stopped)
     try:
         steps = steps_of(read, walked, input_document(read.input), now)
-    except (AttributeError, KeyError, RecursionError, TypeError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise UsageError(f"{definition} is no sound definition", f"opsctl lint {definition} says why") from error
     return RunStatus(run, read, steps), _doubts(history, read)
 
