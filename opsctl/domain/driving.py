@@ -49,8 +49,8 @@ def drive(pipeline: Pipeline, document: Mapping[str, Any], running: Collection[s
 
     Where that cannot be had for every Choice, the settings of those that come first; `proof.prove` is what tells.
     """
-    search = _Search(frozenset(running), [crossing for crossing in pipeline.crossings if len(crossing.misses) > 1])
-    return search.from_here(0, _Drive(document))
+    crossings = [crossing for crossing in pipeline.crossings if len(crossing.misses) > 1]
+    return _Search(frozenset(running), crossings).settings(document)
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,24 @@ class _Search:
     def __init__(self, running: frozenset[str], crossings: Sequence[Crossing]) -> None:
         self._running = running
         self._crossings = crossings
-        self._turns = 0
-        self._best: tuple[int, tuple[Setting, ...]] = (-1, ())
 
-    def from_here(self, number: int, drive: _Drive) -> tuple[Setting, ...]:
-        """The settings that content the Choices from this number on, or those that content the most."""
-        if self._furthest(number, drive):
-            return self._best[1]
-        self._turns += 1
-        for further in self._turned(self._crossings[number], drive):
-            found = self.from_here(number + 1, further)
-            if self._best[0] == len(self._crossings):
-                return found
-            if self._turns > MAX_TURNS:
+    def settings(self, document: Mapping[str, Any]) -> tuple[Setting, ...]:
+        """The settings that content all Choices, or as many from the first on as could be."""
+        best: tuple[Setting, ...] = ()
+        furthest = turns = 0
+        ahead = [self._turned(self._crossings[0], _Drive(document))] if self._crossings else []
+        while ahead and turns < MAX_TURNS + len(self._crossings):
+            turns += 1
+            drive = next(ahead[-1], None)
+            if drive is None:
+                ahead.pop()
+                continue
+            if len(ahead) > furthest:
+                furthest, best = len(ahead), drive.settings
+            if len(ahead) == len(self._crossings):
                 break
-        return self._best[1]
-
-    def _furthest(self, number: int, drive: _Drive) -> bool:
-        if number > self._best[0]:
-            self._best = (number, drive.settings)
-        return number == len(self._crossings)
+            ahead.append(self._turned(self._crossings[len(ahead)], drive))
+        return best
 
     def _turned(self, crossing: Crossing, drive: _Drive) -> Iterator[_Drive]:
         """The drive with one more Choice going the right way, the plainest way first."""

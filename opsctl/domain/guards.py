@@ -157,7 +157,11 @@ class _Reader:
             state = scope["States"][name]
             if state["Type"] == "Choice":
                 crossings[name] = self._crossing(name, scope, branch)
-            ahead = (*outer, *(_ahead(path, crossing, name) for crossing in crossings.values()))
+            if state["Type"] in ("Task", "Parallel", "Map"):
+                before_it = (crossing for choice, crossing in crossings.items() if name in path.reach[choice])
+                ahead = (*outer, *(_ahead(path, crossing, name) for crossing in before_it))
+            else:
+                ahead = ()
             ancestors = before.union(*(found[other] for other in found if name in path.reach[other]))
             inner = list(self._steps_of(name, state, branch, ancestors, ahead))
             found[name] = frozenset(step.name for step in inner)
