@@ -13,7 +13,7 @@ import pytest
 
 from opsctl.aws.stepfunctions import StepFunctions
 from opsctl.cli.following import progress_line
-from opsctl.cli.live import clipped
+from opsctl.cli.live import Screen, clipped
 from opsctl.cli.root import root
 from opsctl.cli.watch import fitting
 from opsctl.domain.runs import Run
@@ -319,3 +319,13 @@ def test_a_nested_execution_is_followed_too() -> None:
         "08:00:40  child > Train  succeeded after 40 s",
         "08:00:50  Deploy  succeeded after 50 s",
     ]
+
+
+def test_without_colours_the_table_is_still_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen = Screen()
+    for status in ("RUNNING", "FAILED"):
+        screen.draw([f"\x1b[31m{status}\x1b[0m", ""])
+    assert terminal.getvalue() == "RUNNING\n\n\x1b[2F\x1b[JFAILED\n\n"
