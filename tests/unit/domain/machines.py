@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, ScheduleTask, Succeeded
 from opsctl.asl.history import RunHistory, read_history
+from opsctl.domain.documents import with_settings
+from opsctl.domain.driving import drive
+from opsctl.domain.guards import read_pipeline
+from opsctl.domain.proof import Proof, prove
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 TRAINING = "arn:aws:states:::sagemaker:createTrainingJob.sync"
@@ -119,3 +123,13 @@ def ran(definition: Mapping[str, Any], document: Any, answers: Mapping[str, Any]
                 answer = answer if isinstance(answer, Failed) else Succeeded(json.dumps(answer))
                 execution.resolve(effect.task, answer, now)
     return read_history(execution.events, definition)
+
+
+def planned(
+    definition: Mapping[str, Any], document: Any, running: Sequence[str], histories: Sequence[RunHistory] = ()
+) -> tuple[Any, Proof]:
+    """The input that makes these guarded steps run and the others not, and what its walk comes to."""
+    pipeline = read_pipeline(definition, histories)
+    always = [step.name for step in pipeline.steps if step.guard is None]
+    new = with_settings(document, drive(pipeline, document, [*running, *always]))
+    return new, prove(definition, new, [*running, *always], histories)
