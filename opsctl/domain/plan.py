@@ -116,7 +116,7 @@ class RerunPlan:
     """Everything about a new run but its name. `input` is the new run's, except for the addresses of reused results,
     which lie in the new run's prefix: `input_for` completes it. `named` are the steps that it begins with; `root` is
     None for a run that is no rerun and only takes results of `source`. `transitions` are those that it will make, if
-    nothing is retried."""
+    nothing is retried; `world` stands for the definition and the code that it takes."""
 
     source: str
     root: str | None
@@ -128,6 +128,7 @@ class RerunPlan:
     linked: bool = True
     transitions: int | None = None
     prices: PriceList = UNKNOWN
+    world: str = ""
 
     @property
     def reused(self) -> tuple[PlannedStep, ...]:
@@ -162,7 +163,7 @@ class RerunPlan:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over what the plan does, in hex: equal for equal plans, whatever the name."""
+        """SHA-256 over what the plan does and what it rests on, in hex: equal for equal plans, whatever the name."""
         steps = [
             [
                 step.slug,
@@ -172,7 +173,7 @@ class RerunPlan:
             ]
             for step in self.steps
         ]
-        return _digest([self.source, self.root, steps, self.input])
+        return _digest([self.source, self.root, steps, self.input, self.world])
 
     def input_for(self, prefix: str) -> Any:
         """The input of the new run whose prefix (`s3://bucket/runs/<name>/`) is given: an object, unless the machine is
@@ -181,6 +182,11 @@ class RerunPlan:
             step.slug: {"run": step.made_by, "uri": f"{prefix}{step.slug}/"} for step in self.reused
         }  # fmt: skip
         return {**self.input, "reuse": {**self.input.get("reuse", {}), **entries}} if entries else self.input
+
+
+def world_of(source: Source) -> str:
+    """SHA-256 over the definition and the code that a new run takes."""
+    return _digest([source.definition, source.code])
 
 
 def place_of(branch: tuple[tuple[str, int], ...]) -> str:

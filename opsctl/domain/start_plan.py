@@ -10,7 +10,7 @@ from opsctl.domain.documents import with_settings
 from opsctl.domain.driving import drive
 from opsctl.domain.findings import Finding, findings
 from opsctl.domain.guards import Step
-from opsctl.domain.plan import ALWAYS, REUSE, RUN, RUNS, SKIP, Request, RerunPlan, Source
+from opsctl.domain.plan import ALWAYS, REUSE, RUN, RUNS, SKIP, Request, RerunPlan, Source, world_of
 from opsctl.domain.rerun import planned
 from opsctl.domain.results import StepResult
 from opsctl.domain.reuse_warnings import reuse_warnings
@@ -40,7 +40,10 @@ def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str])
     warnings = reuse_warnings(source, steps, document, altered)
     if source.run and source.run not in source.histories:
         warnings.append(f"AWS has forgotten {source.run}: nothing is known of how its results were made")
-    return RerunPlan(source.run, None, steps, full, (), tuple(warnings), linked=source.linked, prices=source.prices)
+    return RerunPlan(
+        source.run, None, steps, full, (), tuple(warnings),
+        linked=source.linked, prices=source.prices, world=world_of(source),
+    )  # fmt: skip
 
 
 def _action(step: Step, document: Mapping[str, Any], skipped: frozenset[str], finding: Finding) -> tuple[str, str]:

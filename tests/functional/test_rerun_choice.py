@@ -136,6 +136,9 @@ def test_a_plan_is_started_only_while_it_is_the_same(failed: Bench) -> None:
     assert result.stderr.startswith(f"error: the world has changed since that plan was shown: its hash was {shown}, ")
     assert len(failed.states.executions) == 1
     shown = failed.opsctl(*words, "--dry-run").stdout.split()[-1]
+    failed.states.current = {**failed.states.current, "TimeoutSeconds": 86_000}
+    assert failed.opsctl(*words, "--plan-hash", shown, "--yes").exit_code == 3
+    shown = failed.opsctl(*words, "--dry-run").stdout.split()[-1]
     assert failed.opsctl(*words, "--plan-hash", shown.upper(), "--yes").exit_code == 0
 
 
