@@ -19,7 +19,13 @@ FOLDER_HEADERS = ["FOLDER", "KIND", "OBJECTS", "SIZE", "USD/MONTH", "CLASS"]
 
 @click.group()
 def data() -> None:
-    """What runs keep in S3, and which of it no cleanup may touch."""
+    """What runs keep in S3, and which of it no cleanup may touch.
+
+    \b
+    Examples:
+      opsctl data list
+      opsctl data hold nightly-7
+    """
 
 
 @data.command(name="list")

@@ -115,7 +115,7 @@ def test_words_for_numbers() -> None:
         "999 B",
         "1.0 kB",
         "3.2 MB",
-        "5000.0 GB",
+        "5.0 TB",
     ]
 
 
