@@ -1,6 +1,7 @@
 # The pipeline, room by room. Region and credentials come from the provider's environment; every name derives from var.name.
 
 locals {
+  bulk    = "${var.name}-bulk"
   machine = "${var.name}-training"
 
   _jobs = merge(local.base_models, {
@@ -76,7 +77,7 @@ module "functions" {
   name           = var.name
   bucket         = module.storage.bucket
   log_retention  = var.logs.retention_days
-  machine        = local.machine
+  machines       = [local.bulk, local.machine]
   notify_state   = "Notify Failure"
   packages       = "${path.module}/functions/dist"
   source_buckets = var.batch.source_buckets
@@ -110,11 +111,34 @@ module "training" {
   alerts = { function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
   uses = {
-    functions      = values(module.functions.arns)
-    job_queue      = module.batch.job_queue
-    job_definition = module.batch.job_definition
-    topics         = [module.notifications.topic_arn]
-    training_role  = module.training_role.arn
-    training_jobs  = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
+    batch     = { job_definition = module.batch.job_definition, job_queue = module.batch.job_queue }
+    functions = [module.functions.arns.describe_failure, module.functions.arns.prepare_run]
+    topics    = [module.notifications.topic_arn]
+    training = {
+      jobs = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
+      role = module.training_role.arn
+    }
+  }
+}
+
+# What opsctl hands manifests of more objects to than one machine should delete or copy.
+module "bulk" {
+  source = "./modules/state-machine"
+
+  name = local.bulk
+  definition = templatefile("${path.module}/definitions/bulk.asl.json.tftpl", {
+    bucket          = module.storage.bucket
+    functions       = module.functions.arns
+    machine         = local.bulk
+    max_concurrency = var.storage.bulk_concurrency
+    partition       = module.storage.partition
+    topic           = module.notifications.topic_arn
+  })
+  alerts = { function_arn = module.functions.arns.describe_failure }
+  logs   = var.logs
+  uses = {
+    functions = [module.functions.arns.bulk_batch, module.functions.arns.describe_failure]
+    maps      = { bucket = module.storage.bucket, prefix = "audit/" }
+    topics    = [module.notifications.topic_arn]
   }
 }

@@ -9,6 +9,14 @@ output "opsctl" {
     default_data_source = local.default_data_source
     topic               = module.notifications.topic_arn
     machines = {
+      bulk = {
+        name            = module.bulk.name
+        arn             = module.bulk.arn
+        log_group       = module.bulk.log_group
+        steps           = []
+        needs           = {}
+        hyperparameters = {}
+      }
       training = {
         name            = module.training.name
         arn             = module.training.arn
@@ -20,5 +28,5 @@ output "opsctl" {
     }
   }
   # Whoever reads this may start a run at once: not before the roles may do what the run needs.
-  depends_on = [module.batch, module.functions, module.notifications, module.storage, module.training, module.training_role]
+  depends_on = [module.batch, module.bulk, module.functions, module.notifications, module.storage, module.training, module.training_role]
 }

@@ -224,10 +224,13 @@ variable "storage" {
   description = <<-EOT
     The bucket. With `force_destroy`, destroy deletes it with everything in it, data and models included. What is deleted or
     overwritten can be brought back (`opsctl cleanup --undo`) for `noncurrent_days`, and is paid for as long.
+    `bulk_concurrency` is how many batches of 1,000 objects the machine `bulk` works on at a time: about 8 reach the 3,500
+    writes a second that S3 takes below one prefix, and each takes one of the account's concurrent Lambda calls.
   EOT
   type = object({
-    force_destroy   = optional(bool, false)
-    noncurrent_days = optional(number, 30)
+    bulk_concurrency = optional(number, 8)
+    force_destroy    = optional(bool, false)
+    noncurrent_days  = optional(number, 30)
   })
   default  = {}
   nullable = false
@@ -235,5 +238,9 @@ variable "storage" {
   validation {
     condition     = try(var.storage.noncurrent_days >= 1 && floor(var.storage.noncurrent_days) == var.storage.noncurrent_days, false)
     error_message = "storage.noncurrent_days must be a whole number of at least 1: S3 keeps deleted objects for whole days."
+  }
+  validation {
+    condition     = try(var.storage.bulk_concurrency >= 1 && var.storage.bulk_concurrency <= 1000 && floor(var.storage.bulk_concurrency) == var.storage.bulk_concurrency, false)
+    error_message = "storage.bulk_concurrency must be a whole number from 1 to 1000, the concurrent calls that Lambda gives an account."
   }
 }

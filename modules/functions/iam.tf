@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  names = { for key in ["describe_failure", "prepare_run"] : key => "${var.name}-${replace(key, "_", "-")}" }
+  names = { for key in ["bulk_batch", "describe_failure", "prepare_run"] : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
   _states_arn = "arn:${data.aws_partition.current.partition}:states:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
@@ -24,6 +24,29 @@ resource "aws_iam_role" "this" {
 
   name               = each.value
   assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+# Of an object's ETag, S3 tells a conditional delete only whoever may read the object.
+data "aws_iam_policy_document" "bulk_batch" {
+  statement {
+    sid = "FindObjects"
+    # For the whole bucket: S3 tells a missing object from a forbidden one only whoever may list without conditions.
+    actions   = ["s3:ListBucket"]
+    resources = [local._bucket_arn]
+  }
+  statement {
+    sid = "CopyAndDelete"
+    actions = [
+      "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion",
+      "s3:GetObjectVersionTagging", "s3:PutObject", "s3:PutObjectTagging",
+    ]
+    resources = ["${local._bucket_arn}/runs/*"]
+  }
+  statement {
+    sid       = "ReadResults"
+    actions   = ["s3:GetObject"]
+    resources = ["${local._bucket_arn}/audit/*"]
+  }
 }
 
 data "aws_iam_policy_document" "prepare_run" {
@@ -48,7 +71,7 @@ data "aws_iam_policy_document" "describe_failure" {
   statement {
     sid       = "ReadRuns"
     actions   = ["states:GetExecutionHistory"]
-    resources = ["${local._states_arn}:execution:${var.machine}:*"]
+    resources = [for machine in var.machines : "${local._states_arn}:execution:${machine}:*"]
   }
   statement {
     sid       = "Alert"

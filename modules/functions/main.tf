@@ -1,16 +1,27 @@
-# The functions that the machine calls. Their packages are committed (make functions), so that an apply needs no Python.
+# The functions that the machines call. Their packages are committed (make functions), so that an apply needs no Python.
 
 locals {
   functions = {
+    bulk_batch = {
+      description = "Deletes or copies up to 1,000 objects of a manifest"
+      environment = {}
+      memory_mb   = 1024 # buys CPU for 32 requests at a time
+      policy      = data.aws_iam_policy_document.bulk_batch.json
+      timeout     = 900
+    }
     describe_failure = {
       description = "Turns a failed run into an alert that names the next command"
       environment = { NOTIFY_STATE = var.notify_state, TOPIC_ARN = var.topic_arn }
+      memory_mb   = 256
       policy      = data.aws_iam_policy_document.describe_failure.json
+      timeout     = 60
     }
     prepare_run = {
       description = "Checks a run's input and data, and gives the run its own copy of the code"
       environment = {}
+      memory_mb   = 256
       policy      = data.aws_iam_policy_document.prepare_run.json
+      timeout     = 60
     }
   }
 }
@@ -25,8 +36,8 @@ resource "aws_lambda_function" "this" {
   handler          = "handler.handler"
   runtime          = "python3.13"
   role             = aws_iam_role.this[each.key].arn
-  memory_size      = 256
-  timeout          = 60
+  memory_size      = each.value.memory_mb
+  timeout          = each.value.timeout
 
   dynamic "environment" {
     for_each = length(each.value.environment) > 0 ? [each.value.environment] : []

@@ -2,3 +2,8 @@ output "arns" {
   description = "ARN of each function by its key, once it may do its work."
   value       = { for key, function in aws_lambda_function.this : key => function.arn }
 }
+
+output "role_arns" {
+  description = "ARN of each function's role by the function's key."
+  value       = { for key, role in aws_iam_role.this : key => role.arn }
+}

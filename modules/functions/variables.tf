@@ -10,9 +10,9 @@ variable "log_retention" {
   nullable    = false
 }
 
-variable "machine" {
-  description = "Name of the state machine whose failures are described."
-  type        = string
+variable "machines" {
+  description = "Names of the state machines whose failures are described."
+  type        = list(string)
   nullable    = false
 }
 

@@ -28,6 +28,12 @@ resource "aws_iam_role" "this" {
 }
 
 data "aws_iam_policy_document" "this" {
+  source_policy_documents = concat(
+    data.aws_iam_policy_document.batch[*].json,
+    data.aws_iam_policy_document.maps[*].json,
+    data.aws_iam_policy_document.training[*].json,
+  )
+
   statement {
     sid       = "CallFunctions"
     actions   = ["lambda:InvokeFunction"]
@@ -39,9 +45,23 @@ data "aws_iam_policy_document" "this" {
     resources = var.uses.topics
   }
   statement {
+    sid = "WriteLogs"
+    actions = [
+      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+      "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    ]
+    # CloudWatch's log delivery knows no resources.
+    resources = ["*"]
+  }
+}
+
+data "aws_iam_policy_document" "batch" {
+  count = var.uses.batch == null ? 0 : 1
+
+  statement {
     sid       = "SubmitBatchJobs"
     actions   = ["batch:SubmitJob"]
-    resources = [var.uses.job_definition, "${var.uses.job_definition}:*", var.uses.job_queue]
+    resources = [var.uses.batch.job_definition, "${var.uses.batch.job_definition}:*", var.uses.batch.job_queue]
   }
   statement {
     sid     = "FollowBatchJobs"
@@ -50,9 +70,40 @@ data "aws_iam_policy_document" "this" {
     resources = ["*"]
   }
   statement {
+    sid       = "HearOfEndedBatchJobs"
+    actions   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+    resources = ["arn:${local._partition}:events:${local._here}:rule/StepFunctionsGetEventsForBatchJobsRule"]
+  }
+}
+
+# A distributed Map starts its children as executions of the machine's own, and reads and writes S3 as the machine.
+data "aws_iam_policy_document" "maps" {
+  count = var.uses.maps == null ? 0 : 1
+
+  statement {
+    sid       = "StartChildren"
+    actions   = ["states:StartExecution"]
+    resources = ["arn:${local._partition}:states:${local._here}:stateMachine:${var.name}"]
+  }
+  statement {
+    sid       = "FollowChildren"
+    actions   = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
+    resources = ["arn:${local._partition}:states:${local._here}:execution:${var.name}/*:*"]
+  }
+  statement {
+    sid       = "ReadItemsAndWriteResults"
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+    resources = ["arn:${local._partition}:s3:::${var.uses.maps.bucket}/${var.uses.maps.prefix}*"]
+  }
+}
+
+data "aws_iam_policy_document" "training" {
+  count = var.uses.training == null ? 0 : 1
+
+  statement {
     sid       = "RunTrainingJobs"
     actions   = ["sagemaker:AddTags", "sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"]
-    resources = [for name in var.uses.training_jobs : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"]
+    resources = [for name in var.uses.training.jobs : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"]
   }
   statement {
     sid     = "ReadTags"
@@ -63,7 +114,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "GiveJobsTheirRole"
     actions   = ["iam:PassRole"]
-    resources = [var.uses.training_role]
+    resources = [var.uses.training.role]
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
@@ -71,21 +122,9 @@ data "aws_iam_policy_document" "this" {
     }
   }
   statement {
-    sid     = "HearOfEndedJobs"
-    actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
-    resources = [
-      "arn:${local._partition}:events:${local._here}:rule/StepFunctionsGetEventsForBatchJobsRule",
-      "arn:${local._partition}:events:${local._here}:rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule",
-    ]
-  }
-  statement {
-    sid = "WriteLogs"
-    actions = [
-      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
-      "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
-    ]
-    # CloudWatch's log delivery knows no resources.
-    resources = ["*"]
+    sid       = "HearOfEndedTrainingJobs"
+    actions   = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+    resources = ["arn:${local._partition}:events:${local._here}:rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule"]
   }
 }
 

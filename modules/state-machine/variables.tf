@@ -28,14 +28,16 @@ variable "name" {
 }
 
 variable "uses" {
-  description = "What the definition calls; `training_jobs` are patterns of job names."
+  description = <<-EOT
+    What the definition calls: always functions and topics; a Batch queue with a job definition; SageMaker training jobs,
+    patterns of their names, with their role; distributed Maps whose items and results lie below a prefix of a bucket.
+  EOT
   type = object({
-    functions      = list(string)
-    job_definition = string
-    job_queue      = string
-    topics         = list(string)
-    training_jobs  = list(string)
-    training_role  = string
+    batch     = optional(object({ job_definition = string, job_queue = string }))
+    functions = list(string)
+    maps      = optional(object({ bucket = string, prefix = string }))
+    topics    = list(string)
+    training  = optional(object({ jobs = list(string), role = string }))
   })
   nullable = false
 }

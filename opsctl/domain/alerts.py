@@ -22,6 +22,7 @@ from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, Ru
 CAUSE_LIMIT = 1000
 SUBJECT_LIMIT = 99  # SNS refuses 100
 FIRST_STEP = "Prepare Run"
+BULK = "-bulk"  # what the name of the machine for manifests ends with
 BATCH_LOG_GROUP = "/aws/batch/job"  # Batch's own, where a job definition names no other
 
 _CONTAINERS = ("Fail", "Map", "Parallel")
@@ -74,7 +75,11 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Ale
         lines += [f"Error:   {failure.error}"] if failure.error else []
         lines += [f"Cause:   {cause}"] if (cause := _indented(readable_cause(failure.cause))) else []
     link = f"https://{region}.{_CONSOLES.get(partition, _CONSOLES['aws'])}/states/home?region={region}"
-    lines += ["", f"Console: {link}#/v2/executions/details/{execution_arn}", f"Next:    {next_command(run, failures)}"]
+    lines += [
+        "",
+        f"Console: {link}#/v2/executions/details/{execution_arn}",
+        f"Next:    {next_command(machine, run, failures)}",
+    ]
     attributes = {"machine": machine, "run": run, "status": status}
     return Alert(
         subject=_subject(f"{machine}: {run} {status}" + (f" at {steps}" if steps else "")),
@@ -83,8 +88,11 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Ale
     )
 
 
-def next_command(run: str, failures: Sequence[Failure]) -> str:
-    """The command that takes the run from here."""
+def next_command(machine: str, run: str, failures: Sequence[Failure]) -> str:
+    """The command that takes the run from here. The machine that works through manifests has no steps to rerun from:
+    whoever started it plans anew."""
+    if machine.endswith(BULK):
+        return f"opsctl status {run} --machine {machine}"
     steps = [failure.step for failure in failures if failure.step]
     if not steps:
         return f"opsctl status {run}"

@@ -46,7 +46,7 @@ def test_our_own_definitions_pass_their_cases(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(ROOT)
     result = opsctl()
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("definitions/training-base-models.test.yaml\nPASS  each base model has a branch")
+    assert result.stdout.startswith("definitions/bulk.test.yaml\nPASS  a manifest is worked through batch by batch")
     assert re.search(r"^(\d+) cases: \1 passed, 0 failed$", result.stdout, re.MULTILINE)
     assert [str(file.relative_to(ROOT)) for file in FILES] == [
         line for line in result.stdout.splitlines() if line.endswith(".yaml")
@@ -54,10 +54,11 @@ def test_our_own_definitions_pass_their_cases(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("_terraform")
-def test_the_training_cases_are_about_what_the_module_makes() -> None:
-    variables = load((ROOT / "definitions/training.variables.yaml").read_text(), "variables").value
-    text = render_template(ROOT / "definitions/training.asl.json.tftpl", variables)
-    assert json.loads(text) == json.loads((ROOT / "tests/golden/training.asl.json").read_text())
+@pytest.mark.parametrize("name", ["bulk", "training"])
+def test_the_cases_are_about_what_the_module_makes(name: str) -> None:
+    variables = load((ROOT / f"definitions/{name}.variables.yaml").read_text(), "variables").value
+    text = render_template(ROOT / f"definitions/{name}.asl.json.tftpl", variables)
+    assert json.loads(text) == json.loads((ROOT / f"tests/golden/{name}.asl.json").read_text())
 
 
 def states_of(machine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

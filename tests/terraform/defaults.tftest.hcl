@@ -5,6 +5,18 @@ mock_provider "aws" {
 
 # ARNs that two resources of one type share by the mock are told apart here, so that the golden files read as on AWS.
 override_resource {
+  target          = module.bulk.aws_sfn_state_machine.this
+  override_during = plan
+  values          = { arn = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-bulk" }
+}
+
+override_resource {
+  target          = module.functions.aws_lambda_function.this["bulk_batch"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-bulk-batch" }
+}
+
+override_resource {
   target          = module.functions.aws_lambda_function.this["describe_failure"]
   override_during = plan
   values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-describe-failure" }

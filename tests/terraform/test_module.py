@@ -78,12 +78,13 @@ def test_the_modules_own_tests_pass(module, name):
     if name == "defaults":
         planned = plans["defaults"]
         check_golden("opsctl-output.json", planned["output_changes"]["opsctl"]["after"])
-        check_golden("training.asl.json", json.loads(planned_definition(planned)))
+        for name in ("bulk", "training"):
+            check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
 
 
-def planned_definition(plan):
-    machines = [change for change in plan["resource_changes"] if change["type"] == "aws_sfn_state_machine"]
-    return machines[0]["change"]["after"]["definition"]
+def planned_definition(plan, name):
+    planned = {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}
+    return planned[f"module.{name}.aws_sfn_state_machine.this"]["definition"]
 
 
 def check_golden(name, value):

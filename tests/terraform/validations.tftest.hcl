@@ -120,3 +120,13 @@ run "refused_half_a_day_of_versions" {
 
   expect_failures = [var.storage]
 }
+
+run "refused_no_batch_at_a_time" {
+  command = plan
+
+  variables {
+    storage = { bulk_concurrency = 0 }
+  }
+
+  expect_failures = [var.storage]
+}

@@ -184,6 +184,8 @@ def test_the_next_command_fits_what_failed():
     both = compose(ARN, "FAILED", [Failure("Train Text Model", "a"), Failure("Train Image Model", "b")])
     assert both.message.endswith('--from "Train Text Model" --from "Train Image Model"')
     assert both.attributes["step"] == "Train Text Model, Train Image Model"
+    bulk = compose(ARN.replace("-training", "-bulk"), "FAILED", [Failure("Work Through Manifest", "ObjectsRefused")])
+    assert bulk.message.endswith("Next:    opsctl status nightly-7 --machine documents-bulk")
 
 
 def test_the_machines_own_list_is_read_whatever_is_missing():
