@@ -185,3 +185,28 @@ def test_two_at_once_with_different_settings_and_two_with_the_same(pipeline: Pip
     assert names[0] != names[1] == names[2]
     for name in names:
         assert len(pipeline.copies(name)) == OBJECTS
+
+
+@pytest.mark.parametrize(
+    ("operation", "allowed"),
+    [
+        ("states:DescribeExecution", "states:DescribeExecution on arn:"),
+        ("states:DescribeStateMachine", "states:DescribeStateMachine on arn:"),
+        ("states:DescribeStateMachineForExecution", "states:DescribeStateMachineForExecution on arn:"),
+        ("states:GetExecutionHistory", "states:GetExecutionHistory on arn:"),
+        ("s3:ListObjectsV2", "s3:ListBucket on s3://"),
+        ("s3:GetObject", "s3:GetObject on s3://"),
+        ("s3:PutObject", "s3:PutObject on s3://"),
+    ],
+)
+def test_a_missing_permission_is_named_and_nothing_starts(pipeline: Pipeline, operation: str, allowed: str) -> None:
+    before, runs = pipeline.cloud.keys("runs/"), pipeline.runs()
+    sandbox.add_fault(pipeline.cloud.directory, {"action": operation, "error": "AccessDeniedException"})
+    try:
+        process = pipeline.rerun(300)
+        out, err = process.communicate(timeout=PART)
+    finally:
+        sandbox.clear_faults(pipeline.cloud.directory)
+    message = next(line for line in err.splitlines() if line.startswith("error: "))
+    assert (process.returncode, message.startswith(f"error: not allowed: {allowed}")) == (4, True), (out, err)
+    assert (pipeline.cloud.keys("runs/"), pipeline.runs()) == (before, runs)
