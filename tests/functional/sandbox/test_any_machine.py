@@ -162,3 +162,18 @@ def test_a_jsonata_machine_recovers_and_fetches_once(
     ended = opsctl(cloud, tmp_path, machine, command[0], run, *command[1:], "--yes", "--wait")
     assert (ended["run"], ended["status"]) == (f"{run}{suffix}", "SUCCEEDED")
     assert done(cloud, run, ended["run"]) == {FETCH: 1, TEXT: 1}
+
+
+def test_throttling_and_lost_answers_are_absorbed(cloud: Cloud, topic: str, tmp_path: Path) -> None:
+    """The start's answer is lost too: asked again under the same name, it is the same run."""
+    machine = cloud.machine(talk(topic))
+    run = failed_run(cloud, machine, EVERYTHING, IMAGE)
+    for fault in (
+        {"action": "states:GetExecutionHistory", "error": "ThrottlingException", "times": 3},
+        {"action": "states:StartExecution", "drop": "answer", "times": 1},
+    ):
+        sandbox.add_fault(cloud.directory, fault)
+    ended = opsctl(cloud, tmp_path, machine, "rerun", run, "--from", IMAGE, "--yes", "--wait")
+    assert all(fault["applied"] == fault["times"] for fault in sandbox.clear_faults(cloud.directory))
+    assert (ended["run"], ended["status"]) == (f"{run}-r1", "SUCCEEDED")
+    assert done(cloud, run, ended["run"]) == ALL_OF_THE_TALK
