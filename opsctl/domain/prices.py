@@ -33,7 +33,8 @@ class PriceList:
 UNKNOWN = PriceList("", "", "")
 
 # On-demand prices of SageMaker training. Collected on 2026-11-22 from public code and documentation that quote AWS's
-# page https://aws.amazon.com/sagemaker/pricing/, each from at least two sources that agree; not read from AWS itself.
+# page https://aws.amazon.com/sagemaker/pricing/, each from at least two sources that agree (p4d, on which they do not, is
+# left out); not read from AWS itself.
 SHIPPED = PriceList(
     region="us-east-1",
     date="2026-11-22",
@@ -53,7 +54,6 @@ SHIPPED = PriceList(
         "ml.g5.2xlarge": 1.515,
         "ml.g5.4xlarge": 2.03,
         "ml.g5.12xlarge": 7.09,
-        "ml.p4d.24xlarge": 37.688,
     },
 )
 
