@@ -31,12 +31,6 @@ def value_at(document: Any, path: Iterable[str]) -> Any:
     return document
 
 
-def holds(document: Any, settings: Iterable[Setting]) -> bool:
-    """Whether the document has every one of the settings."""
-    found = ((value_at(document, setting.path), setting.value) for setting in settings)
-    return all(type(value) is type(wanted) and value == wanted for value, wanted in found)
-
-
 def with_settings(document: Mapping[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
     """The document with each setting made true; objects that an ABSENT leaves empty go as well.
 

@@ -15,7 +15,7 @@ from typing import Any
 from opsctl.asl.history import RUNNING, SUCCEEDED, RunHistory, StateRun
 from opsctl.asl.unentered import NOT_REACHED, SKIPPED, unentered
 from opsctl.domain.conditions import ABSENT
-from opsctl.domain.documents import holds, value_at
+from opsctl.domain.documents import value_at
 from opsctl.domain.guards import Pipeline, Step, all_states, read_pipeline
 from opsctl.domain.results import StepResult, job_name, step_result
 
@@ -103,7 +103,7 @@ def _in_order(
 
 
 def _not_entered(step: Step, fate: str, history: RunHistory, document: Any) -> StepStatus:
-    if step.guard and holds(document, step.guard.bypass):
+    if step.guard and step.guard.bypasses(document):
         made_by = value_at(document, ("reuse", step.slug, "run"))
         if made_by is not ABSENT:
             return replace(_absent(step.name, REUSED, step.branch), note=f"from {made_by}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from opsctl.domain.conditions import ABSENT, Setting
-from opsctl.domain.documents import Change, changes, holds, merged, value_at, with_settings
+from opsctl.domain.documents import Change, changes, merged, value_at, with_settings
 from opsctl.domain.objects import Place, Stored, differences
 from opsctl.domain.runs import Run, choose_run
 from opsctl.errors import UsageError
@@ -71,8 +71,6 @@ def test_values_settings_and_merges() -> None:
     document = {"a": {"b": 1, "c": [1]}, "d": None}
     assert value_at(document, ("a", "b")) == 1
     assert value_at(document, ("d", "e")) is ABSENT
-    assert holds(document, [Setting(("a", "b"), 1), Setting(("x",), ABSENT)])
-    assert not holds(document, [Setting(("a", "b"), True)])
     changed = with_settings(document, [Setting(("a", "b"), ABSENT), Setting(("d",), 2), Setting(("e", "f"), {"g": 1})])
     assert changed == {"a": {"c": [1]}, "d": 2, "e": {"f": {"g": 1}}}
     assert with_settings({"a": {"b": 1}}, [Setting(("a", "b"), ABSENT), Setting(("x", "y"), ABSENT)]) == {}
