@@ -26,7 +26,7 @@ from opsctl.domain.objects import Place, Stored
 
 LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit
 FIRST_IN_FLIGHT = 16
-THREADS = 128  # AWS's 3,500 writes a second at 30 to 40 ms each
+THREADS = 96
 CHUNK = 8  # objects that one thread copies one after another
 CHANGED = ("PreconditionFailed", "NoSuchKey", "404", "412")
 FATAL = ("NoSuchBucket", "InvalidAccessKeyId", "ExpiredToken", "SignatureDoesNotMatch")  # all the others would fail too

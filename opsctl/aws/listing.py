@@ -9,32 +9,38 @@ break or an empty segment in it, and shows `x/` as `x`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
-ENTRY = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
-FIELD = re.compile(r"<(Key|LastModified|ETag|Size|StorageClass)>([^<]*)</")
+BEGIN, END = b"<Contents>", b"</Contents>"
+FIELD = re.compile(r"<(?:(Key|LastModified|ETag|Size|StorageClass)>([^<]*)</|/Contents)")
 REFERENCE = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(amp|lt|gt|quot|apos));")
 NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
 def parse_fast(client: Any) -> None:
     """Have an S3 client parse its listings this way."""
-    client.meta.events.register("before-parse.s3.ListObjectsV2", _take_contents)
+    # The wildcard puts this before a handler of botocore's own, which looks for errors in the whole body.
+    client.meta.events.register("before-parse.*.ListObjectsV2", _take_contents)
 
 
 def _take_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     body = response_dict["body"]
-    if response_dict["status_code"] != 200 or not isinstance(body, bytes):
+    begin, end = body.find(BEGIN), body.rfind(END) + len(END)
+    if response_dict["status_code"] != 200 or begin < 0 or b"<CommonPrefixes>" in body[begin:end]:
         return
-    entries = [_entry(found) for found in ENTRY.findall(body)]
-    if entries:
-        customized_response_dict["Contents"] = entries
-        response_dict["body"] = ENTRY.sub(b"", body)
+    customized_response_dict["Contents"] = list(_entries(body[begin:end].decode()))
+    response_dict["body"] = body[:begin] + body[end:]
 
 
-def _entry(text: bytes) -> dict[str, str]:
-    fields = dict(FIELD.findall(text.decode()))
-    return {name: REFERENCE.sub(_letter, value) if "&" in value else value for name, value in fields.items()}
+def _entries(text: str) -> Iterator[dict[str, str]]:
+    entry: dict[str, str] = {}
+    for name, value in FIELD.findall(text):
+        if name:
+            entry[name] = REFERENCE.sub(_letter, value) if "&" in value else value
+        else:
+            yield entry
+            entry = {}
 
 
 def _letter(found: re.Match[str]) -> str:
