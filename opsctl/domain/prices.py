@@ -33,7 +33,7 @@ class PriceList:
 UNKNOWN = PriceList("", "", "")
 
 # On-demand prices of SageMaker training. Collected on 2026-11-22 from public code and documentation that quote AWS's
-# page https://aws.amazon.com/sagemaker/pricing/, each from two or more sources that agree (p4d, on which they do not, is
+# page https://aws.amazon.com/sagemaker/pricing/, each from two or more sources that agree (on p4d they do not: it is
 # left out); not read from AWS itself.
 SHIPPED = PriceList(
     region="us-east-1",
