@@ -137,6 +137,11 @@ class StepFunctions:
         with self._aws.explained("states:DescribeStateMachineForExecution", arn):
             return _definition(self._client.describe_state_machine_for_execution(executionArn=arn))
 
+    def map_runs(self, arn: str) -> list[str]:
+        """The ARNs of the Map Runs of a run."""
+        with self._aws.explained("states:ListMapRuns", arn):
+            return [item["mapRunArn"] for item in self._client.list_map_runs(executionArn=arn)["mapRuns"]]
+
     def map_run(self, arn: str) -> dict[str, Any]:
         """A distributed Map's run, as DescribeMapRun tells it."""
         with self._aws.explained("states:DescribeMapRun", arn):

@@ -14,14 +14,17 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import bytes_count, duration
 from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
+from opsctl.domain.engines import ENGINES, LOCAL, MAP, THRESHOLD, Wish
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
 from opsctl.errors import AWS, OK, REFUSED, UsageError
 from opsctl.operations import cleanup as cleanups
 from opsctl.operations.cleanup import CleanupPlan, Result
+from opsctl.operations.connection import Connection
 
 SHOWN = 20
 DELETE = "DELETE"
 KEEP = "KEEP"
+WHERE = {LOCAL: "deleted from this machine", MAP: "deleted by the distributed Map of the machine bulk"}
 
 
 @click.command()
@@ -38,40 +41,60 @@ KEEP = "KEEP"
 )
 @click.option("--steps", "part", type=click.Choice(PARTS), default=ALL, show_default=True, help="What of a run goes.")
 @click.option("--grace", type=duration, default="14d", show_default=True, help="How long failed runs stay.")
+@click.option(
+    "--engine", type=click.Choice(ENGINES), help="Delete from here, or by a distributed Map. [default: by size]"
+)
+@click.option(
+    "--map-above", type=click.IntRange(0), default=THRESHOLD, show_default=True, metavar="N",
+    help="Objects above which the distributed Map takes over.",
+)  # fmt: skip
 @click.option("--undo", is_flag=True, help="Bring back what the last cleanup deleted, or that of each --run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def cleanup(context: click.Context, /, undo: bool, dry_run: bool, yes: bool, **asked: Any) -> None:
+def cleanup(
+    context: click.Context, /, engine: str | None, map_above: int, undo: bool, dry_run: bool, yes: bool, **asked: Any
+) -> None:
     """Delete what old runs keep in S3, after showing what goes, what stays and why.
 
     A run goes if every option given agrees. Never: what is running, what AWS could still redrive within the grace
     period, what is held (opsctl data hold), what the champion comes from, and what a run that stays reads. The plan is
-    written to the bucket's audit log before anything is deleted; in a versioned bucket --undo brings it back.
+    written to the bucket's audit log before anything is deleted; in a versioned bucket --undo brings it back. Millions
+    of objects are deleted by the deployment's machine `bulk`, which takes the audit log for its manifest.
 
     \b
     Examples:
       opsctl cleanup --older-than 30d --keep-last 5
       opsctl cleanup --older-than 7d --steps data --yes
       opsctl cleanup --orphans
+      opsctl cleanup --older-than 90d --engine map --dry-run
       opsctl cleanup --undo --run nightly-7
     """
     invocation = context.ensure_object(Invocation)
     if undo:
-        context.exit(_undo(invocation, asked))
+        context.exit(_undo(invocation, asked | {"engine": engine}))
     criteria = _criteria(asked)
     connection = invocation.connect()
     with tempfile.TemporaryDirectory(prefix="opsctl-cleanup-") as folder:
         given = {name: value for name, value in asked.items() if value not in (None, (), False)}
-        plan = cleanups.plan(connection, criteria, given, Path(folder), _counting())
+        plan = cleanups.plan(connection, criteria, given, Path(folder), _counting(), Wish(engine, map_above))
         text = _text(plan, connection.aws.now())
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
             return
         agree(invocation, text, yes, done="deleted", typed=f"delete {plan.objects}")
-        result = cleanups.execute(connection, plan, _progress(plan.objects))
+        result = _execute(connection, plan)
     emit(invocation, _document(plan, result), _result_text("deleted", result))
     context.exit(_exit_code(result))
+
+
+def _execute(connection: Connection, plan: CleanupPlan) -> Result:
+    try:
+        return cleanups.execute(connection, plan, _progress(plan.objects))
+    except KeyboardInterrupt:
+        if plan.engine.name == MAP:
+            click.echo(f"\nthe cleanup goes on: opsctl watch {plan.heading.id} --machine bulk", err=True)
+        raise
 
 
 def _criteria(asked: dict[str, Any]) -> Criteria:
@@ -109,7 +132,8 @@ def _text(plan: CleanupPlan, now: float) -> str:
     if plan.is_empty:
         return "\n\n".join([*parts, "nothing to clean up"])
     back = "can be brought back with --undo" if plan.versioned else "gone for good: the bucket is not versioned"
-    return "\n\n".join([*parts, f"deletes {plan.objects:,} objects ({size(plan.bytes)}); {back}"])
+    what = f"deletes {plan.objects:,} objects ({size(plan.bytes)}); {back}"
+    return "\n\n".join([*parts, f"{what}\n{WHERE[plan.engine.name]}: {plan.engine.why}"])
 
 
 def _row(decision: Decision, now: float) -> list[Any]:
@@ -139,6 +163,7 @@ def _document(plan: CleanupPlan, result: Result | None) -> dict[str, Any]:
         "versioned": plan.versioned,
         "objects": plan.objects,
         "bytes": plan.bytes,
+        "engine": {"name": plan.engine.name, "why": plan.engine.why},
         "uploads": [{"key": upload.key, "started": iso(upload.started)} for upload in plan.uploads],
         "runs": [_decision_document(decision) for decision in plan.decisions],
         "result": _result_document(result) if result else None,

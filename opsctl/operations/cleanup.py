@@ -11,6 +11,7 @@ stays deleted.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,14 +22,16 @@ from typing import Any
 
 from opsctl.aws.bulk import Bulk, Refused, Target, Upload, Version
 from opsctl.domain.cleanup import FRESH, Criteria, Decision, plan_cleanup
+from opsctl.domain.engines import MAP, Engine, Wish, choose
 from opsctl.domain.inventory import HOLD, ROOT, folder_of, folders_of
 from opsctl.domain.manifest import Entry, Heading, by_run, entry_line, heading_line, joined, read_manifest
 from opsctl.domain.objects import Place, Stored
 from opsctl.errors import RefusedError, UsageError
-from opsctl.operations import inventory
+from opsctl.operations import handing_over, inventory
 from opsctl.operations.connection import Connection
 
 AUDIT = "audit/"
+AUDIT_LOG = re.compile(rf"{AUDIT}[0-9-]+/cleanup-[^/]+\.jsonl")
 
 OnProgress = Callable[[int, int], None]  # objects done, objects in all
 
@@ -36,7 +39,7 @@ OnProgress = Callable[[int, int], None]  # objects done, objects in all
 @dataclass(frozen=True)
 class CleanupPlan:
     """The decisions, with the very objects that go in the file `manifest`. `versioned`: whether they can be brought
-    back; `uploads` are unfinished multipart uploads that are given up."""
+    back; `uploads` are unfinished multipart uploads that are given up; `engine` says which way it all goes."""
 
     heading: Heading
     decisions: tuple[Decision, ...]
@@ -44,6 +47,7 @@ class CleanupPlan:
     versioned: bool
     uploads: tuple[Upload, ...]
     planned_at: float
+    engine: Engine
 
     @property
     def objects(self) -> int:
@@ -73,7 +77,12 @@ class Result:
 
 
 def plan(
-    connection: Connection, criteria: Criteria, asked: dict[str, Any], folder: Path, on_run: inventory.OnRun
+    connection: Connection,
+    criteria: Criteria,
+    asked: dict[str, Any],
+    folder: Path,
+    on_run: inventory.OnRun,
+    wish: Wish = Wish(),  # noqa: B008 - it is frozen
 ) -> CleanupPlan:
     """What goes and what stays. Writes the manifest below `folder`; changes nothing in S3.
 
@@ -92,22 +101,44 @@ def plan(
         decisions = tuple(_written(bulk, bucket, decision, file.write) for decision in decisions)
     uploads = bulk.uploads(Place(bucket, ROOT)) if criteria.orphans else ()
     given_up = tuple(upload for upload in uploads if now - upload.started >= FRESH)
-    return CleanupPlan(heading, decisions, manifest, bulk.is_versioned(bucket), given_up, now)
+    has_map = handing_over.machine(connection) is not None
+    engine = choose(sum(decision.objects for decision in decisions), wish, has_map=has_map)
+    return CleanupPlan(heading, decisions, manifest, bulk.is_versioned(bucket), given_up, now, engine)
 
 
 def execute(connection: Connection, made: CleanupPlan, on_progress: OnProgress) -> Result:
     """Write the audit log, then delete what the manifest names and still is as it was planned."""
     bulk, bucket, result = Bulk(connection.aws), made.heading.bucket, Result()
     going = {decision.run.name for decision in made.decisions if decision.folders}
+    by_map = made.engine.name == MAP
     if going:
+        if by_map:
+            handing_over.check(connection, made.manifest.stat().st_size)
         bulk.upload(Place(bucket, _audit_key(made.heading)), made.manifest)
         result.kept = _come_into_use(connection, made, going)
+    if going and by_map:
+        _hand_over(connection, made, result, on_progress)
+    elif going:
         with made.manifest.open("rb") as lines:
             targets = _unchanged(bulk, bucket, read_manifest(lines, made.manifest.name)[1], result)
             _carry_out(bulk, bucket, targets, made.objects, result, on_progress)
     for upload in made.uploads:
         bulk.abort(bucket, upload)
     return result
+
+
+def _hand_over(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
+    """Have the machine for manifests delete: the audit log is its manifest, and what came of it lies beside it."""
+    audit = _audit_key(made.heading)
+    errand = handing_over.Errand(
+        made.heading.id, "delete", Place(made.heading.bucket, audit), audit.removesuffix(".jsonl"), made.objects,
+        tuple(sorted(result.kept)),
+    )  # fmt: skip
+    for answer in handing_over.work_through(connection, errand, on_progress):
+        result.done += answer.done
+        result.changed += answer.changed
+        result.kept.update(answer.kept)
+        result.refused += answer.refused
 
 
 def undo(connection: Connection, runs: frozenset[str], on_progress: OnProgress) -> Result:
@@ -142,7 +173,7 @@ def _audit_key(heading: Heading) -> str:
 
 def _audits(bulk: Bulk, bucket: str, runs: frozenset[str]) -> list[str]:
     """The audit logs of cleanups, newest first: all of them where runs are named, else the last one."""
-    keys = [item.key for item in bulk.objects(Place(bucket, AUDIT)) if "/cleanup-" in item.key]
+    keys = [item.key for item in bulk.objects(Place(bucket, AUDIT)) if AUDIT_LOG.fullmatch(item.key)]
     if not keys:
         raise RefusedError(f"no cleanup is on record in s3://{bucket}/{AUDIT}", "there is nothing to undo")
     newest = sorted(keys, key=lambda key: key.rpartition("/")[2], reverse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ KEEP    middle  training  SUCCEEDED  20 d  14       767 B  young
 KEEP    failed  training  FAILED     2 d   10       677 B  redrivable
 
 deletes 14 objects (755 B); gone for good: the bucket is not versioned
+deleted from this machine: 14 objects, not more than 2,000,000
 """
 HOLDINGS = """\
 RUN     MACHINE   STATUS     AGE   OBJECTS  SIZE    USD/MONTH  CLASS     READ BY
@@ -82,6 +84,36 @@ def test_what_was_planned_is_deleted_and_on_record_before(runs: Bench) -> None:
     assert sorted(json.loads(entry)["key"] for entry in entries) == keys
     again = runs.opsctl("cleanup", "--older-than", "30d", "--yes")
     assert (again.exit_code, again.stdout.endswith("nothing to clean up\n")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "engine", "said"),
+    [
+        ((), "local", "deleted from this machine: 14 objects, not more than 2,000,000"),
+        (("--map-above", "13"), "map", "deleted by the distributed Map of the machine bulk: 14 objects, more than 13"),
+        (("--map-above", "14"), "local", "deleted from this machine: 14 objects, not more than 14"),
+        (("--engine", "map"), "map", "deleted by the distributed Map of the machine bulk: as --engine says"),
+        (("--engine", "local", "--map-above", "0"), "local", "deleted from this machine: as --engine says"),
+    ],
+)
+def test_the_plan_says_which_way_and_why(runs: Bench, words: tuple[str, ...], engine: str, said: str) -> None:
+    answer = runs.opsctl("cleanup", "--run", "old", "--dry-run", *words)
+    assert answer.stdout.splitlines()[-1] == said
+    document = json.loads(runs.opsctl("cleanup", "--run", "old", "--dry-run", *words, "-o", "json").stdout)
+    assert document["engine"] == {"name": engine, "why": said.partition(": ")[2]}
+
+
+def test_a_deployment_without_the_machine_deletes_from_here_and_says_so(runs: Bench) -> None:
+    machines = {"training": runs.connection.deployment.machines["training"]}
+    runs.connection = replace(runs.connection, deployment=replace(runs.connection.deployment, machines=machines))
+    answer = runs.opsctl("cleanup", "--run", "old", "--dry-run", "--map-above", "1")
+    assert answer.stdout.splitlines()[-1] == "deleted from this machine: this deployment has no machine 'bulk'"
+    answer = runs.opsctl("cleanup", "--run", "old", "--yes", "--engine", "map")
+    assert (answer.exit_code, answer.stderr.splitlines()) == (4, [
+        "error: this deployment has no machine 'bulk' to hand a manifest to",
+        "hint: apply this release's module: terraform apply",
+    ])  # fmt: skip
+    assert len(below(runs, "old")) == 14
 
 
 def test_only_the_data_goes_and_the_models_stay(runs: Bench) -> None:

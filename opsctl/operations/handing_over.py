@@ -1,0 +1,150 @@
+"""Have the machine `bulk` work through a manifest in S3, follow it, and read back what came of each batch.
+
+The machine (definitions/bulk.asl.json.tftpl) goes on whatever becomes of whoever handed the manifest over. What its
+batches answered lies below the run's `results` in the bucket, in the files of a distributed Map's ResultWriter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opsctl.aws.bulk import Bulk, Refused
+from opsctl.config import Machine
+from opsctl.domain.objects import Place
+from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
+from opsctl.errors import AwsError, RefusedError, ThrottledError
+from opsctl.operations.connection import Connection
+
+MACHINE = "bulk"
+LARGEST_MANIFEST = 10_000_000_000  # bytes that a distributed Map reads
+MOST_KEPT = 50_000  # characters: every batch is told, and a batch has 256 KiB
+RESULTS = "manifest.json"
+THROTTLED_SECONDS = 30.0
+
+OnProgress = Callable[[int, int], None]  # objects done, objects in all
+
+
+@dataclass(frozen=True)
+class Errand:
+    """`operation` (delete, copy) on the `objects` that `manifest` names, but for those of the runs `kept`.
+
+    Its `name` is the execution's too, and `results` a key without its slash.
+    """
+
+    name: str
+    operation: str
+    manifest: Place
+    results: str
+    objects: int
+    kept: tuple[str, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The machine's input."""
+        return {
+            "operation": self.operation,
+            "manifest": self.manifest.key,
+            "results": self.results,
+            "kept": list(self.kept),
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a batch: objects done, objects left alone because they changed, runs left alone with the reason, and
+    the keys that were refused."""
+
+    done: int = 0
+    changed: int = 0
+    kept: Mapping[str, str] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+
+
+def machine(connection: Connection) -> Machine | None:
+    """The deployment's machine for manifests, if it has one."""
+    return connection.deployment.machines.get(MACHINE)
+
+
+def check(connection: Connection, size: int) -> None:
+    """Before a manifest of `size` bytes is uploaded.
+
+    Raises RefusedError for one that is too large, or while another one is being worked through.
+    """
+    if size > LARGEST_MANIFEST:
+        raise RefusedError(
+            f"the manifest has {size:,} bytes, and a distributed Map reads {LARGEST_MANIFEST:,} at most",
+            "narrow it down, such as with --run or a longer --older-than, and repeat; or --engine local",
+        )
+    bulk = machine(connection)
+    busy = next(connection.states.runs(bulk.arn, RUNNING), None) if bulk else None
+    if busy:
+        raise RefusedError(
+            f"{busy.name} is still at work", f"wait for it: opsctl watch {busy.name} --machine {MACHINE}"
+        )
+
+
+def work_through(connection: Connection, errand: Errand, on_progress: OnProgress) -> Iterator[Answer]:
+    """Start the machine, follow it to its end, and yield what came of its batches.
+
+    Raises RefusedError for too many runs that are to be kept, AwsError where the machine fails for another reason than
+    objects that were refused.
+    """
+    if sum(map(len, errand.kept)) > MOST_KEPT:
+        raise RefusedError(f"{len(errand.kept):,} runs came into use since the plan was made", "plan anew")
+    bulk = connection.deployment.machines[MACHINE]
+    arn = connection.states.start(bulk.arn, errand.name, json.dumps(errand.document))
+    run = _follow(connection, arn, errand.objects, on_progress)
+    refused = 0
+    for answer in _answers(connection, Place(errand.manifest.bucket, f"{errand.results}/")):
+        refused += len(answer.refused)
+        yield answer
+    if run.status != SUCCEEDED and not refused:
+        why = ": ".join(filter(None, (run.error, run.cause)))
+        raise AwsError(
+            f"{run.name} ended {run.status} on {bulk.name}" + (f": {why}" if why else ""),
+            f"see why: opsctl status {run.name} --machine {MACHINE}; then the same command again does what is left",
+        )
+
+
+def _follow(connection: Connection, arn: str, objects: int, on_progress: OnProgress) -> Run:
+    """The run once it has ended. Throttling slows this down and never ends it."""
+    while True:
+        pause = connection.aws.poll_seconds
+        try:
+            run = connection.states.describe(arn)
+            if run.ended:
+                return run
+            for map_run in connection.states.map_runs(arn):
+                counts = connection.states.map_run(map_run)["itemCounts"]
+                # The manifest's heading is an item too.
+                on_progress(min(counts["succeeded"] + counts["failed"], objects), objects)
+        except ThrottledError:
+            pause = THROTTLED_SECONDS
+        connection.aws.sleep(pause)
+
+
+def _answers(connection: Connection, results: Place) -> Iterator[Answer]:
+    bulk = Bulk(connection.aws)
+    manifests = [item.key for item in bulk.objects(results) if item.key.endswith(f"/{RESULTS}")]
+    for key in manifests:
+        files = json.loads(b"\n".join(bulk.lines(Place(results.bucket, key))))["ResultFiles"]
+        for name, read in (("SUCCEEDED", _answered), ("FAILED", _unanswered), ("PENDING", _unanswered)):
+            for file in files.get(name, ()):
+                for line in bulk.lines(Place(results.bucket, file["Key"])):
+                    if line.strip():
+                        yield read(json.loads(line))
+
+
+def _answered(document: Mapping[str, Any]) -> Answer:
+    refused = (Refused(key, group["code"], group["message"]) for group in document["refused"] for key in group["keys"])
+    return Answer(document["done"], document["changed"], document["kept"], tuple(refused))
+
+
+def _unanswered(child: Mapping[str, Any]) -> Answer:
+    """A batch that failed as a whole: how many of its objects are done, nobody can tell."""
+    error, cause = child.get("Error") or child["Status"], child.get("Cause") or "the batch was not finished"
+    items = json.loads(child.get("Input") or "{}").get("Items", ())
+    return Answer(refused=tuple(Refused(item["key"], error, cause) for item in items if "key" in item))

@@ -1,0 +1,176 @@
+"""`opsctl cleanup --engine map` with the shipped machine `bulk`: its function, its distributed Map, their results."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from opsctl import sandbox
+from opsctl.cli.root import root
+from opsctl.config import SANDBOX, Context, Deployment, Machine
+from opsctl.operations.connection import connected
+from tests.functional.pipeline_world import FakeInvocation
+from tests.functional.sandbox.cloud import Cloud, unique
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+GOLDEN = REPOSITORY / "tests/golden/bulk.asl.json"
+GOLDEN_BUCKET = "documents-123456789012-us-east-1"
+LAMBDA = "arn:aws:lambda:us-east-1:123456789012:function"
+# Like the real function, but for what it may not delete.
+DENYING = """
+import handler as real
+
+class Denied(Exception):
+    pass
+
+def handler(event, context):
+    items = event.get("items", [])
+    if any("/poison/" in item.get("key", "") for item in items):
+        raise Denied("no access")
+    event["items"] = [item for item in items if "/denied/" not in item.get("key", "")]
+    answer = real.handler(event, context)
+    keys = [item["key"] for item in items if item not in event["items"]]
+    if keys:
+        answer["refused"].append({"code": "AccessDenied", "message": "Access Denied", "keys": keys})
+    return answer
+"""
+
+
+@dataclass
+class Deployed:
+    """A sandbox with the machine `bulk` in it, as the module makes it."""
+
+    cloud: Cloud
+    deployment: Deployment
+
+    def opsctl(self, *words: str) -> Result:
+        """Run one command."""
+        url, region = self.cloud.server["url"], self.cloud.server["region"]
+        context = Context(SANDBOX, url, region, None, Path("unused"))
+        connection = connected(context, self.deployment, self.deployment.machines["training"])
+        return CliRunner().invoke(root, list(words), obj=FakeInvocation(connection))
+
+    def cleanup(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """The exit code and the document of one that goes by the Map."""
+        answer = self.opsctl("cleanup", "--engine", "map", "--yes", "-o", "json", *words)
+        return answer.exit_code, json.loads(answer.stdout[answer.stdout.index("{") :])
+
+    def put_run(self, *keys: str) -> str:
+        """A run that has ended and left these objects."""
+        run = unique("run")
+        self.cloud.finish(self.cloud.start(self.deployment.machines["training"].arn, name=run))
+        for key in keys:
+            self.cloud.put(f"runs/{run}/{key}", key)
+        return run
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """On a sandbox of its own: a cleanup waits for another one, and takes stock of the whole bucket."""
+    directory = tmp_path_factory.mktemp("bulk") / "sandbox"
+    cloud = Cloud(sandbox.up(directory), directory)
+    cloud.client("s3").put_bucket_versioning(Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"})
+    definition = GOLDEN.read_text().replace(GOLDEN_BUCKET, cloud.bucket)
+    definition = definition.replace('"MaxItemsPerBatch": 1000', '"MaxItemsPerBatch": 10')
+    batch = (REPOSITORY / "functions/bulk_batch/handler.py").read_text()
+    for name, files in (("bulk-batch", {"handler.py": batch, "main.py": DENYING}), ("describe-failure", None)):
+        made = _function(cloud, files)
+        definition = definition.replace(f"{LAMBDA}:documents-{name}", made)
+    topic = cloud.client("sns").create_topic(Name="documents-runs")["TopicArn"]
+    assert topic in definition
+    arn = cloud.client("stepfunctions").create_state_machine(
+        name="documents-bulk", definition=definition, roleArn=cloud.role
+    )["stateMachineArn"]
+    training = cloud.machine({"Done": {"Type": "Succeed"}})
+    machines = {
+        key: Machine(key, machine.rpartition(":")[2], machine, "", (), {})
+        for key, machine in (("bulk", arn), ("training", training))
+    }
+    yield Deployed(cloud, Deployment("x", cloud.server["region"], "123456789012", cloud.bucket, "", topic, machines))
+    sandbox.down(directory)
+
+
+def _function(cloud: Cloud, files: dict[str, str] | None) -> str:
+    """The ARN of a function of these files, or of the shipped `describe_failure`."""
+    code = (REPOSITORY / "functions/dist/describe_failure.zip").read_bytes()
+    if files:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as packed:
+            for name, text in files.items():
+                packed.writestr(name, text)
+        code = archive.getvalue()
+    answer = cloud.client("lambda").create_function(
+        FunctionName=unique("function"), Runtime="python3.13", Role=cloud.role, Timeout=60,
+        Handler="main.handler" if files else "handler.handler", Code={"ZipFile": code},
+    )  # fmt: skip
+    arn: str = answer["FunctionArn"]
+    return arn
+
+
+def test_a_manifest_is_deleted_by_the_map_and_can_be_brought_back(deployed: Deployed) -> None:
+    keys = ["a b+c%20.txt", "naïve 日本", *(f"many/{number:04}" for number in range(25))]
+    run = deployed.put_run(*keys)
+    code, document = deployed.cleanup("--run", run)
+    done = {"objects": 27, "changed": 0, "kept": {}, "refused": []}
+    assert (code, document["result"]) == (0, done)
+    assert deployed.cloud.keys(f"runs/{run}/") == []
+    states = deployed.cloud.client("stepfunctions")
+    bulk = deployed.deployment.machines["bulk"].arn
+    (execution,) = states.list_executions(stateMachineArn=bulk)["executions"]
+    (map_run,) = states.list_map_runs(executionArn=execution["executionArn"])["mapRuns"]
+    described = states.describe_map_run(mapRunArn=map_run["mapRunArn"])
+    assert (execution["name"], execution["status"]) == (document["id"], "SUCCEEDED")
+    assert (described["itemCounts"]["succeeded"], described["executionCounts"]["succeeded"]) == (28, 3)
+    undone = deployed.opsctl("cleanup", "--undo")
+    assert (undone.exit_code, undone.stdout.splitlines()[-1]) == (0, "brought back: 27 objects")
+    assert sorted(deployed.cloud.keys(f"runs/{run}/")) == sorted(f"runs/{run}/{key}" for key in keys)
+
+
+def test_what_is_refused_is_listed_and_the_others_go(deployed: Deployed) -> None:
+    run = deployed.put_run("denied/1", "denied/2", "fine/1", "fine/2")
+    code, document = deployed.cleanup("--run", run)
+    refused = [
+        {"key": f"runs/{run}/denied/{number}", "code": "AccessDenied", "message": "Access Denied"} for number in (1, 2)
+    ]
+    assert (code, document["result"]) == (5, {"objects": 2, "changed": 0, "kept": {}, "refused": refused})
+    assert deployed.cloud.keys(f"runs/{run}/") == [f"runs/{run}/denied/1", f"runs/{run}/denied/2"]
+
+
+def test_a_batch_that_fails_as_a_whole_is_listed_key_by_key(deployed: Deployed) -> None:
+    run = deployed.put_run("fine/1", "poison/1")
+    code, document = deployed.cleanup("--run", run)
+    told = [(item["key"].rpartition(run)[2], item["code"]) for item in document["result"]["refused"]]
+    assert (code, document["result"]["objects"], told) == (5, 0, [("/fine/1", "Denied"), ("/poison/1", "Denied")])
+
+
+def test_a_machine_that_fails_by_itself_is_told_in_a_line(deployed: Deployed) -> None:
+    run = deployed.put_run("fine/1")
+    arn = deployed.cloud.machine({"Fail": {"Type": "Fail", "Error": "PipelineFailed", "Cause": "no manifest"}})
+    machines = deployed.deployment.machines | {"bulk": Machine("bulk", "documents-bulk", arn, "", (), {})}
+    broken = Deployed(deployed.cloud, replace(deployed.deployment, machines=machines))
+    answer = broken.opsctl("cleanup", "--engine", "map", "--yes", "--run", run)
+    assert answer.exit_code == 5
+    assert "ended FAILED on documents-bulk: PipelineFailed: no manifest" in answer.stderr
+    assert len(deployed.cloud.keys(f"runs/{run}/")) == 1
+
+
+def test_one_cleanup_waits_for_the_other(deployed: Deployed) -> None:
+    run = deployed.put_run("fine/1")
+    arn = deployed.cloud.machine({"Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
+    execution = deployed.cloud.start(arn, name="cleanup-before")
+    machines = deployed.deployment.machines | {"bulk": Machine("bulk", "bulk", arn, "", (), {})}
+    busy = Deployed(deployed.cloud, replace(deployed.deployment, machines=machines))
+    answer = busy.opsctl("cleanup", "--engine", "map", "--yes", "--run", run)
+    deployed.cloud.client("stepfunctions").stop_execution(executionArn=execution)
+    assert (answer.exit_code, answer.stderr.splitlines()[-2:]) == (3, [
+        "error: cleanup-before is still at work", "hint: wait for it: opsctl watch cleanup-before --machine bulk",
+    ])  # fmt: skip
+    assert len(deployed.cloud.keys(f"runs/{run}/")) == 1
