@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import seconds
 
 __all__ = ["Bulk", "Copied", "Refused", "Target", "Upload", "Version"]
+
+_seconds = lru_cache(seconds)  # objects that were written together share their second
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Bulk:
         for page in self._pages("list_objects_v2", "s3:ListBucket", prefix):
             for item in page.get("Contents", ()):
                 yield Stored(
-                    item["Key"], int(item["Size"]), item["ETag"], seconds(item["LastModified"]),
+                    item["Key"], int(item["Size"]), item["ETag"], _seconds(item["LastModified"]),
                     item.get("StorageClass", "STANDARD"),
                 )  # fmt: skip
 

@@ -10,6 +10,7 @@ all the copies: one job wrote them, and a request for each would double the time
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -26,8 +27,8 @@ from opsctl.domain.objects import Place, Stored
 
 LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit
 FIRST_IN_FLIGHT = 16
-THREADS = 96
-CHUNK = 8  # objects that one thread copies one after another
+IN_FLIGHT = 160  # enough for AWS's 3,500 writes a second at 45 ms each
+CHUNK = 8  # objects that are copied one after another
 CHANGED = ("PreconditionFailed", "NoSuchKey", "404", "412")
 FATAL = ("NoSuchBucket", "InvalidAccessKeyId", "ExpiredToken", "SignatureDoesNotMatch")  # all the others would fail too
 
@@ -42,14 +43,14 @@ class Copied:
 
 
 class Copying:
-    """Copies from below one prefix to below another; shared by the threads."""
+    """Copies from below one prefix to below another; shared by what is in flight."""
 
     def __init__(
         self, aws: Aws, source: Place, target: Place, largest: int = LARGEST_SINGLE_COPY, part: int = SMALLEST_PART
     ) -> None:
         self._aws, self._client = aws, aws.client("s3")
         self._source, self._target, self._largest, self._part = source, target, largest, part
-        self._pace = Pace(FIRST_IN_FLIGHT, THREADS)
+        self._pace = Pace(FIRST_IN_FLIGHT, IN_FLIGHT)
         self._encryption: dict[str, Any] = {}
         self._plain: PlainStore | None = None
 
@@ -62,43 +63,46 @@ class Copying:
         self._encryption = self._encryption_of(first)
         if self._source.bucket == self._target.bucket:
             self._plain = PlainStore(self._aws, self._target.bucket, self._encryption)
-        yield from in_parallel(self._copy_chunk, _chunks(chain([first], reader)), THREADS)
+        yield from in_parallel(self._copy_chunk, _chunks(chain([first], reader)), IN_FLIGHT)
 
-    def _copy_chunk(self, items: tuple[Stored, ...]) -> Copied:
-        refused = tuple(failure for item in items if (failure := self._copy(item)))
+    async def _copy_chunk(self, items: tuple[Stored, ...]) -> Copied:
+        refused = tuple([failure for item in items if (failure := await self._copy(item))])
         failed = {failure.key for failure in refused}
         done = [item for item in items if item.key not in failed]
         return Copied(len(done), sum(item.size for item in done), refused)
 
-    def _copy(self, item: Stored) -> Refused | None:
-        if self._plain and self._copy_plain(self._plain, item):
+    async def _copy(self, item: Stored) -> Refused | None:
+        if self._plain and await self._copy_plain(self._plain, item):
             return None
+        async with self._pace.turn():
+            return await asyncio.to_thread(self._copy_or_say_why, item)
+
+    async def _copy_plain(self, plain: PlainStore, item: Stored) -> bool:
+        source, target = self._source.key + item.key, self._target.key + item.key
+        if item.size > self._largest or not is_plain(source) or not is_plain(target):
+            return False
+        for _ in range(ATTEMPTS):
+            async with self._pace.turn():
+                failure = await plain.copy(source, target)
+            if failure is None:
+                self._pace.accepted()
+                return True
+            if not is_slow_down(failure):
+                return False
+            self._pace.refused()
+        return False
+
+    def _copy_or_say_why(self, item: Stored) -> Refused | None:
         from botocore.exceptions import ClientError
 
         with self._aws.explained("s3:GetObject and s3:PutObject", f"{self._source.uri}{item.key}"):
             try:
-                with self._pace.turn():
-                    self._copy_pinned(item)
+                self._copy_pinned(item)
             except ClientError as error:
                 if code_of(error) in FATAL:
                     raise
                 return Refused(item.key, code_of(error), error.response["Error"].get("Message", ""))
         return None
-
-    def _copy_plain(self, plain: PlainStore, item: Stored) -> bool:
-        source, target = self._source.key + item.key, self._target.key + item.key
-        if item.size > self._largest or not is_plain(source) or not is_plain(target):
-            return False
-        for _ in range(ATTEMPTS):
-            with self._pace.turn():
-                failure = plain.copy(source, target)
-                if failure is None:
-                    self._pace.accepted()
-                    return True
-                if not is_slow_down(failure):
-                    return False
-                self._pace.refused()
-        return False
 
     def _copy_pinned(self, item: Stored) -> None:
         source = Place(self._source.bucket, self._source.key + item.key)

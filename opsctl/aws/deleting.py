@@ -7,6 +7,7 @@ that cannot stand in the XML of such a request is deleted by a request of its ow
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place
 
 BATCH = 1000  # keys in one DeleteObjects request, AWS's limit
-THREADS = 20
+IN_FLIGHT = 20
 FIRST_IN_FLIGHT = 2
 ATTEMPTS = 8
 NOT_IN_XML = re.compile(r"[\x00-\x1f\ufffe\uffff]")
@@ -47,74 +48,79 @@ Batch = tuple[Target, ...]
 
 
 class Deletion:
-    """Deletes from one bucket; shared by the threads."""
+    """Deletes from one bucket; shared by what is in flight."""
 
     def __init__(self, aws: Aws, bucket: str, batch: int = BATCH, pace: Pace | None = None) -> None:
         self._aws, self._client, self._bucket, self._size = aws, aws.client("s3"), bucket, batch
-        self._pace = pace or Pace(FIRST_IN_FLIGHT, THREADS)
+        self._pace = pace or Pace(FIRST_IN_FLIGHT, IN_FLIGHT)
         self._plain = PlainStore(aws, bucket)
 
     def run(self, targets: Iterable[Target]) -> Iterator[tuple[int, list[Refused]]]:
         """After each request how many keys it held and which were refused. Reads targets only as they are deleted."""
-        return in_parallel(self._delete, _batches(targets, self._size), THREADS)
+        return in_parallel(self._delete, _batches(targets, self._size), IN_FLIGHT)
 
-    def _delete(self, batch: Batch) -> tuple[int, list[Refused]]:
-        with self._aws.explained("s3:DeleteObject", f"s3://{self._bucket}/"):
-            if NOT_IN_XML.search(batch[0].key):
-                return self._delete_one(batch[0])
-            if _kind(batch[0]) and self._delete_plain(batch):
-                return len(batch), []
-            return len(batch), self._delete_many(batch)
+    async def _delete(self, batch: Batch) -> tuple[int, list[Refused]]:
+        if NOT_IN_XML.search(batch[0].key):
+            return 1, await self._delete_one(batch[0])
+        if _is_plain(batch[0]) and await self._delete_plain(batch):
+            return len(batch), []
+        return len(batch), await self._delete_many(batch)
 
-    def _delete_plain(self, batch: Batch) -> bool:
+    async def _delete_plain(self, batch: Batch) -> bool:
         for _ in range(ATTEMPTS):
-            with self._pace.turn(len(batch)):
-                failure = self._plain.delete([target.key for target in batch])
-                if failure is None:
-                    self._pace.accepted(len(batch))
-                    return True
-                if not is_slow_down(failure):
-                    return False
-                self._pace.refused()
+            async with self._pace.turn(len(batch)):
+                failure = await self._plain.delete([target.key for target in batch])
+            if failure is None:
+                self._pace.accepted(len(batch))
+                return True
+            if not is_slow_down(failure):
+                return False
+            self._pace.refused()
         return False
 
-    def _delete_many(self, batch: Batch) -> list[Refused]:
+    async def _delete_many(self, batch: Batch) -> list[Refused]:
         """What S3 has no time for is asked again."""
         final: list[Refused] = []
         for attempt in range(ATTEMPTS):
-            with self._pace.turn(len(batch)):
-                objects = [_identified(target) for target in batch]
-                answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
-            errors = answer.get("Errors", ())
-            busy = {(item["Key"], item.get("VersionId")) for item in errors if item["Code"] in AGAIN}
+            async with self._pace.turn(len(batch)):
+                refused = await asyncio.to_thread(self._answer, batch)
             last = attempt == ATTEMPTS - 1
-            final += [
-                Refused(item["Key"], item["Code"], item.get("Message", ""))
-                for item in errors
-                if last or item["Code"] not in AGAIN
-            ]
-            if last or not busy:
+            final += [found for _, found in refused if last or found.code not in AGAIN]
+            batch = tuple(target for target, found in refused if found.code in AGAIN)
+            if last or not batch:
                 break
             self._pace.refused()
-            batch = tuple(target for target in batch if (target.key, target.version) in busy)
         return final
 
-    def _delete_one(self, target: Target) -> tuple[int, list[Refused]]:
+    def _answer(self, batch: Batch) -> list[tuple[Target, Refused]]:
+        objects = [_identified(target) for target in batch]
+        with self._aws.explained("s3:DeleteObject", f"s3://{self._bucket}/"):
+            answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
+        return [
+            (Target(item["Key"], item.get("VersionId")), Refused(item["Key"], item["Code"], item.get("Message", "")))
+            for item in answer.get("Errors", ())
+        ]
+
+    async def _delete_one(self, target: Target) -> list[Refused]:
+        async with self._pace.turn():
+            return await asyncio.to_thread(self._delete_single, target)
+
+    def _delete_single(self, target: Target) -> list[Refused]:
         from botocore.exceptions import ClientError
 
-        with self._pace.turn(), self._aws.explained("s3:DeleteObject", Place(self._bucket, target.key).uri):
+        with self._aws.explained("s3:DeleteObject", Place(self._bucket, target.key).uri):
             try:
                 self._client.delete_object(Bucket=self._bucket, **_identified(target))
             except ClientError as error:
-                return 1, [Refused(target.key, code_of(error), error.response["Error"].get("Message", ""))]
-        return 1, []
+                return [Refused(target.key, code_of(error), error.response["Error"].get("Message", ""))]
+        return []
 
 
 def _identified(target: Target) -> dict[str, str]:
     return {"Key": target.key} | ({"VersionId": target.version} if target.version else {})
 
 
-def _kind(target: Target) -> bool:
+def _is_plain(target: Target) -> bool:
     """Whether obstore may delete it."""
     return target.version is None and is_plain(target.key)
 
@@ -122,10 +128,11 @@ def _kind(target: Target) -> bool:
 def _batches(targets: Iterable[Target], size: int) -> Iterator[Batch]:
     waiting: dict[bool, list[Target]] = {True: [], False: []}
     for target in targets:
-        if NOT_IN_XML.search(target.key):
+        plain = _is_plain(target)
+        if not plain and NOT_IN_XML.search(target.key):
             yield (target,)
             continue
-        batch = waiting[_kind(target)]
+        batch = waiting[plain]
         batch.append(target)
         if len(batch) == size:
             yield tuple(batch)

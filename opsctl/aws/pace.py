@@ -8,10 +8,11 @@ that is more), falls by a step at every further SlowDown and rises slowly in bet
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 DOCUMENTED = 3500.0  # writes a second that AWS promises for one partition of the keys
 FIRST_RATE = 0.95 * DOCUMENTED
@@ -23,63 +24,62 @@ SAMPLE = 2.0  # seconds; what was borne for less says nothing, for stores let a 
 
 
 class Pace:
-    """Shared by the threads that write. `first` and `most` bound the requests in flight."""
+    """Shared by the coroutines of one event loop. `first` and `most` bound the requests in flight."""
 
-    def __init__(
-        self,
-        first: int,
-        most: int,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._window, self._most = float(first), most
-        self._now, self._sleep = now, sleep
-        self._free = threading.Condition()
+    def __init__(self, first: int, most: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._window, self._most, self._now = float(first), most, now
         self._in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._rate: float | None = None
         self._changed = self._begun = now()
         self._next = 0.0
         self._borne = 0
         self._refused_at = float("-inf")
 
-    @contextmanager
-    def turn(self, writes: int = 1) -> Iterator[None]:
+    @asynccontextmanager
+    async def turn(self, writes: int = 1) -> AsyncIterator[None]:
         """Wait until a request with that many writes may be sent, and count it as in flight inside."""
-        with self._free:
-            self._free.wait_for(lambda: self._in_flight < max(1, int(self._window)))
-            self._in_flight += 1
-            pause = self._slot(writes)
+        while self._in_flight >= int(self._window):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        self._in_flight += 1
         try:
+            pause = self._slot(writes)
             if pause > 0:
-                self._sleep(pause)
+                await asyncio.sleep(pause)
             yield
         finally:
-            with self._free:
-                self._in_flight -= 1
-                self._free.notify()
+            self._in_flight -= 1
+            self._wake()
 
     def accepted(self, writes: int = 1) -> None:
-        """The request was carried out: the window grows by half of what it is while that many are answered."""
-        with self._free:
-            self._borne += writes
-            self._window = min(self._most, self._window + 0.5)
-            self._free.notify()
+        """The request was carried out: with every two of them the window grows by one."""
+        self._borne += writes
+        self._window = min(self._most, self._window + 0.5)
 
     def refused(self) -> None:
         """S3 said SlowDown. Those that come together count as one."""
-        with self._free:
-            now = self._now()
-            if now - self._refused_at < REACTION:
-                return
-            self._refused_at = now
-            self._window = max(1.0, self._window / 2)
-            if self._rate is None:
-                lasted = now - self._begun
-                self._rate = max(FIRST_RATE, 0.9 * self._borne / lasted if lasted >= SAMPLE else 0.0)
-            else:
-                rate = self._grown(self._rate, now)
-                self._rate = max(LEAST_RATE, rate - STEP, rate / 2)
-            self._changed = now
+        now = self._now()
+        if now - self._refused_at < REACTION:
+            return
+        self._refused_at = now
+        self._window = max(1.0, self._window / 2)
+        if self._rate is None:
+            lasted = now - self._begun
+            self._rate = max(FIRST_RATE, 0.9 * self._borne / lasted if lasted >= SAMPLE else 0.0)
+        else:
+            rate = self._grown(self._rate, now)
+            self._rate = max(LEAST_RATE, rate - STEP, rate / 2)
+        self._changed = now
+
+    def _wake(self) -> None:
+        free = int(self._window) - self._in_flight
+        while free > 0 and self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                free -= 1
 
     def _slot(self, writes: int) -> float:
         """Seconds until this request's place in the rate."""

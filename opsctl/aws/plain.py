@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -53,27 +53,27 @@ class PlainStore:
                 **_encryption(encryption or {}),
             )
 
-    def copy(self, source: str, target: str) -> str | None:
+    async def copy(self, source: str, target: str) -> str | None:
         """What went wrong, if anything."""
         import obstore
 
-        return self._tried(lambda: obstore.copy(self._store, source, target))
+        return await _tried(obstore.copy_async, self._store, source, target)
 
-    def delete(self, keys: Sequence[str]) -> str | None:
+    async def delete(self, keys: Sequence[str]) -> str | None:
         """One request for up to 1,000 keys; what went wrong, if anything, with some of them at least."""
         import obstore
 
-        return self._tried(lambda: obstore.delete(self._store, keys))
+        return await _tried(obstore.delete_async, self._store, keys)
 
-    @staticmethod
-    def _tried(act: Any) -> str | None:
-        from obstore.exceptions import BaseError
 
-        try:
-            act()
-        except (BaseError, OSError, ValueError, TypeError) as error:
-            return str(error) or type(error).__name__
-        return None
+async def _tried(act: Callable[..., Awaitable[None]], *given: object) -> str | None:
+    from obstore.exceptions import BaseError
+
+    try:
+        await act(*given)
+    except (BaseError, OSError, ValueError, TypeError) as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 def is_slow_down(message: str) -> bool:
