@@ -71,7 +71,7 @@ def paths_of(expression: Argument) -> list[Path]:
 def evaluate(expression: Expression, environment: Environment, field: str) -> Any:
     """The expression's value. `field` is named in the cause. Raises `StateError`."""
     if isinstance(expression, Call):
-        return _call(expression, environment)
+        return _call(expression, environment, expression.text)
     try:
         return expression.evaluate(environment)
     except PathMissingError:
@@ -102,28 +102,29 @@ def _searched(path: Path, environment: Environment) -> str:
     return to_text(environment.root(path.root))
 
 
-def _call(call: Call, environment: Environment) -> Any:
-    values = [_argument(argument, call, environment) for argument in call.arguments]
+def _call(call: Call, environment: Environment, whole: str) -> Any:
+    """The call's value; a failure names the whole expression that it stands in. Raises `StateError`."""
+    values = [_argument(argument, environment, whole) for argument in call.arguments]
     if call.name == "States.Format" and isinstance(call.arguments[0], Literal):
         # Only the template tells '{}' from '\\{\\}'.
         values[0] = call.arguments[0].template
     try:
         return FUNCTIONS[call.name].evaluate(values, environment.random)
     except IntrinsicError as error:
-        cause = f"The function '{call.text}' had the following error: {error}"
+        cause = f"The function '{whole}' had the following error: {error}"
         raise StateError(INTRINSIC_FAILURE, cause, evaluation=True) from None
 
 
-def _argument(argument: Argument, call: Call, environment: Environment) -> Any:
+def _argument(argument: Argument, environment: Environment, whole: str) -> Any:
     if isinstance(argument, Literal):
         return argument.value
     if isinstance(argument, Call):
-        return _call(argument, environment)
+        return _call(argument, environment, whole)
     try:
         return argument.evaluate(environment)
     except PathMissingError:
         raise runtime_failure(
-            f"The function '{call.text}' had the following error: The JsonPath argument for the field "
+            f"The function '{whole}' had the following error: The JsonPath argument for the field "
             f"'{argument.text}' could not be found in the input '{_searched(argument, environment)}'"
         ) from None
     except KeyError:

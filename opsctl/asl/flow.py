@@ -122,6 +122,8 @@ class Setting:
     template: Template | None = None
     query: str | None = None
     """The JSONata expression, if it is one."""
+    call: str | None = None
+    """The path or intrinsic function as written, in a field that may be either."""
 
     def evaluate(self, environment: Environment) -> Any:
         """The field's value. Raises `StateError`."""
@@ -144,7 +146,7 @@ class Setting:
         if not whole:
             source = self.path.text if self.path else self.field
             raise runtime_failure(
-                f'The {self.field} field refers to value "{_bare(value)}" which is not a valid integer: {source}'
+                f'The {self.field} field refers to value "{bare(value)}" which is not a valid integer: {source}'
             )
         count: int = value
         return count
@@ -157,12 +159,24 @@ class Setting:
         if isinstance(value, bool) or not isinstance(value, int | float):
             source = self.path.text if self.path else self.field
             raise runtime_failure(
-                f'The {self.field} field refers to value "{_bare(value)}" which is not a valid float: {source}'
+                f'The {self.field} field refers to value "{bare(value)}" which is not a valid float: {source}'
             )
         return float(value)
 
+    def words(self, environment: Environment) -> str:
+        """The field's value as a text. Raises `StateError` if it is none."""
+        value = self.evaluate(environment)
+        if isinstance(value, str):
+            return value
+        if self.query is not None:
+            raise unexpected_type(self.query, self.field, "string", value)
+        raise runtime_failure(
+            f'The {self.field} field refers to value "{bare(value)}" which is not a valid string: {self.call}'
+        )
 
-def _bare(value: Any) -> str:
+
+def bare(value: Any) -> str:
+    """A value as AWS puts it into a sentence: a string without its quotes, anything else as JSON."""
     return value if isinstance(value, str) else to_text(value)
 
 

@@ -62,7 +62,9 @@ class Language:
             return None
         if calls:
             expression = parse_expression(source[field])
-            return Setting(field, template=lambda environment: evaluate(expression, environment, field))
+            return Setting(
+                field, template=lambda environment: evaluate(expression, environment, field), call=source[field]
+            )
         return Setting(field, path=parse_path(source[field]))
 
     def rule(self, source: Source, index: int) -> Rule:

@@ -164,11 +164,8 @@ def _succeeded(walk: Walk, frame: Frame, result: Payload) -> None:
     ended = walk.journal.add(walk.now, "MapRunSucceeded", frame.link)
     if walk.habits.map_exit_after_run_end:
         frame.link = ended
-    walk.journal.add(walk.now, "MapStateSucceeded", ended)
-    try:
-        walk.leave_with_result(frame, result)
-    except StateError as problem:
-        walk.fail_with(frame, problem)
+    succeeded = walk.journal.add(walk.now, "MapStateSucceeded", ended)
+    walk.leave_container(frame, result, succeeded)
 
 
 def _failed(walk: Walk, frame: Frame, error: str | None, cause: str | None) -> None:

@@ -103,13 +103,10 @@ def _go_on(walk: Walk, parent: Frame, child: Frame) -> None:
 
 
 def _finish(walk: Walk, frame: Frame) -> None:
-    walk.journal.add(walk.now, "MapStateSucceeded", frame.link)
+    succeeded = walk.journal.add(walk.now, "MapStateSucceeded", frame.link)
     result = array_of(frame.results[index] for index in sorted(frame.results))
     walk.drop_children(frame)
-    try:
-        walk.leave_with_result(frame, result)
-    except StateError as problem:
-        walk.fail_with(frame, problem)
+    walk.leave_container(frame, result, succeeded)
 
 
 def given_up(walk: Walk, frame: Frame) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from opsctl.asl.definition import Parallel
-from opsctl.asl.failures import StateError
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload, array_of
 from opsctl.asl.walk import Walk
@@ -26,13 +25,10 @@ def child_done(walk: Walk, parent: Frame, child: Frame, output: Payload) -> None
         return
     # AWS links the Exited event to the branch that ended last, past the Succeeded event.
     parent.link = child.link
-    walk.journal.add(walk.now, "ParallelStateSucceeded", child.link)
+    succeeded = walk.journal.add(walk.now, "ParallelStateSucceeded", child.link)
     result = array_of(parent.results[index] for index in range(len(state.branches)))
     walk.drop_children(parent)
-    try:
-        walk.leave_with_result(parent, result)
-    except StateError as problem:
-        walk.fail_with(parent, problem)
+    walk.leave_container(parent, result, succeeded)
 
 
 def child_failed(walk: Walk, parent: Frame, child: Frame, error: str | None, cause: str | None) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from opsctl.asl.definition import Choice, Fail, Pass, Succeed, Wait
 from opsctl.asl.environment import Environment
-from opsctl.asl.failures import NO_CHOICE_MATCHED, StateError, query_failure, runtime_failure
-from opsctl.asl.flow import LARGEST_LONG, Setting
+from opsctl.asl.failures import StateError, query_failure, runtime_failure
+from opsctl.asl.flow import LARGEST_LONG, Setting, bare
 from opsctl.asl.frames import Frame, Phase
-from opsctl.asl.payload import Payload, to_text
+from opsctl.asl.payload import Payload
 from opsctl.asl.timestamps import parse_timestamp
 from opsctl.asl.walk import Walk
 
@@ -35,10 +35,7 @@ def run_fail(walk: Walk, frame: Frame, state: Fail) -> None:
 
 
 def _words(setting: Setting | None, environment: Environment) -> str | None:
-    if setting is None:
-        return None
-    value = setting.evaluate(environment)
-    return value if isinstance(value, str) else to_text(value)
+    return None if setting is None else setting.words(environment)
 
 
 def run_choice(walk: Walk, frame: Frame, state: Choice) -> None:
@@ -53,7 +50,8 @@ def run_choice(walk: Walk, frame: Frame, state: Choice) -> None:
             walk.leave(frame, output or _passed(state, effective, environment), rule.next, assigned)
             return
     if state.default is None:
-        raise StateError(NO_CHOICE_MATCHED, "No choice rule matched and the state has no Default.", evaluation=True)
+        # Not the documented States.NoChoiceMatched: what AWS writes is States.Runtime, which nothing catches.
+        raise runtime_failure("Failed to transition out of the state. The state does not point to a next state.")
     assigned = state.flow.assign(frame.input, effective, environment)
     walk.leave(frame, state.flow.output(effective, effective, environment), state.default, assigned)
 
@@ -93,13 +91,13 @@ def _due(until: Setting, environment: Environment, now: float) -> float:
     if until.path and until.field == "SecondsPath" and not until.path.exists(environment):
         raise runtime_failure(f"The SecondsPath parameter does not reference an input value: {until.path.text}")
     value = until.evaluate(environment)
-    shown = f"{until.path.text} == {value}" if until.path else str(value)
+    shown = f"{until.path.text} == {bare(value)}" if until.path else bare(value)
     if until.field.startswith("Timestamp"):
         moment = parse_timestamp(value)
         if moment is None and until.query is not None:
             raise query_failure(
                 f"The {until.field} field cannot be parsed as an ISO-8601 extended offset date-time format string: "
-                f"{value}",
+                f"{bare(value)}",
                 until.field,
                 late=True,
             )

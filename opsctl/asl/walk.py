@@ -169,6 +169,19 @@ class Walk:
         assigned = state.flow.assign(frame.input, result, environment)
         self.leave(frame, state.flow.output(frame.input, result, environment), state.next, assigned)
 
+    def leave_container(self, frame: Frame, result: Payload, succeeded: int) -> None:
+        """Leave a Parallel or Map whose Succeeded event was written.
+
+        The Exited event passes that event by, and so does an EvaluationFailed; any other failure points at it.
+        """
+        try:
+            self.leave_with_result(frame, result)
+        except QueryError as problem:
+            self.fail_with(frame, problem)
+        except StateError as problem:
+            frame.link = succeeded
+            self.fail_with(frame, problem)
+
     def _finish(self, frame: Frame, output: Payload) -> None:
         frame.phase = Phase.DONE
         if frame.parent is not None:
@@ -215,10 +228,11 @@ class Walk:
                 self.abort(self.frames[child], frame.link)
             if self._retry(frame, state, error, heartbeat=heartbeat):
                 return
+            before = frame.link
             self.handlers.given_up(self, frame)
             for catcher in state.catchers:
                 if matches(error, catcher.errors, heartbeat=heartbeat):
-                    self._catch(frame, catcher, error, cause)
+                    self._catch(frame, catcher, error_output(error, cause), before)
                     return
         self._fail_frame(frame, error, cause)
 
@@ -243,14 +257,19 @@ class Walk:
         frame.phase = Phase.RUN
         self.ready.append(frame)
 
-    def _catch(self, frame: Frame, catcher: Catcher, error: str | None, cause: str | None) -> None:
+    def _catch(self, frame: Frame, catcher: Catcher, caught: Payload, before: int) -> None:
+        """Go on where the Catcher says; `before` is the event before the one with which a Parallel or Map failed."""
         self.drop_children(frame)
-        caught = error_output(error, cause)
         try:
             output, assigned = catcher.handle(frame.input, caught, self.environment(frame))
             self.leave(frame, output, catcher.next, assigned)
         except StateError as problem:
-            self._fail_frame(frame, problem.error, self._told(frame, problem))
+            if isinstance(problem, QueryError):  # AWS goes back to before the failure, and lets the state fail anew
+                frame.link = before
+            told = self._told(frame, problem)
+            if isinstance(problem, QueryError):
+                self.handlers.given_up(self, frame)
+            self._fail_frame(frame, problem.error, told)
 
     def _fail_frame(self, frame: Frame, error: str | None, cause: str | None) -> None:
         frame.phase = Phase.FAILED

@@ -407,7 +407,11 @@ def test_the_first_rule_that_holds_is_taken() -> None:
 def test_no_rule_and_no_default_is_an_error() -> None:
     choice = {"Type": "Choice", "Choices": [{"Variable": "$.x", "NumericEquals": 1, "Next": "One"}]}
     states = {"C": choice, "One": {"Type": "Succeed"}}
-    assert cause_of(states, '{"x":2}')[0] == "States.NoChoiceMatched"
+    nowhere = "Failed to transition out of the state. The state does not point to a next state."
+    assert cause_of(states, '{"x":2}') == (
+        "States.Runtime",
+        f"An error occurred while executing the state 'C' (entered at the event id #2). {nowhere}",
+    )
     error, cause = cause_of(states, "{}")
     assert error == "States.Runtime"
     assert cause is not None
