@@ -7,7 +7,10 @@ as the clients of the benchmark use them. `--latency` delays every answer; `--ce
 above that rate, a key of DeleteObjects counting as one write. Control requests, answered at once and not counted:
 
     GET /-/counts    {"list": n, "copy": n, "delete": n, "keys deleted": n, "slowdowns": n, …}
-    PUT /-/fill?prefix=P&objects=N&size=B    PUT /-/clear    PUT /-/set?latency=MS&ceiling=N
+    PUT /-/fill?prefix=P&objects=N&size=B    PUT /-/clear    PUT /-/set?latency=MS&ceiling=N&deny=TEXT&busy=N
+
+Keys that hold the text of `deny` may be neither deleted nor copied. The next `busy` copies and keys of DeleteObjects
+are refused inside an answer that says 200, as S3 at times does.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 WHEN = "2026-11-21T12:00:00.000Z"
 WHEN_HTTP = "Sat, 21 Nov 2026 12:00:00 GMT"
 ETAG = '"d41d8cd98f00b204e9800998ecf8427e"'
+SLOW_DOWN = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 
 
@@ -42,6 +46,8 @@ class World:
     ceiling: float = 0.0  # writes a second; 0 for none
     tokens: float = 0.0
     refilled: float = 0.0
+    deny: str = ""
+    busy: int = 0
     ordered: list[str] | None = None
 
     def keys(self) -> list[str]:
@@ -59,6 +65,15 @@ class World:
     def delete(self, key: str) -> None:
         """The order stays right but for keys that are gone, which a listing leaves out."""
         self.sizes.pop(key, None)
+
+    def refusal(self, key: str) -> str:
+        """The code with which this key is refused, if it is."""
+        if self.deny and self.deny in key:
+            return "AccessDenied"
+        if self.busy:
+            self.busy -= 1
+            return "InternalError"
+        return ""
 
     def allows(self, writes: int) -> bool:
         """A token bucket of a tenth of a second."""
@@ -135,6 +150,7 @@ class Connection(asyncio.Protocol):
         if path == "/-/set":
             world.latency = float(values.get("latency", "0")) / 1000
             world.ceiling = float(values.get("ceiling", "0"))
+            world.deny, world.busy = values.get("deny", ""), int(values.get("busy", "0"))
             world.counts.clear()
         return "200 OK", "{}", ""
 
@@ -142,11 +158,13 @@ class Connection(asyncio.Protocol):
         self, method: str, path: str, query: dict[str, list[str]], headers: str, body: bytes
     ) -> tuple[str, str, str]:
         world = self._world
-        key = unquote(path).lstrip("/").partition("/")[2]
+        key = unquote(path).removeprefix("/").partition("/")[2]
         if method == "GET" and not key:
             return self._bucket(query)
         if method == "POST" and "delete" in query:
             return self._delete_many(body)
+        if method == "DELETE" and world.refusal(key):
+            return "403 Forbidden", "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", ""
         if method == "DELETE":
             return self._write("delete", 1, lambda: world.delete(key), "", "204 No Content")
         if method == "PUT":
@@ -165,24 +183,45 @@ class Connection(asyncio.Protocol):
         return "200 OK", listing(self._world, {name: found[0] for name, found in query.items()}), ""
 
     def _delete_many(self, body: bytes) -> tuple[str, str, str]:
-        keys = [unescape(found.decode(), {"&quot;": '"', "&apos;": "'"}) for found in KEY.findall(body)]
+        keys = [
+            unescape(found.decode(), {"&quot;": '"', "&apos;": "'", "&#xD;": "\r", "&#13;": "\r"})
+            for found in KEY.findall(body)
+        ]
+
+        refused: dict[str, str] = {}
 
         def delete() -> None:
             for key in keys:
-                self._world.delete(key)
-            self._world.counts["keys deleted"] += len(keys)
+                if code := self._world.refusal(key):
+                    refused[key] = code
+                else:
+                    self._world.delete(key)
+                    self._world.counts["keys deleted"] += 1
 
-        named = [] if b"<Quiet>true</Quiet>" in body else keys
-        answer = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in named)
-        return self._write("delete", len(keys), delete, f"<DeleteResult {NAMESPACE}>{answer}</DeleteResult>")
+        status, _, extra = self._write("delete", len(keys), delete, "")
+        if not status.startswith("200"):
+            return status, SLOW_DOWN, extra
+        named = [] if b"<Quiet>true</Quiet>" in body else [key for key in keys if key not in refused]
+        answer = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in named) + "".join(
+            f"<Error><Key>{escape(key)}</Key><Code>{code}</Code><Message>no</Message></Error>"
+            for key, code in refused.items()
+        )
+        return status, f"<DeleteResult {NAMESPACE}>{answer}</DeleteResult>", extra
 
     def _put(self, key: str, headers: str, body: bytes) -> tuple[str, str, str]:
         source = re.search(r"x-amz-copy-source: *([^\r]+)", headers, re.IGNORECASE)
         if not source:
             return self._write("put", 1, lambda: self._world.put(key, len(body)), "", extra=f"ETag: {ETAG}\r\n")
-        origin = unquote(source[1]).lstrip("/").partition("/")[2]
+        origin = unquote(source[1]).removeprefix("/").partition("/")[2]
         if origin not in self._world.sizes:
             return "404 Not Found", "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>", ""
+        code = self._world.refusal(origin)
+        if code == "AccessDenied":
+            self._world.counts["copy"] += 1
+            return "403 Forbidden", f"<Error><Code>{code}</Code><Message>no</Message></Error>", ""
+        if code:
+            self._world.counts["copy"] += 1
+            return "200 OK", f"<Error><Code>{code}</Code><Message>again</Message></Error>", ""
         text = f"<CopyObjectResult><ETag>{escape(ETAG)}</ETag><LastModified>{WHEN}</LastModified></CopyObjectResult>"
         return self._write("copy", 1, lambda: self._world.put(key, self._world.sizes[origin]), text)
 
@@ -191,7 +230,7 @@ class Connection(asyncio.Protocol):
     ) -> tuple[str, str, str]:
         self._world.counts[kind] += 1
         if not self._world.allows(writes):
-            return "503 Slow Down", "<Error><Code>SlowDown</Code><Message>Please reduce your rate</Message></Error>", ""
+            return "503 Slow Down", SLOW_DOWN, ""
         act()  # type: ignore[operator]
         return status, text, extra
 
