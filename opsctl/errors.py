@@ -14,6 +14,8 @@ CONFIGURATION = 4
 AWS = 5
 WAIT_TIMED_OUT = 124
 INTERRUPTED = 130
+UNREAD = 141
+"""What a shell says of a program that SIGPIPE ended."""
 
 
 class OpsError(Exception):

@@ -18,7 +18,7 @@ import click
 from opsctl import __version__
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import url
-from opsctl.errors import INTERRUPTED, USAGE, OpsError
+from opsctl.errors import INTERRUPTED, UNREAD, USAGE, OpsError
 
 # In the order of the help text: name, module and attribute, what it does.
 COMMANDS = {
@@ -149,9 +149,8 @@ def _guarded(run: Callable[[], Any]) -> int:
         return _report(error.format_message(), None, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:  # `opsctl list | head`: whoever read has read enough
-        sys.stderr.close()
-        return INTERRUPTED
+    except SystemExit:  # what click makes, and of nothing else, of a pipe that nobody reads: `opsctl list | head`
+        return UNREAD
     return result if isinstance(result, int) else 0
 
 
@@ -201,6 +200,6 @@ def root(context: click.Context) -> None:
     RUN is a name, the beginning of one, an ARN, @latest or @failed. Results go to stdout, everything else to stderr.
 
     Exit codes: 0 ok, 1 the run failed, 2 usage, 3 refused, 4 configuration or credentials, 5 AWS, 124 wait timed out,
-    130 interrupted.
+    130 interrupted, 141 nobody reads the results any more.
     """
     context.ensure_object(Invocation)

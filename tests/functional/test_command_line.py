@@ -106,6 +106,17 @@ def test_what_is_no_error_of_the_users_keeps_its_traceback(bench: Bench) -> None
     assert isinstance(bench.opsctl("list").exception, ValueError)
 
 
+def test_results_that_nobody_reads_end_the_command_quietly() -> None:
+    program = "import sys; sys.stdin.read(); from opsctl.cli.root import root; root(['--help'])"
+    command = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    command.stdout.close()
+    _, told = command.communicate()
+    assert (command.returncode, told) == (141, b"")
+
+
 def test_words_for_numbers() -> None:
     assert [duration(s) for s in (None, 0, 59.94, 59.96, 3599, 7500)] == [
         None, "0.0 s", "59.9 s", "1 min 0 s", "59 min 59 s", "2 h 05 min",
