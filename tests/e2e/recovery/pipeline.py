@@ -114,15 +114,6 @@ class Pipeline:
     def status(self, run: str) -> str:
         return str(self.states.describe_execution(executionArn=self.arn(run))["status"])
 
-    def reruns(self, run: str) -> list[str]:
-        """The runs that are reruns of it, by their names, in order."""
-        pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
-        names = [item["name"] for page in pages for item in page["executions"]]
-        return sorted(
-            (name for name in names if re.fullmatch(rf"{run}-r\d+", name)),
-            key=lambda name: int(name.rpartition("-r")[2]),
-        )
-
     def events(self, run: str) -> list[dict[str, Any]]:
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=self.arn(run), maxResults=1000)
         return [event for page in pages for event in page["events"]]

@@ -1,32 +1,20 @@
-"""Runs come back: from every end of every step, from several failures in a row, and from a command that was killed.
+"""Runs come back: from every end of every step, and from several failures in a row.
 
-Nothing that had completed runs again, no object is lost, and each failed attempt sends one alert.
+Nothing that had completed runs again, no object is lost, and each failed attempt sends one alert. The programs are tiny
+ones; the rows with the real training, by rerun and by redrive, are in tests/e2e/test_main_job.py.
 """
 
 from __future__ import annotations
 
-import json
-import random
-import signal
 import time
 from collections import Counter
 
 import pytest
 
-from opsctl import sandbox
-from tests.e2e.recovery.matrix import SETUP, play_all, table
+from tests.e2e.recovery.matrix import play_all, table
 from tests.e2e.recovery.pipeline import Pipeline, wait_for
 
 pytestmark = pytest.mark.e2e
-
-LAST = "Notify Success"
-KILLS = 10
-# Requests at which the command is killed for sure: its claim, a copy, the start of the new run.
-REQUESTS = {
-    "claim": ("s3:PutObject", "plan.json"),
-    "copy": ("s3:CopyObject", ""),
-    "start": ("states:StartExecution", ""),
-}
 
 
 def test_every_step_recovers_from_every_end(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,40 +54,3 @@ def test_one_failure_after_another_in_one_lineage(pipeline: Pipeline) -> None:
     }
     told = {run: dict(pipeline.messages(run)) for run in ("unlucky", "unlucky-r1", "unlucky-r2")}
     assert told == {"unlucky": {"FAILED": 1}, "unlucky-r1": {"FAILED": 1}, "unlucky-r2": {"ABORTED": 1, "SUCCEEDED": 1}}
-
-
-def test_a_rerun_killed_at_any_point_is_one_rerun_when_repeated(pipeline: Pipeline) -> None:
-    """The new run cannot end before the command is repeated: its last message is late."""
-    place, command = pipeline.clone.sandbox, ("rerun", pipeline.first, "--from", LAST, "--yes")
-    before = [key for key in pipeline.objects(pipeline.first) if key.split("/")[0] in pipeline.keeping]
-    kept = {key for key in before if "/checkpoints/" not in key}
-    dice, points, killed = random.Random(4), [*REQUESTS, *range(KILLS - len(REQUESTS))], []
-    for count, point in enumerate(points, 1):
-        sandbox.add_fault(place, {"action": "sns:Publish", "delay": 600, "match": "Status: SUCCEEDED"})
-        process = pipeline.clone.start(*command)
-        if isinstance(point, str):
-            action, text = REQUESTS[point]
-            fault = sandbox.add_fault(place, {"action": action, "match": text, "delay": 600, "times": 1})["id"]
-            wait_for(lambda: _applied(pipeline, fault), f"the command's {point}")  # noqa: B023
-        else:
-            time.sleep(dice.uniform(0.3, 1.2))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        killed.append(process.returncode)
-        if isinstance(point, str):
-            sandbox.clear_faults(place, [fault])
-        done = json.loads(pipeline.clone.run(*command, "-o", "json").stdout)
-        assert pipeline.reruns(pipeline.first)[-1] == done["run"]
-        assert len(pipeline.reruns(pipeline.first)) == count, point
-        sandbox.clear_faults(place)
-        wait_for(lambda: pipeline.status(done["run"]) != "RUNNING", "the new run to end")  # noqa: B023
-        assert pipeline.status(done["run"]) == "SUCCEEDED"
-        assert {key for key in pipeline.objects(done["run"]) if key.split("/")[0] in pipeline.keeping} == kept
-    assert killed.count(-signal.SIGKILL) >= len(REQUESTS)
-    assert {run: pipeline.entered(run) for run in pipeline.reruns(pipeline.first)} == {
-        f"{pipeline.first}-r{number}": [SETUP, LAST] for number in range(1, KILLS + 1)
-    }
-
-
-def _applied(pipeline: Pipeline, fault: int) -> bool:
-    return any(one["applied"] for one in sandbox.list_faults(pipeline.clone.sandbox) if one["id"] == fault)
