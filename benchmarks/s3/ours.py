@@ -37,7 +37,7 @@ def main() -> None:
         done = sum(part.objects for part in bulk.copy(SOURCE, TARGET, relative(bulk)))
     else:
         targets = (Target(item.key) for item in bulk.objects(SOURCE))
-        done = sum(count - len(refused) for count, refused in bulk.delete(SOURCE.bucket, targets))
+        done = sum(part.objects for part in bulk.delete(SOURCE.bucket, targets))
     print(time.monotonic() - begun, done)
 
 

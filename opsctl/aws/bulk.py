@@ -13,25 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from opsctl.aws.copying import LARGEST_SINGLE_COPY, Copied, Copying
-from opsctl.aws.deleting import BATCH, Deletion, Refused, Target
+from opsctl.aws.deleting import BATCH, Deleted, Deletion, Refused, Target
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import seconds
 
-__all__ = ["Bulk", "Copied", "Refused", "Target", "Upload", "Version"]
+__all__ = ["Bulk", "Copied", "Deleted", "Refused", "Target", "Upload", "Version"]
 
 _seconds = lru_cache(seconds)  # objects that were written together share their second
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of an object, or a delete marker (`etag` None)."""
+    """One version of an object, or a delete marker (`etag` None); `modified` in seconds since the epoch."""
 
     key: str
     version: str
     size: int
     etag: str | None
     latest: bool
+    modified: float
 
 
 @dataclass(frozen=True)
@@ -71,17 +72,23 @@ class Bulk:
                 yield item["Prefix"].removeprefix(prefix.key).removesuffix("/")
 
     def versions(self, prefix: Place) -> Iterator[Version]:
-        """All versions and delete markers below a prefix, by key, the latest of each key first."""
+        """All versions and delete markers below a prefix, by key, the newest of each key first.
+
+        Of a marker and a version of the same second the marker comes first, for a page does not tell.
+        """
         for page in self._pages("list_object_versions", "s3:ListBucketVersions", prefix):
             kept = (
-                Version(item["Key"], item["VersionId"], int(item["Size"]), item["ETag"], item["IsLatest"])
+                Version(
+                    item["Key"], item["VersionId"], int(item["Size"]), item["ETag"], item["IsLatest"], _modified(item)
+                )
                 for item in page.get("Versions", ())
             )
             markers = (
-                Version(item["Key"], item["VersionId"], 0, None, item["IsLatest"])
+                Version(item["Key"], item["VersionId"], 0, None, item["IsLatest"], _modified(item))
                 for item in page.get("DeleteMarkers", ())
             )
-            yield from sorted([*kept, *markers], key=lambda version: (version.key, not version.latest))
+            found = [*markers, *kept]
+            yield from sorted(found, key=lambda version: (version.key, not version.latest, -version.modified))
 
     def uploads(self, prefix: Place) -> Iterator[Upload]:
         """The unfinished multipart uploads below a prefix."""
@@ -109,8 +116,8 @@ class Bulk:
         with self._aws.explained("s3:GetBucketVersioning", bucket):
             return bool(self._client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
 
-    def delete(self, bucket: str, targets: Iterable[Target]) -> Iterator[tuple[int, list[Refused]]]:
-        """Delete; after each request how many keys it held and which of them were refused.
+    def delete(self, bucket: str, targets: Iterable[Target]) -> Iterator[Deleted]:
+        """Delete; what came of each request. Those that S3 refuses are named, and the others go on.
 
         The targets are read only as fast as they are deleted.
         """
@@ -125,3 +132,7 @@ class Bulk:
     def _pages(self, call: str, action: str, prefix: Place, **more: str) -> Iterator[Any]:
         with self._aws.explained(action, prefix.uri):
             yield from self._client.get_paginator(call).paginate(Bucket=prefix.bucket, Prefix=prefix.key, **more)
+
+
+def _modified(item: dict[str, Any]) -> float:
+    return _seconds(item["LastModified"])

@@ -29,10 +29,11 @@ AGAIN = ("SlowDown", "InternalError", "ServiceUnavailable", "503")  # per key, i
 
 @dataclass(frozen=True)
 class Target:
-    """What to delete: a key, or with `version` that one version of it."""
+    """What to delete: a key, or with `version` that one version of it; `size` in bytes, for the account of it."""
 
     key: str
     version: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Refused:
     key: str
     code: str
     message: str
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Of one request: how many objects were deleted, their bytes, and those that were not."""
+
+    objects: int
+    bytes: int
+    refused: tuple[Refused, ...]
 
 
 Batch = tuple[Target, ...]
@@ -55,16 +65,22 @@ class Deletion:
         self._pace = pace or Pace(FIRST_IN_FLIGHT, IN_FLIGHT)
         self._plain = PlainStore(aws, bucket)
 
-    def run(self, targets: Iterable[Target]) -> Iterator[tuple[int, list[Refused]]]:
-        """After each request how many keys it held and which were refused. Reads targets only as they are deleted."""
+    def run(self, targets: Iterable[Target]) -> Iterator[Deleted]:
+        """What came of each request. Reads targets only as they are deleted."""
         return in_parallel(self._delete, _batches(targets, self._size), IN_FLIGHT)
 
-    async def _delete(self, batch: Batch) -> tuple[int, list[Refused]]:
+    async def _delete(self, batch: Batch) -> Deleted:
+        refused = await self._refused(batch)
+        keys = {found.key for found in refused}
+        gone = [target.size for target in batch if target.key not in keys]
+        return Deleted(len(gone), sum(gone), tuple(refused))
+
+    async def _refused(self, batch: Batch) -> list[Refused]:
         if NOT_IN_XML.search(batch[0].key):
-            return 1, await self._delete_one(batch[0])
+            return await self._delete_one(batch[0])
         if _is_plain(batch[0]) and await self._delete_plain(batch):
-            return len(batch), []
-        return len(batch), await self._delete_many(batch)
+            return []
+        return await self._delete_many(batch)
 
     async def _delete_plain(self, batch: Batch) -> bool:
         for _ in range(ATTEMPTS):

@@ -36,7 +36,8 @@ class Storage:
             for page in pages:
                 for item in page.get("Contents", ()):
                     key = item["Key"].removeprefix(prefix.key)
-                    yield Stored(key, int(item["Size"]), item["ETag"], seconds(item["LastModified"]))
+                    kind = item.get("StorageClass", "STANDARD")
+                    yield Stored(key, int(item["Size"]), item["ETag"], seconds(item["LastModified"]), kind)
 
     def read(self, place: Place) -> bytes | None:
         """An object's content, or None where there is no such object."""

@@ -12,6 +12,7 @@ import click
 from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import bytes_count, duration
+from opsctl.cli.progress import Progress
 from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
 from opsctl.domain.engines import ENGINES, LOCAL, MAP, THRESHOLD, Wish
@@ -90,10 +91,13 @@ def cleanup(
 
 def _execute(connection: Connection, plan: CleanupPlan) -> Result:
     try:
-        return cleanups.execute(connection, plan, _progress(plan.objects))
+        with Progress("deleted", plan.objects, plan.bytes) as progress:
+            return cleanups.execute(connection, plan, progress)
     except KeyboardInterrupt:
         if plan.engine.name == MAP:
-            click.echo(f"\nthe cleanup goes on: opsctl watch {plan.heading.id} --machine bulk", err=True)
+            click.echo(f"the cleanup goes on: opsctl watch {plan.heading.id} --machine bulk", err=True)
+        else:
+            click.echo("interrupted; the same command again deletes the rest", err=True)
         raise
 
 
@@ -119,7 +123,8 @@ def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
     other = {name: value for name, value in asked.items() if name not in ("names", "part", "grace")}
     if any(value not in (None, (), False) for value in other.values()) or asked["part"] != ALL:
         raise UsageError("--undo goes with --run only", "leave the other options out")
-    result = cleanups.undo(invocation.connect(), frozenset(asked["names"]), _progress(0))
+    with Progress("brought back") as progress:
+        result = cleanups.undo(invocation.connect(), frozenset(asked["names"]), progress)
     emit(invocation, _result_document(result), _result_text("brought back", result))
     return _exit_code(result) if result.done or result.refused else REFUSED
 
@@ -218,14 +223,3 @@ def _counting() -> Any:
             click.echo(f"\r\033[Ktaking stock: {objects:,} objects, {run}", err=True, nl=False)
 
     return counted
-
-
-def _progress(total: int) -> Any:
-    def progress(done: int, _total: int) -> None:
-        of = f" of {total:,}" if total else ""
-        if sys.stderr.isatty():
-            click.echo(f"\r\033[K{done:,}{of} objects", err=True, nl=False)
-        elif done >= total > 0:
-            click.echo(f"{done:,}{of} objects", err=True)
-
-    return progress

@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, groupby
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from opsctl.operations.connection import Connection
 AUDIT = "audit/"
 AUDIT_LOG = re.compile(rf"{AUDIT}[0-9-]+/cleanup-[^/]+\.jsonl")
 
-OnProgress = Callable[[int, int], None]  # objects done, objects in all
+OnProgress = Callable[[int, int | None], None]  # objects and bytes that are done; None where nobody counts those
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def execute(connection: Connection, made: CleanupPlan, on_progress: OnProgress) 
     elif going:
         with made.manifest.open("rb") as lines:
             targets = _unchanged(bulk, bucket, read_manifest(lines, made.manifest.name)[1], result)
-            _carry_out(bulk, bucket, targets, made.objects, result, on_progress)
+            _carry_out(bulk, bucket, targets, result, on_progress)
     for upload in made.uploads:
         bulk.abort(bucket, upload)
     return result
@@ -158,7 +158,7 @@ def undo(connection: Connection, runs: frozenset[str], on_progress: OnProgress) 
         for run, entries in by_run(read_manifest(bulk.lines(Place(bucket, audit)), audit)[1])
         if not runs or run in runs
     )
-    _carry_out(bulk, bucket, targets, 0, result, on_progress)
+    _carry_out(bulk, bucket, targets, result, on_progress)
     return result
 
 
@@ -216,7 +216,7 @@ def _unchanged(bulk: Bulk, bucket: str, entries: Iterable[Entry], result: Result
         listed = bulk.objects(Place(bucket, f"{ROOT}{run}/"))
         for entry, item in joined(planned, listed, lambda entry: entry.key, lambda item: item.key):
             if item is not None and (item.size, item.etag) == (entry.size, entry.etag):
-                yield Target(entry.key)
+                yield Target(entry.key, size=entry.size)
             else:
                 result.changed += 1
 
@@ -226,25 +226,24 @@ def _markers(bulk: Bulk, bucket: str, run: str, entries: Iterable[Entry], result
     versions = groupby(bulk.versions(Place(bucket, f"{ROOT}{run}/")), key=lambda version: version.key)
     histories = ((key, list(group)) for key, group in versions)
     for entry, found in joined(entries, histories, lambda entry: entry.key, lambda pair: pair[0]):
-        marker = _marker(entry, found[1] if found else [])
-        if marker:
-            yield Target(entry.key, marker)
-        elif not found or found[1][0].etag != entry.etag:
+        markers = _hiding(entry, found[1] if found else [])
+        yield from (Target(entry.key, marker) for marker in markers)
+        if not markers and (not found or found[1][0].etag != entry.etag):
             result.changed += 1
 
 
-def _marker(entry: Entry, versions: list[Version]) -> str | None:
-    if len(versions) < 2 or versions[0].etag is not None:
-        return None
-    hidden = next((version for version in versions[1:] if version.etag is not None), None)
+def _hiding(entry: Entry, versions: list[Version]) -> list[str]:
+    """The delete markers on top of the version that was deleted: more than one where a request was sent twice."""
+    markers = list(takewhile(lambda version: version.etag is None, versions))
+    hidden = versions[len(markers)] if len(markers) < len(versions) else None
     same = hidden is not None and (hidden.size, hidden.etag) == (entry.size, entry.etag)
-    return versions[0].version if same else None
+    return [marker.version for marker in markers] if same else []
 
 
-def _carry_out(
-    bulk: Bulk, bucket: str, targets: Iterable[Target], total: int, result: Result, on_progress: OnProgress
-) -> None:
-    for count, refused in bulk.delete(bucket, targets):
-        result.done += count - len(refused)
-        result.refused += refused
-        on_progress(result.done, total)
+def _carry_out(bulk: Bulk, bucket: str, targets: Iterable[Target], result: Result, on_progress: OnProgress) -> None:
+    size = 0
+    for part in bulk.delete(bucket, targets):
+        result.done += part.objects
+        result.refused += part.refused
+        size += part.bytes
+        on_progress(result.done, size)

@@ -24,7 +24,7 @@ MOST_KEPT = 50_000  # characters: every batch is told, and a batch has 256 KiB
 RESULTS = "manifest.json"
 THROTTLED_SECONDS = 30.0
 
-OnProgress = Callable[[int, int], None]  # objects done, objects in all
+OnProgress = Callable[[int, int | None], None]  # objects and bytes that are done; the bytes are not known here
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _follow(connection: Connection, arn: str, objects: int, on_progress: OnProgr
             for map_run in connection.states.map_runs(arn):
                 counts = connection.states.map_run(map_run)["itemCounts"]
                 # The manifest's heading is an item too.
-                on_progress(min(counts["succeeded"] + counts["failed"], objects), objects)
+                on_progress(min(counts["succeeded"] + counts["failed"], objects), None)
         except ThrottledError:
             pause = THROTTLED_SECONDS
         connection.aws.sleep(pause)

@@ -49,8 +49,8 @@ def test_keys_of_any_kind_are_listed_and_deleted(s3: Any, bulk: Bulk) -> None:
     found = list(bulk.objects(Place(BUCKET, "runs/a/")))
     assert sorted(item.key for item in found) == sorted(f"runs/a/{key}" for key in ODD)
     answers = list(bulk.delete(BUCKET, (Target(item.key) for item in found)))
-    assert sum(count for count, _ in answers) == len(ODD)
-    assert [refused for _, refused in answers if refused] == []
+    assert sum(answer.objects for answer in answers) == len(ODD)
+    assert [answer.refused for answer in answers if answer.refused] == []
     assert everything(bulk) == ["runs/b/x"]
 
 
@@ -60,7 +60,7 @@ def test_more_than_one_request_deletes_each_key_once(s3: Any, aws: Aws) -> None:
         s3.put_object(Bucket=BUCKET, Key=f"runs/a/{number:02}", Body=b"x")
     found = list(bulk.objects(Place(BUCKET, "runs/")))
     assert (len(found), found[0].size, found[0].storage_class) == (25, 1, "STANDARD")
-    counts = sorted(count for count, _ in bulk.delete(BUCKET, (Target(item.key) for item in found)))
+    counts = sorted(answer.objects for answer in bulk.delete(BUCKET, (Target(item.key) for item in found)))
     assert counts == [5, 10, 10]
     assert everything(bulk) == []
 
