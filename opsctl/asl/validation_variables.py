@@ -41,6 +41,19 @@ def _clashes(scope: dict[str, Any], location: str, language: str, outer: frozens
             yield from _clashes(inner, f"{location}/States/{name}{below}", language, outer | own)
 
 
+def references(machine: dict[str, Any]) -> dict[str, list[str]]:
+    """The variables that each state reads, wherever in the machine it is; states that read none are not there."""
+    language = machine.get("QueryLanguage", "JSONPath")
+    found: dict[str, list[str]] = {}
+    scopes = [machine]
+    while scopes:
+        for name, state in states_of(scopes.pop()).items():
+            if read := {variable for _, variable in reads_of(state, state.get("QueryLanguage", language))}:
+                found[name] = sorted(read)
+            scopes += [inner for _, inner in inner_scopes(state)]
+    return found
+
+
 def assignments_of(state: Mapping[str, Any], language: str) -> Iterator[Use]:
     """The variables that a state assigns when it is left, by a rule of its Choices or by a Catch."""
     for where, holder in (("", state), *_entries(state, "Choices"), *_entries(state, "Catch")):

@@ -10,6 +10,7 @@ from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.mapruns import MapRun
 from opsctl.sandbox.runs import instant
 from opsctl.sandbox.statesapi.actions import Actions
+from opsctl.sandbox.statesapi.machines import WITHHELD, definition_of
 
 
 class ExecutionActions(Actions):
@@ -38,7 +39,7 @@ class ExecutionActions(Actions):
         """DescribeStateMachineForExecution: the definition that the execution started with, and keeps."""
         origin = self.machines.run(self.asked["executionArn"]).origin
         answer = {"stateMachineArn": origin.arn, "name": origin.name, "roleArn": origin.role, **origin.description}
-        return ActionResult({**answer, "definition": origin.definition} if self._with_data else answer)
+        return ActionResult({**answer, **(definition_of(origin.definition) if self._with_data else WITHHELD)})
 
     def list_executions(self) -> ActionResult:
         """ListExecutions, newest first."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import ValidationException
 
 from opsctl import asl
+from opsctl.asl.validation_variables import references
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.statesapi.actions import Actions
 
 _SHOWN = {"ERROR": ("ERROR",), "WARNING": ("ERROR", "WARNING")}
 _MOST_DIAGNOSTICS = 100
+WITHHELD = {"definition": "{}"}
 _CHANGES = ("definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration")
 
 
@@ -41,7 +44,7 @@ class MachineActions(Actions):
             "stateMachineArn": machine.arn,
             "name": machine.name,
             "status": "ACTIVE",
-            "definition": machine.definition if full else None,
+            **(definition_of(machine.definition) if full else WITHHELD),
             "roleArn": machine.roleArn,
             "type": machine.type,
             "creationDate": machine.creation_date,
@@ -112,6 +115,11 @@ class MachineActions(Actions):
         """DeleteStateMachineVersion."""
         self.machines.delete_version(self.asked["stateMachineVersionArn"])
         return EmptyResult()
+
+
+def definition_of(definition: str) -> dict[str, Any]:
+    """A definition, and which variables its states read."""
+    return {"definition": definition, "variableReferences": references(json.loads(definition))}
 
 
 def _by_age(things: Any) -> list[tuple[int, Any]]:

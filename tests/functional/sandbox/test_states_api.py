@@ -128,9 +128,29 @@ def test_metadata_only_and_the_trace_header(cloud: Cloud, states: Any) -> None:
     assert cloud.finish(execution)["traceHeader"] == "Root=1-2-3"
     bare = states.describe_execution(executionArn=execution, includedData="METADATA_ONLY")
     assert (bare["inputDetails"], "input" in bare, "output" in bare) == ({"included": False}, False, False)
-    assert "definition" not in states.describe_state_machine(stateMachineArn=machine, includedData="METADATA_ONLY")
+    found = states.describe_state_machine(stateMachineArn=machine, includedData="METADATA_ONLY")
     kept = states.describe_state_machine_for_execution(executionArn=execution, includedData="METADATA_ONLY")
-    assert (kept["stateMachineArn"], "definition" in kept) == (machine, False)
+    for answer in (found, kept):
+        assert (answer["stateMachineArn"], answer["definition"]) == (machine, "{}")
+        assert "variableReferences" not in answer
+
+
+def test_the_variables_that_states_read_are_described(cloud: Cloud, states: Any) -> None:
+    inner = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $price * $states.input %}", "End": True}
+    each = {
+        "Type": "Map",
+        "ItemsPath": "$items",
+        "ItemProcessor": {"StartAt": "Multiply", "States": {"Multiply": inner}},
+        "ResultSelector": {"all.$": "States.Format('{} {}', $price, $items)"},
+        "End": True,
+    }
+    machine = cloud.machine(
+        {"Set": {"Type": "Pass", "Assign": {"price": 2, "items": [1]}, "Next": "Each"}, "Each": each}
+    )
+    read = {"Each": ["items", "price"], "Multiply": ["price"]}
+    assert states.describe_state_machine(stateMachineArn=machine)["variableReferences"] == read
+    kept = states.describe_state_machine_for_execution(executionArn=cloud.start(machine))
+    assert kept["variableReferences"] == read
 
 
 def test_revisions(cloud: Cloud, states: Any) -> None:
