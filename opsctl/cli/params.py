@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from opsctl.domain.conditions import Setting
+from opsctl.domain.data_modes import COPY, DATA_MODES
 from opsctl.errors import UsageError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -76,6 +77,13 @@ def setting_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def document_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--input FILE|-`."""
     return click.option("--input", "document", type=document, metavar="FILE|-", help=help_text)
+
+
+def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--data copy|reuse`."""
+    help_text = "Copy the data that is reused, or read it in the prefix of the run that has it."
+    kinds = click.Choice(DATA_MODES)
+    return click.option("--data", "data", type=kinds, default=COPY, show_default=True, help=help_text)(command)
 
 
 def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:

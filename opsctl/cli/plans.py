@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsctl.cli.render import duration, size, table
+from opsctl.domain import storage_prices
 from opsctl.domain.conditions import ABSENT
+from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, place_of
 from opsctl.domain.prices import Cost, Estimate
+from opsctl.domain.reuse_costs import Expense, copying, lenders, reading_in_place
 from opsctl.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 HASH_SHOWN = 12
 SHORTEST_HASH = 6
 CENTS = 0.1  # USD from which on cents are enough
+LEAST = 0.00005  # USD that show with four places
 
 
 def plan_text(plan: RerunPlan, name: str) -> str:
@@ -57,7 +61,8 @@ def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
         "saved": _estimate(plan.saved),
         "spent": _estimate(plan.spent) | {"transitions": plan.transitions},
         "prices": {"region": plan.prices.region, "date": plan.prices.date, "source": plan.prices.source},
-        "copies": {"objects": plan.copied_objects, "bytes": plan.copied_bytes},
+        "copies": _copies(plan),
+        "data": _data(plan),
     }
 
 
@@ -79,7 +84,7 @@ def plan_hash(text: str) -> str:
 
 
 def carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Started:
-    """Execute the plan, telling what is copied."""
+    """Execute the plan, telling what is copied, or found where it lies."""
     from opsctl.operations.execution import execute
 
     try:
@@ -101,9 +106,58 @@ def _summary(plan: RerunPlan) -> str:
     lines = [saved, f"spends {_told(plan.spent)}{counted}"]
     if plan.prices.training and any(step.cost.usd is not None for step in plan.steps):
         lines.append(f"prices: SageMaker training on demand, {plan.prices.region}, as of {plan.prices.date}")
-    copies = f"{plan.copied_objects} objects ({size(plan.copied_bytes)})" if plan.reused else "nothing"
-    lines.append(f"copies {copies}; plan {plan.hash[:HASH_SHOWN]}")
+    lines += [_taken_over(plan), f"plan {plan.hash[:HASH_SHOWN]}"]
     return "\n".join(lines)
+
+
+def _taken_over(plan: RerunPlan) -> str:
+    """What is copied, or read where it lies, and what the other way would mean."""
+    if not plan.reused:
+        return "copies nothing"
+    what = f"{plan.reused_objects} objects ({size(plan.reused_bytes)})"
+    price, others = _expense(copying(plan)), " and ".join(lenders(plan))
+    if plan.data == COPY:
+        kept = f" and keep {others} from cleanup" if others else ""
+        return f"copies {what}: {price}; --data reuse would copy nothing{kept}"
+    kept = f" of {others}, which no cleanup deletes before this run" if others else " where they lie"
+    return f"copies nothing: reads {what}{kept}; --data copy would copy them: {price}"
+
+
+def _expense(expense: Expense) -> str:
+    """`0.25 USD in requests, 1.15 USD a month`."""
+    once, monthly = expense.request_usd, expense.usd_a_month
+    if once is None and monthly is None:
+        return "price unknown"
+    told = ["price of the requests unknown" if once is None else f"{_least(once)} USD in requests"]
+    return ", ".join([*told, "price of the storage unknown" if monthly is None else f"{_least(monthly)} USD a month"])
+
+
+def _least(usd: float) -> str:
+    """Nothing but zeros needs no more than two of them."""
+    return _usd(0.0 if usd < LEAST else usd)
+
+
+def _copies(plan: RerunPlan) -> dict[str, int]:
+    copied = plan.data == COPY
+    return {"objects": plan.reused_objects if copied else 0, "bytes": plan.reused_bytes if copied else 0}
+
+
+def _data(plan: RerunPlan) -> dict[str, Any]:
+    return {
+        "mode": plan.data,
+        "objects": plan.reused_objects,
+        "bytes": plan.reused_bytes,
+        "reads_of": list(lenders(plan)),
+        COPY: _rounded(copying(plan)),
+        IN_PLACE: _rounded(reading_in_place(plan)),
+        "prices": {"region": storage_prices.REGION, "date": storage_prices.DATE, "source": storage_prices.SOURCE},
+    }
+
+
+def _rounded(expense: Expense) -> dict[str, Any]:
+    usd = {"request_usd": expense.request_usd, "usd_a_month": expense.usd_a_month}
+    counts = {"objects": expense.objects, "bytes": expense.bytes, "requests": expense.requests}
+    return counts | {name: None if value is None else round(value, 6) for name, value in usd.items()}
 
 
 def _told(estimate: Estimate) -> str:

@@ -9,10 +9,11 @@ import click
 
 from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import document_option, setting_option, wait_options
+from opsctl.cli.params import data_option, document_option, setting_option, wait_options
 from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import duration, emit, table
 from opsctl.domain.conditions import Setting
+from opsctl.domain.data_modes import COPY
 from opsctl.domain.plan import RUN as AGAIN
 from opsctl.domain.plan import Request
 from opsctl.domain.redrive import NATIVE, RERUN, REUSE
@@ -33,6 +34,7 @@ KEPT = "Retries count from zero, and time limits start anew; input, definition a
 @click.option("--rerun", "insisted", flag_value=RERUN, help="Start a new run from the failed steps.")
 @setting_option
 @document_option("Changes to the run input, a JSON object; they make it a rerun.")
+@data_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @wait_options
@@ -43,6 +45,7 @@ def redrive(
     insisted: str | None,
     settings: tuple[Setting, ...],
     document: dict[str, Any] | None,
+    data: str,
     dry_run: bool,
     yes: bool,
     wait: bool,
@@ -64,8 +67,12 @@ def redrive(
     """
     if insisted == NATIVE and (settings or document is not None):
         raise UsageError("a native redrive keeps the run's input", "leave out --native, or --set and --input")
+    if insisted == NATIVE and data != COPY:
+        raise UsageError(f"a native redrive copies nothing, and --data {data} is for a rerun", "leave out one of them")
+    request = Request((), settings, document or {}, data=data)
+    changed = bool(settings) or document is not None
     context.exit(
-        _resume(context.ensure_object(Invocation), run, insisted, settings, document, dry_run, yes, wait, timeout)
+        _resume(context.ensure_object(Invocation), run, insisted, request, changed, dry_run, yes, wait, timeout)
     )
 
 
@@ -73,8 +80,8 @@ def _resume(
     invocation: Invocation,
     run: str,
     insisted: str | None,
-    settings: tuple[Setting, ...],
-    document: dict[str, Any] | None,
+    request: Request,
+    changed: bool,
     dry_run: bool,
     yes: bool,
     wait: bool,
@@ -86,10 +93,10 @@ def _resume(
 
     connection = invocation.connect()
     wanted = runs.resolve(connection, run)
-    going_on = None if settings or document is not None or insisted == RERUN else redrives.in_progress(wanted)
+    going_on = None if changed or insisted == RERUN else redrives.in_progress(wanted)
     if going_on:
         return _follow_or_announce(invocation, connection, going_on, wait, timeout, {"way": NATIVE})
-    plan = redrives.plan(connection, wanted, Request((), settings, document or {}), insisted)
+    plan = redrives.plan(connection, wanted, request, insisted)
     name = reruns.likely_name(connection, plan.rerun) if plan.rerun else plan.run.name
     if dry_run:
         emit(invocation, _document(connection, plan, name), _text(plan, name))

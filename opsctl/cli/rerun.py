@@ -9,7 +9,7 @@ import click
 
 from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import document_option, setting_option, wait_options
+from opsctl.cli.params import data_option, document_option, setting_option, wait_options
 from opsctl.cli.plans import carry_out, demand_hash, plan_document, plan_hash, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
@@ -30,6 +30,7 @@ SAVED = click.Path(path_type=Path)
 @click.option("--until", multiple=True, metavar="STEP", help="Skip what comes after this step.")
 @setting_option
 @document_option("Changes to the run input: a JSON object, merged into the source run's.")
+@data_option
 @click.option("--name", metavar="NAME", help="The new run's name. [default: <first run>-r<next number>]")
 @click.option("--strict", is_flag=True, help="Refuse where a reused result was made with something else.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
@@ -48,6 +49,7 @@ def rerun(
     until: tuple[str, ...],
     settings: tuple[Setting, ...],
     document: dict[str, Any] | None,
+    data: str,
     name: str | None,
     strict: bool,
     dry_run: bool,
@@ -65,6 +67,10 @@ def rerun(
     is @failed by default, the newest run that did not succeed. STEP is a state's name or its slug (train-text-model),
     also inside a Parallel. --from, --only, --skip, --until and --set may be repeated.
 
+    --data reuse copies nothing: the new run reads what it reuses in the prefixes of the runs that have it, and no
+    cleanup deletes it there as long as the new run stays. It is for data too large to copy; the plan says what either
+    way costs.
+
     --plan-hash takes the hash that a plan ended with, or the beginning of it: if the run, the definition or an object
     that is reused has changed since, nothing is started.
 
@@ -75,6 +81,7 @@ def rerun(
       opsctl rerun --from failed --yes --wait
       opsctl rerun @latest --only evaluate --plan-hash 3f6c1b2a9d04 --yes
       opsctl rerun --until train-text-model
+      opsctl rerun nightly-7 --from train-text-model --data reuse
       opsctl rerun nightly-7 --from evaluate --dry-run --history history.json --definition definition.json
     """
     if not (steps or only or skip or until):
@@ -83,7 +90,7 @@ def rerun(
             "to run what failed and what comes after it: --from failed; opsctl status shows the steps",
         )
     invocation = context.ensure_object(Invocation)
-    request = Request(steps, settings, document or {}, skip, only, until, strict)
+    request = Request(steps, settings, document or {}, skip, only, until, strict, data)
     if history is not None or definition is not None:
         _offline(invocation, run, history, definition, request, name, dry_run, plan_hash)
         return

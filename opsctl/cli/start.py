@@ -10,11 +10,13 @@ import click
 from opsctl.cli.agreeing import agree
 from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import document_option, setting_option, wait_options
+from opsctl.cli.params import data_option, document_option, setting_option, wait_options
 from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
+from opsctl.domain.data_modes import COPY
 from opsctl.domain.plan import RerunPlan
+from opsctl.errors import UsageError
 from opsctl.operations import start as starts
 from opsctl.operations.connection import Connection
 from opsctl.operations.start import Started, StartRequest
@@ -25,6 +27,7 @@ from opsctl.operations.start import Started, StartRequest
 @setting_option
 @click.option("--skip", multiple=True, metavar="STEP", help="Bypass this step. May be repeated.")
 @click.option("--reuse-from", metavar="RUN", help="Take the results of the skipped steps from this run.")
+@data_option
 @click.option("--name", metavar="NAME", help="The run's name. [default: made from the time]")
 @click.option("--dry-run", is_flag=True, help="Show what would run and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; only --reuse-from does.")
@@ -36,6 +39,7 @@ def start(
     settings: tuple[Setting, ...],
     skip: tuple[str, ...],
     reuse_from: str | None,
+    data: str,
     name: str | None,
     dry_run: bool,
     yes: bool,
@@ -45,7 +49,8 @@ def start(
     """Start a run. Its input is checked before anything starts.
 
     With --reuse-from, the results of the steps that are skipped are copied from another run into the new one's own
-    prefix, as a rerun does, after the plan was shown; that run may be so old that AWS has forgotten it.
+    prefix, as a rerun does, after the plan was shown; that run may be so old that AWS has forgotten it. With --data
+    reuse they are read where they lie, and no cleanup deletes them there as long as the new run stays.
 
     \b
     Examples:
@@ -56,9 +61,11 @@ def start(
       opsctl start --skip evaluate
       opsctl start --skip fetch-preprocessed-data --skip train-text-model --reuse-from nightly-7 --yes
     """
+    if data != COPY and reuse_from is None:
+        raise UsageError(f"--data {data} is about reused results, and none are reused", "name a run with --reuse-from")
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
-    request = StartRequest(document or {}, settings, name, skip, reuse_from)
+    request = StartRequest(document or {}, settings, name, skip, reuse_from, data)
     shown_name = starts.new_name(connection, request)
     if not (skip or reuse_from is not None or dry_run):
         context.exit(_report(invocation, connection, starts.start(connection, request), wait, timeout, {}))
@@ -74,7 +81,7 @@ def start(
 def _begin(
     invocation: Invocation, connection: Connection, request: StartRequest, plan: RerunPlan, name: str, yes: bool
 ) -> Started:
-    """Start at once where nothing is copied; else ask, claim the name and copy first."""
+    """Start at once where nothing is reused; else ask, claim the name, and copy or verify first."""
     if not plan.reused:
         return starts.start(connection, replace(request, document=plan.input, settings=()))
     agree(invocation, plan_text(plan, name), yes)

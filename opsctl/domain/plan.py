@@ -14,6 +14,7 @@ from typing import Any
 
 from opsctl.asl.history import RunHistory
 from opsctl.domain.conditions import Setting
+from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.guards import Pipeline
 from opsctl.domain.objects import Stored
@@ -51,7 +52,7 @@ class Source:
     `results` are by slug, of the steps that keep a result in S3. `changed` names the states whose definition is not
     what the source run walked, `gone` those that are no more. `defaults` are hyperparameters by group; `code` is the
     hash of the code a new run takes; `needs` says, by slug, whose results a step reads, None where nobody has said.
-    `copied` holds, by slug, the objects and bytes that the claim of the run says were copied for it.
+    `copied` holds, by slug, the objects and bytes that the run took over, copied or where they lay, as its claim says.
 
     `linked` is whether the machine is one of ours: its run input has `reuse` and `rerun`. Where it is not, `root` and
     `earlier` (newest first) are the runs of its lineage before it. `definition` is what a new run walks.
@@ -82,7 +83,8 @@ class Request:
 
     `steps` (--from) run, with what comes after them; the word `failed` among them means every step that failed. `only`:
     exactly these run. `skip`: bypassed, its result reused if there is one. `until`: what comes after is skipped.
-    `strict` makes refusals of the warnings about reuse.
+    `strict` makes refusals of the warnings about reuse. `data` is one of DATA_MODES: what is reused is copied into the
+    new run's prefix, or read where it lies.
     """
 
     steps: tuple[str, ...] = ()
@@ -92,13 +94,14 @@ class Request:
     only: tuple[str, ...] = ()
     until: tuple[str, ...] = ()
     strict: bool = False
+    data: str = COPY
 
 
 @dataclass(frozen=True)
 class PlannedStep:
     """What happens to one step and why. `seconds` is what it took when it last completed, and `cost` what that was;
-    for a reused step `made_by` is the run that made the result and `result` where it is copied from (None where it
-    keeps none in S3)."""
+    for a reused step `made_by` is the run that made the result and `result` where it lies (None where it keeps none in
+    S3)."""
 
     name: str
     slug: str
@@ -114,9 +117,9 @@ class PlannedStep:
 @dataclass(frozen=True)
 class RerunPlan:
     """Everything about a new run but its name. `input` is the new run's, except for the addresses of reused results,
-    which lie in the new run's prefix: `input_for` completes it. `named` are the steps that it begins with; `root` is
-    None for a run that is no rerun and only takes results of `source`. `transitions` are those that it will make, if
-    nothing is retried; `world` stands for the definition and the code that it takes."""
+    which may lie in the new run's prefix: `input_for` completes it. `named` are the steps that it begins with; `root`
+    is None for a run that is no rerun and only takes results of `source`. `transitions` are those that it will make, if
+    nothing is retried; `world` stands for the definition and the code that it takes. `data` is one of DATA_MODES."""
 
     source: str
     root: str | None
@@ -129,20 +132,21 @@ class RerunPlan:
     transitions: int | None = None
     prices: PriceList = UNKNOWN
     world: str = ""
+    data: str = COPY
 
     @property
     def reused(self) -> tuple[PlannedStep, ...]:
-        """The steps whose result is copied."""
+        """The steps whose result in S3 the new run takes over."""
         return tuple(step for step in self.steps if step.action == REUSE and step.result is not None)
 
     @property
-    def copied_objects(self) -> int:
-        """How many objects are copied."""
+    def reused_objects(self) -> int:
+        """How many objects those results are."""
         return sum(step.result.objects for step in self.reused if step.result)
 
     @property
-    def copied_bytes(self) -> int:
-        """How many bytes are copied."""
+    def reused_bytes(self) -> int:
+        """How many bytes those results are."""
         return sum(step.result.bytes for step in self.reused if step.result)
 
     @property
@@ -173,15 +177,19 @@ class RerunPlan:
             ]
             for step in self.steps
         ]
-        return _digest([self.source, self.root, steps, self.input, self.world])
+        return _digest([self.source, self.root, steps, self.input, self.world, self.data])
 
     def input_for(self, prefix: str) -> Any:
         """The input of the new run whose prefix (`s3://bucket/runs/<name>/`) is given: an object, unless the machine is
         not ours and was given something else."""
         entries = {
-            step.slug: {"run": step.made_by, "uri": f"{prefix}{step.slug}/"} for step in self.reused
+            step.slug: {"run": step.made_by, "uri": self._address(step, prefix)} for step in self.reused
         }  # fmt: skip
         return {**self.input, "reuse": {**self.input.get("reuse", {}), **entries}} if entries else self.input
+
+    def _address(self, step: PlannedStep, prefix: str) -> str:
+        """Where the new run reads the result of a reused step."""
+        return step.result.uri if step.result and self.data == IN_PLACE else f"{prefix}{step.slug}/"
 
 
 def world_of(source: Source) -> str:

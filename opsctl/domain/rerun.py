@@ -62,7 +62,7 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
         warnings.append(f"the definition has changed since {source.run}: the new run walks the current one")
     return RerunPlan(
         source.run, root, steps, document, tuple(_changes(source, before, after)), tuple(warnings),
-        named=named, linked=source.linked, prices=source.prices, world=world_of(source),
+        named=named, linked=source.linked, prices=source.prices, world=world_of(source), data=request.data,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opsctl.domain.actions import demand_freedom, demand_needs, unguarded
+from opsctl.domain.data_modes import COPY
 from opsctl.domain.documents import with_settings
 from opsctl.domain.driving import drive
 from opsctl.domain.findings import Finding, findings
@@ -19,9 +20,9 @@ from opsctl.domain.selection import select
 NOTHING = StepResult("UNKNOWN", None, None, ())
 
 
-def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str]) -> RerunPlan:
+def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str], data: str = COPY) -> RerunPlan:
     """The plan of a new run with that input, without the steps of `skip`; their results are those of `source.run`,
-    which may be "" for none.
+    which may be "" for none. `data` is one of DATA_MODES.
 
     Raises UsageError (unknown step), RefusedError (a step cannot be skipped, or what it makes is needed).
     """
@@ -42,7 +43,7 @@ def plan_start(source: Source, document: Mapping[str, Any], skip: Sequence[str])
         warnings.append(f"AWS has forgotten {source.run}: nothing is known of how its results were made")
     return RerunPlan(
         source.run, None, steps, full, (), tuple(warnings),
-        linked=source.linked, prices=source.prices, world=world_of(source),
+        linked=source.linked, prices=source.prices, world=world_of(source), data=data,
     )  # fmt: skip
 
 

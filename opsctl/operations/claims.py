@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsctl.domain.conditions import ABSENT
+from opsctl.domain.data_modes import COPY
 from opsctl.domain.documents import changes
 from opsctl.domain.names import check_execution_name, rerun_name
 from opsctl.domain.objects import Place
@@ -61,7 +62,7 @@ def claimed(connection: Connection, made: RerunPlan, wanted: str | None) -> tupl
 
 
 def copied_by(connection: Connection, run: str) -> dict[str, tuple[int, int]]:
-    """By slug, the objects and bytes that were copied for a run, as its claim says; {} where it has none."""
+    """By slug, the objects and bytes that a run took over, as its claim says; {} where it has none."""
     steps = _content(connection.storage.read(_place(connection, run))).get("steps")
     rows = [row for row in steps if isinstance(row, dict)] if isinstance(steps, list) else []
     found = {str(row.get("step")): (row.get("objects"), row.get("bytes")) for row in rows}
@@ -140,8 +141,12 @@ def _difference(connection: Connection, made: RerunPlan, claim: Mapping[str, Any
     if not isinstance(theirs, dict):
         return ""
     told = _told(theirs, made.input_for(connection.prefix(name).uri))
-    if told or claim.get("of") == made.source:
-        return told or ": what it reuses was another then"
+    if told:
+        return told
+    if claim.get("data", COPY) != made.data:
+        return f": --data is {claim.get('data', COPY)} there and {made.data} here"
+    if claim.get("of") == made.source:
+        return ": what it reuses was another then"
     return f": of {claim.get('of')}, not of {made.source}"
 
 
@@ -167,6 +172,7 @@ def _claim_content(connection: Connection, made: RerunPlan, name: str) -> bytes:
         "run": name,
         "of": made.source,
         "root": made.root,
+        "data": made.data,
         "input": made.input_for(connection.prefix(name).uri),
         "steps": [_claimed_step(step) for step in made.steps],
     }
@@ -175,8 +181,8 @@ def _claim_content(connection: Connection, made: RerunPlan, name: str) -> bytes:
 
 def _claimed_step(step: PlannedStep) -> dict[str, Any]:
     what = {"step": step.slug, "action": step.action, "made_by": step.made_by}
-    copied = step.result if step.action == REUSE else None
-    return what | ({"objects": copied.objects, "bytes": copied.bytes} if copied else {})
+    taken = step.result if step.action == REUSE else None
+    return what | ({"objects": taken.objects, "bytes": taken.bytes} if taken else {})
 
 
 def _content(content: bytes | None) -> Mapping[str, Any]:

@@ -1,11 +1,11 @@
-"""Copy what is reused into the new run's prefix, and verify it."""
+"""Copy what is reused into the new run's prefix, and verify it; or verify it where it lies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from opsctl.domain.objects import Place, Stored, differences
-from opsctl.domain.plan import PlannedStep
+from opsctl.domain.plan import PlannedStep, Result
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
 
@@ -26,11 +26,7 @@ def copy_result(connection: Connection, step: PlannedStep, target: Place, on_pro
     if step.result is None:
         return
     source = Place.parse(step.result.uri)
-    items = kept(connection, source)
-    planned = step.result
-    same = list(planned.items) == items if planned.items else not items
-    if not same or (len(items), sum(item.size for item in items)) != (planned.objects, planned.bytes):
-        raise RefusedError(f"{source.uri} has changed since the plan was made", AGAIN)
+    items = _as_planned(connection, step.result)
     there = {item.key: item.size for item in kept(connection, target)}
     missing = [item for item in items if there.get(item.key) != item.size]
     connection.storage.copy(source, target, missing)
@@ -39,3 +35,19 @@ def copy_result(connection: Connection, step: PlannedStep, target: Place, on_pro
         raise RefusedError(f"the copy of {source.uri} is not whole: {wrong[0]}", AGAIN)
     already = "" if len(missing) == len(items) else f", {len(items) - len(missing)} of them before"
     on_progress(f"copied {step.name}: {len(items)} objects, {step.result.bytes:,} bytes{already}")
+
+
+def verify_in_place(connection: Connection, step: PlannedStep, on_progress: OnProgress) -> None:
+    """See that a step's result, which is not copied, is there and as it was planned. Raises RefusedError if not."""
+    if step.result is not None:
+        items = _as_planned(connection, step.result)
+        on_progress(f"verified {step.name}: {len(items)} objects, {step.result.bytes:,} bytes, in {step.result.uri}")
+
+
+def _as_planned(connection: Connection, planned: Result) -> list[Stored]:
+    """The objects of a result, as they are now. Raises RefusedError if they are not what was planned."""
+    items = kept(connection, Place.parse(planned.uri))
+    same = list(planned.items) == items if planned.items else not items
+    if not same or (len(items), sum(item.size for item in items)) != (planned.objects, planned.bytes):
+        raise RefusedError(f"{planned.uri} has changed since the plan was made", AGAIN)
+    return items

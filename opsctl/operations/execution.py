@@ -1,4 +1,4 @@
-"""Carry out a plan: prove it, claim a name, copy and verify what is reused, start.
+"""Carry out a plan: prove it, claim a name, copy what is reused (or leave it where it lies), verify it, start.
 
 Nothing is lost and nothing started twice, wherever this is cut off. The claim makes the name ours
 (`opsctl.operations.claims`); copies can be made again (`opsctl.operations.copies`); starting the same name with the
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
+from opsctl.domain.data_modes import IN_PLACE
 from opsctl.domain.plan import RUNS, RerunPlan, Source
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.claims import claimed, same_input
 from opsctl.operations.connection import Connection
-from opsctl.operations.copies import OnProgress, copy_result
+from opsctl.operations.copies import OnProgress, copy_result, verify_in_place
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ def execute(connection: Connection, made: RerunPlan, name: str | None, on_progre
     if running is not None:
         return Started(running, resumed=True)
     for step in made.reused:
-        copy_result(connection, step, connection.prefix(name, step.slug), on_progress)
+        if made.data == IN_PLACE:
+            verify_in_place(connection, step, on_progress)
+        else:
+            copy_result(connection, step, connection.prefix(name, step.slug), on_progress)
     document = made.input_for(connection.prefix(name).uri)
     try:
         arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))

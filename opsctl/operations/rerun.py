@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from opsctl.domain.data_modes import IN_PLACE
 from opsctl.domain.documents import merged, with_settings
 from opsctl.domain.names import rerun_name
 from opsctl.domain.plan import Request, RerunPlan
 from opsctl.domain.rerun import plan_rerun
 from opsctl.domain.runs import Run
-from opsctl.errors import RefusedError
+from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.claims import likely_name
 from opsctl.operations.connection import Connection
 from opsctl.operations.execution import execute, proven
@@ -27,6 +28,11 @@ def plan(connection: Connection, run: Run, request: Request) -> RerunPlan:
     would not walk as planned), UsageError (unknown step, bad changes to the input).
     """
     refuse_running(run)
+    if request.data == IN_PLACE and connection.machine.foreign:
+        raise UsageError(
+            f"where the runs of {connection.machine.name} keep results is not known: nothing is copied anyway",
+            "leave --data out",
+        )
     document = _sound_input(connection, run, request)
     source = source_of(connection, run, document)
     made = plan_rerun(source, request)

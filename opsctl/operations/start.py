@@ -11,6 +11,7 @@ from typing import Any
 
 from opsctl.asl.history import RUNNING
 from opsctl.domain.conditions import Setting
+from opsctl.domain.data_modes import COPY
 from opsctl.domain.documents import with_settings
 from opsctl.domain.names import check_execution_name
 from opsctl.domain.plan import RerunPlan, Source
@@ -30,7 +31,8 @@ __all__ = ["StartRequest", "Started", "new_name", "plan", "start"]
 class StartRequest:
     """What a run is to be started with; without a name, one is made from the time.
 
-    The steps of `skip` are bypassed, and their results taken from the run `reuse_from`, where one is named.
+    The steps of `skip` are bypassed, and their results taken from the run `reuse_from`, where one is named: copied, or
+    read where they lie, as `data` says (one of DATA_MODES).
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class StartRequest:
     name: str | None = None
     skip: tuple[str, ...] = ()
     reuse_from: str | None = None
+    data: str = COPY
 
 
 def start(connection: Connection, request: StartRequest) -> Started:
@@ -72,7 +75,7 @@ def plan(connection: Connection, request: StartRequest, name: str) -> RerunPlan:
     document = with_settings(request.document, request.settings)
     check_input(connection, document)
     source = forgotten_source(connection, "") if request.reuse_from is None else _source(connection, request.reuse_from)
-    made = plan_start(source, document, request.skip)
+    made = plan_start(source, document, request.skip, request.data)
     prefix = connection.prefix(name).uri
     check_input(connection, made.input_for(prefix))
     return proven(source, made, prefix)

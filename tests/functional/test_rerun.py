@@ -41,7 +41,9 @@ saves at least 1 min 42 s and 0.0254 USD (price unknown: Fetch Preprocessed Data
 spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success; \
 price unknown: Prepare Run); 15 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
-copies 5 objects (381 B); plan """
+copies 5 objects (381 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
+nightly-7 from cleanup
+plan """
 MODELS = {
     "fetch-preprocessed-data/stack-0/pages.jsonl", "fetch-preprocessed-data/stack-1/pages.jsonl",
     "fetch-preprocessed-data/stack-2/pages.jsonl",

@@ -46,7 +46,8 @@ saves at least 1 min 42 s and 0.0254 USD (price unknown: Fetch Preprocessed Data
 spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success; \
 price unknown: Prepare Run); 15 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
-copies nothing; plan """
+copies nothing
+plan """
 
 
 @pytest.fixture
