@@ -40,10 +40,16 @@ locals {
 module "storage" {
   source = "./modules/storage"
 
-  name            = var.name
-  code            = coalesce(var.code, "${path.module}/training")
-  force_destroy   = var.storage.force_destroy
-  noncurrent_days = var.storage.noncurrent_days
+  name               = var.name
+  admin_role_arns    = var.storage.admin_role_arns
+  code               = coalesce(var.code, "${path.module}/training")
+  force_destroy      = var.storage.force_destroy
+  noncurrent_days    = var.storage.noncurrent_days
+  operator_role_arns = var.storage.operator_role_arns
+  pipeline_role_arns = [
+    module.batch.job_role_arn, module.functions.role_arns.bulk_batch, module.functions.role_arns.prepare_run,
+    module.training_role.arn,
+  ]
 }
 
 module "notifications" {

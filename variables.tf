@@ -226,11 +226,16 @@ variable "storage" {
     overwritten can be brought back (`opsctl cleanup --undo`) for `noncurrent_days`, and is paid for as long.
     `bulk_concurrency` is how many batches of 1,000 objects the machine `bulk` works on at a time: about 8 reach the 3,500
     writes a second that S3 takes below one prefix, and each takes one of the account's concurrent Lambda calls.
+    Below runs/ may delete, whatever other policies allow, only the pipeline's own roles, `operator_role_arns` (who runs
+    `opsctl cleanup`) and `admin_role_arns`; these are roles or users, `*` in them stands for anything, and administrators
+    are by default whoever applies. Name them where more than one person or CI applies, or each apply changes the policy.
   EOT
   type = object({
-    bulk_concurrency = optional(number, 8)
-    force_destroy    = optional(bool, false)
-    noncurrent_days  = optional(number, 30)
+    admin_role_arns    = optional(set(string))
+    bulk_concurrency   = optional(number, 8)
+    force_destroy      = optional(bool, false)
+    noncurrent_days    = optional(number, 30)
+    operator_role_arns = optional(set(string), [])
   })
   default  = {}
   nullable = false
@@ -242,5 +247,12 @@ variable "storage" {
   validation {
     condition     = try(var.storage.bulk_concurrency >= 1 && var.storage.bulk_concurrency <= 1000 && floor(var.storage.bulk_concurrency) == var.storage.bulk_concurrency, false)
     error_message = "storage.bulk_concurrency must be a whole number from 1 to 1000, the concurrent calls that Lambda gives an account."
+  }
+  validation {
+    condition = alltrue([
+      for arn in setunion(coalesce(var.storage.admin_role_arns, []), var.storage.operator_role_arns) :
+      can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[^/].*$", arn))
+    ])
+    error_message = "storage.admin_role_arns and storage.operator_role_arns must hold ARNs of IAM roles or users, such as arn:aws:iam::123456789012:role/operator; for a session of a role (arn:aws:sts::…:assumed-role/…), name the role."
   }
 }

@@ -10,6 +10,11 @@ output "job_queue" {
   value       = aws_batch_job_queue.this.arn
 }
 
+output "job_role_arn" {
+  description = "ARN of the role that the job works as."
+  value       = aws_iam_role.job.arn
+}
+
 output "state_timeout" {
   description = "Seconds after which a state that waits for the job gives up: all its attempts, and an hour for the queue."
   value       = var.job.attempts * var.job.timeout + 3600

@@ -19,6 +19,11 @@ output "code_prefix" {
   depends_on  = [aws_s3_object.code]
 }
 
+output "deleters" {
+  description = "Roles and users that may delete what lies below runs/."
+  value       = local.deleters
+}
+
 output "partition" {
   description = "Partition that the bucket lies in (aws, aws-cn, aws-us-gov)."
   value       = data.aws_partition.current.partition

@@ -1,3 +1,8 @@
+variable "admin_role_arns" {
+  description = "Roles and users that administer the bucket and may delete below runs/; null means whoever applies."
+  type        = set(string)
+}
+
 variable "code" {
   description = "Folder whose Python files are uploaded under code/."
   type        = string
@@ -19,5 +24,17 @@ variable "name" {
 variable "noncurrent_days" {
   description = "Days for which a deleted or overwritten object can be brought back."
   type        = number
+  nullable    = false
+}
+
+variable "operator_role_arns" {
+  description = "Roles and users that may delete below runs/, as opsctl cleanup does."
+  type        = set(string)
+  nullable    = false
+}
+
+variable "pipeline_role_arns" {
+  description = "Roles of the pipeline that may delete below runs/."
+  type        = list(string)
   nullable    = false
 }

@@ -129,3 +129,32 @@ run "an_image_and_an_instance_of_ones_own" {
     error_message = "the state must outlive its job by an hour"
   }
 }
+
+run "who_applies_may_delete_below_runs" {
+  command = plan
+
+  assert {
+    condition     = length(module.storage.deleters) == 5 && module.storage.deleters[4] == "arn:aws:iam::123456789012:role/administrator"
+    error_message = "the pipeline's four roles, and the role of whoever applies"
+  }
+}
+
+run "administrators_and_operators_of_ones_own" {
+  command = plan
+
+  variables {
+    storage = {
+      admin_role_arns    = ["arn:aws:iam::123456789012:role/deploy", "arn:aws:iam::123456789012:user/anna"]
+      operator_role_arns = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Operator_*"]
+    }
+  }
+
+  assert {
+    condition = slice(module.storage.deleters, 4, length(module.storage.deleters)) == tolist([
+      "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Operator_*",
+      "arn:aws:iam::123456789012:role/deploy",
+      "arn:aws:iam::123456789012:user/anna",
+    ])
+    error_message = "those that are named, and not whoever applies"
+  }
+}

@@ -130,3 +130,23 @@ run "refused_no_batch_at_a_time" {
 
   expect_failures = [var.storage]
 }
+
+run "refused_a_session_for_a_role" {
+  command = plan
+
+  variables {
+    storage = { operator_role_arns = ["arn:aws:sts::123456789012:assumed-role/operator/me"] }
+  }
+
+  expect_failures = [var.storage]
+}
+
+run "refused_everybody_as_administrator" {
+  command = plan
+
+  variables {
+    storage = { admin_role_arns = ["*"] }
+  }
+
+  expect_failures = [var.storage]
+}

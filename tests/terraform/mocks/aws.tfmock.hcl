@@ -2,7 +2,14 @@
 # of the module's own names, so that a test sees the definition and the output as they would be.
 
 mock_data "aws_caller_identity" {
-  defaults = { account_id = "123456789012" }
+  defaults = {
+    account_id = "123456789012"
+    arn        = "arn:aws:sts::123456789012:assumed-role/administrator/anna"
+  }
+}
+
+mock_data "aws_iam_session_context" {
+  defaults = { issuer_arn = "arn:aws:iam::123456789012:role/administrator" }
 }
 
 mock_data "aws_partition" {
