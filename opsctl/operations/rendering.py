@@ -68,9 +68,14 @@ class NotRenderedError(ValueError):
         self.line, self.column = (int(place[1]), int(place[2] or 1)) if place else (1, 1)
 
     def words(self, name: str = "") -> str:
-        """The words with the template called by its name, or without the place."""
+        """The words with the template called by its name, or without the place that they are about.
+
+        Another place that they mention, such as where a directive begins that has no end, is told by its line.
+        """
         found = str(self)
-        return found.replace(f"./{_SCRATCH}", name) if name else _PLACE.sub("", found).strip(" .")
+        if name:
+            return found.replace(f"./{_SCRATCH}", name)
+        return _PLACE.sub(lambda place: f"line {place[1]}", _PLACE.sub("", found, count=1)).strip(" .")
 
 
 def render(template: str, variables: Variables, variation: str = "") -> tuple[str, str | None]:
