@@ -396,6 +396,7 @@ TEMPLATE = """\
   }
 }
 """
+ENDLESS = "The for directive at line 2 is missing its corresponding endfor directive."
 PRIMITIVE = "Can't access attributes on a primitive-typed value (string)."
 VALUES = ("--var", "first=a", "--var", 'names=["a"]', "--var", "resource=arn:aws:states:::lambda:invoke")
 
@@ -435,8 +436,7 @@ def test_variables_come_from_the_sample_then_files_then_single_values() -> None:
         ('{\n  "StartAt": "${a.b}"}', 2, 18,
          f"Terraform cannot render it: Unsupported attribute; {PRIMITIVE}"),
         ("{\n%{ for x in [1] }\n", 3, 1,
-         "Terraform cannot render it: Unexpected end of template; The for directive at line 2 is missing its "
-         "corresponding endfor directive."),
+         f"Terraform cannot render it: Unexpected end of template; {ENDLESS}"),
         ("${[a]}", 1, 1, "Terraform cannot render it: cannot convert tuple to string."),
     ],
 )  # fmt: skip
