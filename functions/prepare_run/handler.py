@@ -1,6 +1,6 @@
 """The machine's first step: from the run's input to everything that later states read, under `$.run`.
 
-It checks the input (anything may start an execution, not only opsctl) and that the data set is there, copies the
+It checks the input (anything may start an execution, not only opsctl) and that what it reads is there, copies the
 training code below the run's own prefix, and says for each step where its result is read from. It may be called again
 for the same run, by a retry or a redrive, with newer code in the bucket by then: a run keeps the code that it began
 with. `code.json`, written when the copy is whole, tells a whole copy from one that was cut off, which is made anew.
@@ -36,6 +36,7 @@ def handler(event, _context):
     name = event["execution"]
     prefix = f"runs/{name}/"
     uri = f"s3://{pipeline['bucket']}/{prefix}"
+    _refuse_missing_results(s3, run_input, uri)
     return {
         "name": name,
         "prefix": uri,
@@ -67,18 +68,33 @@ def _folder(uri):
 
 def _refuse_missing_data(s3, source, bucket):
     """Raise InvalidRunInput, with the nearest data set in `bucket`, where nothing lies below the source."""
-    try:
-        if _holds_something(s3, source):
-            return
-        found = f"nothing lies below {source}"
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchBucket":
-            return  # what this function may not list, the fetch job may, or it says why not
-        found = f"there is no bucket of that name: {source}"
+    found = _missing(s3, source)
+    if found is None:
+        return
     known = [f"s3://{bucket}/{prefix}" for prefix in _folders(s3, bucket, DATA_SETS)]
     nearest = difflib.get_close_matches(source, set(known) - {source}, n=1, cutoff=0.0)
     hint = f"the nearest data set is {nearest[0]}" if nearest else f"upload one below s3://{bucket}/{DATA_SETS}"
     raise InvalidRunInput(f"data.source: {found}; {hint}")
+
+
+def _refuse_missing_results(s3, run_input, uri):
+    """Raise InvalidRunInput where nothing is left of a result that the run reads outside of its own prefix: the job
+    that reads it would find out only after those before it are paid for."""
+    for step, entry in run_input.get("reuse", {}).items():
+        address = _folder(entry["uri"])
+        found = None if address.startswith(uri) else _missing(s3, address)
+        if found is not None:
+            raise InvalidRunInput(f"reuse.{step}: {found}; run the step again, or reuse what another run has")
+
+
+def _missing(s3, uri):
+    """Why there is nothing at an address; None where there is, or where nobody here may know."""
+    try:
+        return None if _holds_something(s3, uri) else f"nothing lies below {uri}"
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            return None  # what this function may not list, the job may, or it says why not
+        return f"there is no bucket of that name: {uri}"
 
 
 def _holds_something(s3, uri):

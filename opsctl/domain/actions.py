@@ -138,6 +138,9 @@ def _demand_ancestors(
         options = " ".join(f'{word} "{step.name}"' for step in first)
         altered = [step for step in lost if found[step.name].missing is None]
         more = f'; or take it as it is now: --skip "{altered[0].name}"' if altered else ""
+        emptied = sorted({run for step in lost if (run := found[step.name].emptied)})
+        if emptied:
+            more += f"; what a cleanup deleted may come back: opsctl cleanup --undo --run {' --run '.join(emptied)}"
         message = f"{named[-1].name} needs steps that have no result: {reasons}"
         raise RefusedError(message, f"start earlier: {options}{more}")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from opsctl.domain.driving import bypassed
 from opsctl.domain.guards import Step
+from opsctl.domain.inventory import owner_of
 from opsctl.domain.objects import Stored
 from opsctl.domain.plan import Result, Source
 from opsctl.domain.results import StepResult, step_result
@@ -27,13 +28,15 @@ OUTPUT = "/output/"
 @dataclass(frozen=True)
 class Finding:
     """Whether a step has a result to reuse, and whose. `missing` says why there is none; `altered` why a result that is
-    there is not what the step left, which only someone who names the step may overrule."""
+    there is not what the step left, which only someone who names the step may overrule. `emptied` is the run below
+    whose prefix it lay, where nothing is left of it."""
 
     missing: str | None
     skipped: bool
     made_by: str
     result: StepResult
     altered: str | None = None
+    emptied: str | None = None
 
     @property
     def unusable(self) -> str | None:
@@ -62,9 +65,11 @@ def _finding(source: Source, step: Step, skipped: bool) -> Finding:
     if skipped and not entry:
         return _made_earlier(source, step) or Finding("it was skipped, and nothing was reused", True, made_by, result)
     stored = source.results.get(step.slug)
-    missing = (None if skipped else result.missing) or _missing_in_s3(stored, step, result)
-    altered = None if missing or stored is None else _altered(source, step, stored, result, copied=skipped)
-    return Finding(missing, False, made_by, result, altered)
+    missing = None if skipped else result.missing
+    emptied = owner_of(stored.uri) if stored and not stored.objects and not missing else None
+    missing = missing or _missing_in_s3(source, stored, step, result)
+    altered = None if missing or stored is None else _altered(source, step, stored, result, taken_over=skipped)
+    return Finding(missing, False, made_by, result, altered, emptied)
 
 
 def _result_in(source: Source, run: str, step: Step) -> StepResult:
@@ -81,10 +86,13 @@ def _made_earlier(source: Source, step: Step) -> Finding | None:
     return None
 
 
-def _missing_in_s3(stored: Result | None, step: Step, result: StepResult) -> str | None:
+def _missing_in_s3(source: Source, stored: Result | None, step: Step, result: StepResult) -> str | None:
     if stored is None:
         return None
     if not stored.objects:
+        if _lent(source, stored):
+            lender = owner_of(stored.uri)
+            return f"{source.run} read it from {lender}, whose data is gone: nothing is left under {stored.uri}"
         return f"nothing is left of it under {stored.uri}"
     if TRAINING not in step.resource:
         return None
@@ -108,20 +116,27 @@ def _artifacts(result: StepResult) -> Iterator[str]:
             yield model["S3ModelArtifacts"]
 
 
-def _altered(source: Source, step: Step, stored: Result, result: StepResult, *, copied: bool) -> str | None:
-    claimed = source.copied.get(step.slug) if copied else None
+def _lent(source: Source, stored: Result) -> bool:
+    """Whether the source run read it below another run's prefix."""
+    return owner_of(stored.uri) not in (None, source.run)
+
+
+def _altered(source: Source, step: Step, stored: Result, result: StepResult, *, taken_over: bool) -> str | None:
+    claimed, lent = source.copied.get(step.slug) if taken_over else None, _lent(source, stored)
     if claimed and claimed != (stored.objects, stored.bytes):
         return (
-            f"{claimed[0]} objects ({claimed[1]:,} bytes) were copied to {stored.uri}, "
+            f"{claimed[0]} objects ({claimed[1]:,} bytes) were {'found in' if lent else 'copied to'} {stored.uri}, "
             f"and {stored.objects} ({stored.bytes:,} bytes) are there"
         )
-    end = source.histories[source.run].started if copied else _end(result)
-    slack = ANOTHER_COPIES if copied else ROUNDING
+    own = source.histories.get(source.run)
+    end = (own.started if own else None) if taken_over else _end(result)
+    slack = ANOTHER_COPIES if taken_over and not lent else ROUNDING
     late = [] if end is None else [item for item in _watched(step, stored) if (item.modified or 0.0) > end + slack]
     if not late:
         return None
     more = f" and {len(late) - 1} more were" if late[1:] else " was"
-    return f"{stored.uri}{late[0].key}{more} written after {'the copy' if copied else 'the step ended'}"
+    since = f"{source.run} began to read it" if lent else "the copy" if taken_over else "the step ended"
+    return f"{stored.uri}{late[0].key}{more} written after {since}"
 
 
 def _watched(step: Step, stored: Result) -> list[Stored]:

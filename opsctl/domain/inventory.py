@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsctl.domain.objects import Stored
+from opsctl.domain.objects import Place, Stored
 
 ROOT = "runs/"
 CHAMPIONS = "champions/"
@@ -93,6 +93,11 @@ def run_of(key: str) -> str | None:
     return name if key.startswith(ROOT) and name and slash and rest else None
 
 
+def owner_of(uri: str) -> str | None:
+    """The run below whose prefix an s3:// address lies; None for one outside of `runs/<name>/`."""
+    return run_of(f"{Place.parse(uri).key.rstrip('/')}/-")
+
+
 def folder_of(key: str) -> str:
     """The folder that a key, relative to its run's prefix, lies in."""
     name, slash, _ = key.partition("/")
@@ -101,7 +106,22 @@ def folder_of(key: str) -> str:
 
 def names_read(text: str, bucket: str) -> frozenset[str]:
     """The runs whose prefixes are named anywhere in a text: a run input, or a record that holds one."""
-    return frozenset(re.findall(rf"s3://{re.escape(bucket)}/{ROOT}([^/\s\"\\]+)/", text))
+    return frozenset(name for name, _ in _addresses(text, bucket))
+
+
+def folders_read(text: str, bucket: str, run: str) -> frozenset[str]:
+    """The folders of a run that are named anywhere in a text."""
+    return frozenset(folder for name, folder in _addresses(text, bucket) if name == run)
+
+
+def _addresses(text: str, bucket: str) -> list[tuple[str, str]]:
+    """(run, folder) of all addresses below `runs/` in a text, however JSON escapes them there."""
+    pattern = rf"s3://{re.escape(bucket)}/{ROOT}([^/\s\"\\]+)/([^/\s\"\\]*)"
+    try:
+        plain = json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        plain = ""
+    return re.findall(pattern, text) + re.findall(pattern, plain)
 
 
 def names_copied(claim: str) -> frozenset[str]:

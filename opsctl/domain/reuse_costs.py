@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opsctl.domain.inventory import run_of
-from opsctl.domain.objects import Place, Stored
+from opsctl.domain.inventory import owner_of
+from opsctl.domain.objects import Stored
 from opsctl.domain.plan import RerunPlan, Result
 from opsctl.domain.storage_prices import STANDARD, usd_a_month, usd_for_requests
 
@@ -55,11 +55,6 @@ def lenders(plan: RerunPlan) -> tuple[str, ...]:
     """The runs in whose prefixes the reused results lie."""
     owners = (owner_of(result.uri) for result in _results(plan))
     return tuple(sorted({owner for owner in owners if owner is not None}))
-
-
-def owner_of(uri: str) -> str | None:
-    """The run below whose prefix an address of a result lies; None for one outside of `runs/`."""
-    return run_of(f"{Place.parse(uri).key.rstrip('/')}/-")
 
 
 def _results(plan: RerunPlan) -> list[Result]:

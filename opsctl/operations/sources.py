@@ -136,7 +136,7 @@ def _results(connection: Connection, run: str, document: Mapping[str, Any]) -> d
     """What each step's result is in S3: below the run's own prefix, or where the run read it from."""
     skip, reuse = document.get("skip", {}), document.get("reuse", {})
     places = {
-        step: Place.parse(reuse[step]["uri"])
+        step: Place.parse(f"{reuse[step]['uri'].rstrip('/')}/")
         if step in reuse and skip.get(skip_key(step))
         else connection.prefix(run, step)
         for step in connection.machine.steps

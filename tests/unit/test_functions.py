@@ -112,11 +112,23 @@ def test_an_empty_input_is_a_full_run_with_the_defaults(bucket):
 def test_what_a_run_reads_from_others_is_on_record(bucket):
     own, other = f"s3://{BUCKET}/runs/nightly-8/evaluate", f"s3://{BUCKET}/runs/nightly-7/train-text-model"
     reuse = {"evaluate": {"run": "nightly-7", "uri": own}, "train-text-model": {"run": "nightly-7", "uri": other}}
+    upload(bucket, {"model.tar.gz": b"{}"}, prefix="runs/nightly-7/train-text-model/")
     prepare({"skip": {"evaluate": True, "train_text_model": True}, "reuse": reuse}, name="nightly-8")
     assert json.loads(below(bucket, "runs/nightly-8/")["code.json"])["reads"] == [f"{other}/"]
 
 
+def test_a_result_that_is_gone_from_another_runs_prefix_is_refused_before_anything_is_paid_for(bucket):
+    gone = f"s3://{BUCKET}/runs/nightly-6/train-text-model/"
+    upload(bucket, {"model.tar.gz": b"{}"}, prefix="runs/nightly-6/train-text-model-2/")
+    with pytest.raises(prepare_run.InvalidRunInput) as caught:
+        prepare({"skip": {"train_text_model": True}, "reuse": {"train-text-model": {"run": "nightly-6", "uri": gone}}})
+    told = f"reuse.train-text-model: nothing lies below {gone}; run the step again, or reuse what another run has"
+    assert str(caught.value) == told
+    assert below(bucket, "runs/nightly-7/") == {}
+
+
 def test_what_the_input_says_takes_the_place_of_the_defaults(bucket):
+    upload(bucket, {"model.tar.gz": b"{}"}, prefix="runs/nightly-6/train-text-model/")
     upload(boto3.resource("s3").create_bucket(Bucket="elsewhere"), {"mortgages/stack-1/pages.jsonl": b"{}"}, prefix="")
     run = prepare({
         "data": {"source": "s3://elsewhere/mortgages"},
@@ -205,6 +217,7 @@ def test_without_any_data_set_the_refusal_says_where_one_belongs(bucket):
 
 def test_data_that_is_not_fetched_need_not_be_there(bucket):
     bucket.objects.filter(Prefix="datasets/").delete()
+    upload(bucket, {"stack-1/pages.jsonl": b"{}"}, prefix="runs/a/fetch-preprocessed-data/")
     reuse = {"fetch-preprocessed-data": {"run": "a", "uri": f"s3://{BUCKET}/runs/a/fetch-preprocessed-data/"}}
     run = prepare({"skip": {"fetch_preprocessed_data": True}, "reuse": reuse})
     assert run["data"] == {"source": f"s3://{BUCKET}/datasets/sample/"}
