@@ -69,9 +69,9 @@ class Server:
 
     def prepare(self, objects: int, latency: int = 0, ceiling: int = 0) -> None:
         """Nothing but that many objects."""
-        self._tell("clear")
-        self._tell(f"fill?prefix=runs/a/&objects={objects}")
-        self._tell(f"set?latency={latency}&ceiling={ceiling}")
+        self.tell("clear")
+        self.tell(f"fill?prefix=runs/a/&objects={objects}")
+        self.tell(f"set?latency={latency}&ceiling={ceiling}")
 
     def counts(self) -> dict[str, int]:
         """Requests since then, by kind."""
@@ -83,7 +83,7 @@ class Server:
         """It ends with its standard input."""
         self._process.communicate()
 
-    def _tell(self, what: str) -> None:
+    def tell(self, what: str) -> None:
         urlopen(Request(f"{self.url}/-/{what}", method="PUT")).close()
 
 

@@ -3,7 +3,8 @@
 Two limits. The window is the number of requests in flight: it starts small and grows with every answer, as TCP's does,
 so that a store which refuses has not been sent hundreds of requests first. The rate, in writes a second, counts from
 the first SlowDown on: it starts just below the 3,500 that AWS documents for one prefix (or at what was borne so far, if
-that is more), falls by a step at every further SlowDown and rises slowly in between. A key of DeleteObjects is a write.
+that is more), falls at every further SlowDown, by a step or to what was borne, and rises slowly in between. A key of
+DeleteObjects is a write.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ STEP = 0.1 * DOCUMENTED  # off the rate at a SlowDown
 GROWTH = 5.0  # writes a second, on top of the rate in every second without a SlowDown
 LEAST_RATE = 5.0
 REACTION = 0.25  # seconds; SlowDowns closer together tell of the same moment
+TELLING = 50  # requests; what was borne of fewer says nothing
 SAMPLE = 2.0  # seconds; what was borne for less says nothing, for stores let a burst pass
 
 
@@ -31,10 +33,15 @@ class Pace:
         self._in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._rate: float | None = None
-        self._changed = self._begun = now()
+        self._changed = now()
         self._next = 0.0
-        self._borne = 0
+        self._borne = self._answers = 0  # writes and requests that were carried out since the rate changed
         self._refused_at = float("-inf")
+
+    @property
+    def rate(self) -> float | None:
+        """Writes a second, now; None as long as there was no SlowDown."""
+        return None if self._rate is None else self._grown(self._rate, self._now())
 
     @asynccontextmanager
     async def turn(self, writes: int = 1) -> AsyncIterator[None]:
@@ -56,6 +63,7 @@ class Pace:
     def accepted(self, writes: int = 1) -> None:
         """The request was carried out: with every two of them the window grows by one."""
         self._borne += writes
+        self._answers += 1
         self._window = min(self._most, self._window + 0.5)
 
     def refused(self) -> None:
@@ -65,13 +73,17 @@ class Pace:
             return
         self._refused_at = now
         self._window = max(1.0, self._window / 2)
+        self._rate = self._lower(now)
+        self._changed, self._borne, self._answers = now, 0, 0
+
+    def _lower(self, now: float) -> float:
+        lasted = now - self._changed
         if self._rate is None:
-            lasted = now - self._begun
-            self._rate = max(FIRST_RATE, 0.9 * self._borne / lasted if lasted >= SAMPLE else 0.0)
-        else:
-            rate = self._grown(self._rate, now)
-            self._rate = max(LEAST_RATE, rate - STEP, rate / 2)
-        self._changed = now
+            return max(FIRST_RATE, 0.9 * self._borne / lasted if lasted >= SAMPLE else 0.0)
+        rate = self._grown(self._rate, now)
+        lower = max(rate - STEP, rate / 2)
+        borne = self._borne / lasted if self._answers >= TELLING else rate
+        return max(LEAST_RATE, min(lower, max(borne, rate / 2)))
 
     def _wake(self) -> None:
         free = int(self._window) - self._in_flight
