@@ -69,6 +69,12 @@ def copied_by(connection: Connection, run: str) -> dict[str, tuple[int, int]]:
     return {step: (one, two) for step, (one, two) in found.items() if isinstance(one, int) and isinstance(two, int)}
 
 
+def claimed_input(connection: Connection, run: str) -> Mapping[str, Any]:
+    """The input that a run was claimed with; {} where it has no claim."""
+    document = _content(connection.storage.read(_place(connection, run))).get("input")
+    return document if isinstance(document, dict) else {}
+
+
 def same_input(run: Run, document: Any) -> bool:
     """Whether a run was started with this very input, as StartExecution sees it: 0 is not false."""
     return json.dumps(input_document(run.input), sort_keys=True) == json.dumps(document, sort_keys=True)

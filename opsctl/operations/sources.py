@@ -18,9 +18,10 @@ from opsctl.domain.plan import Result, Source
 from opsctl.domain.prices import shipped
 from opsctl.domain.runs import Run
 from opsctl.errors import RefusedError, UsageError
-from opsctl.operations.claims import copied_by
+from opsctl.operations.claims import claimed_input, copied_by
 from opsctl.operations.connection import Connection
 from opsctl.operations.copies import kept
+from opsctl.operations.inputs import input_problems
 
 CODE = "code/"
 ARTIFACT = "/output/model.tar.gz"
@@ -65,14 +66,17 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
 
 
 def forgotten_source(connection: Connection, name: str) -> Source:
-    """A run that AWS has forgotten, or none (""): its results are all that is left of it."""
+    """A run that AWS has forgotten, or none (""): its results are all that is left of it, and its claim, which says
+    where those lie that it read below other runs' prefixes."""
     current = connection.states.definition(connection.machine.arn)
+    document = claimed_input(connection, name) if name else {}
+    document = {} if input_problems(connection, document) else document
     return Source(
         run=name,
-        input={},
+        input=document,
         pipeline=read_pipeline(current),
         histories={},
-        results=_results(connection, name, {}) if name else {},
+        results=_results(connection, name, document) if name else {},
         defaults=connection.machine.hyperparameters,
         needs=connection.machine.needs or None,
         linked=not connection.machine.foreign,
