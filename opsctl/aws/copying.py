@@ -116,7 +116,7 @@ class Copying:
         )  # fmt: skip
 
     def _encryption_of(self, item: Stored) -> dict[str, Any]:
-        """None where the object is gone or may not be read: its copy will say so."""
+        """Nothing where the object is gone or may not be read: its copy will say so."""
         from botocore.exceptions import ClientError
 
         with self._aws.explained("s3:GetObject", f"{self._source.uri}{item.key}"):

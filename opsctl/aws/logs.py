@@ -85,8 +85,8 @@ class Logs:
         until: float | None = None,
         phrase: str | None = None,
     ) -> Iterator[LogEvent]:
-        """The events of all streams of a group in that time, by time; of those only the ones with a phrase, if given.
-        None where there is no such group."""
+        """The events of all streams of a group in that time, by time; of those only the ones with a phrase, if given;
+        none where there is no such group."""
         from botocore.exceptions import ClientError
 
         request: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1000)}

@@ -1,4 +1,4 @@
-"""The one place where boto3 and botocore are imported, and where clients come from.
+"""The one place where clients of boto3 and botocore come from.
 
 In the sandbox nothing of the user's own AWS set-up counts: no variable, no profile, no configuration file, no proxy.
 The session is then built with every source of botocore's configuration switched off, and each client with the

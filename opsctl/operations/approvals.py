@@ -10,7 +10,6 @@ from typing import Any
 
 from opsctl.asl.history import RUNNING, read_history
 from opsctl.asl.payload import LIMIT_BYTES
-from opsctl.aws.identity import caller
 from opsctl.domain.approvals import REJECTED, Gate, choose_gate, gates_to_come, open_gates, started_by
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.runs import Run
@@ -66,7 +65,7 @@ def plan(connection: Connection, run: Run, verdict: Verdict) -> AnswerPlan:
 
 
 def _answer(connection: Connection, run: Run, gate: Gate, verdict: Verdict) -> AnswerPlan:
-    by = caller(connection.aws)
+    by = connection.aws.identity()
     if verdict.answer is not ABSENT or verdict.approved:
         usual = {"approved": True, "approved_by": by, "reason": verdict.reason, "at": _now(connection)}
         output = usual if verdict.answer is ABSENT else verdict.answer

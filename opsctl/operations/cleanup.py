@@ -46,7 +46,6 @@ class CleanupPlan:
     manifest: Path
     versioned: bool
     uploads: tuple[Upload, ...]
-    planned_at: float
     engine: Engine
 
     @property
@@ -103,7 +102,7 @@ def plan(
     given_up = tuple(upload for upload in uploads if now - upload.started >= FRESH)
     has_map = handing_over.machine(connection) is not None
     engine = choose(sum(decision.objects for decision in decisions), wish, has_map=has_map)
-    return CleanupPlan(heading, decisions, manifest, bulk.is_versioned(bucket), given_up, now, engine)
+    return CleanupPlan(heading, decisions, manifest, bulk.is_versioned(bucket), given_up, engine)
 
 
 def execute(connection: Connection, made: CleanupPlan, on_progress: OnProgress) -> Result:
