@@ -21,6 +21,7 @@ HOLD = ".hold"
 THREADS = 32
 LARGEST_COPY = 5 * 1024**3  # bytes that one CopyObject may copy
 PART = 512 * 1024**2
+MOST_PARTS = 10_000
 PAUSES = (1, 2, 4)  # seconds, before what S3 was too busy for is asked for again
 BUSY = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "503", "500"}
 CHANGED = {"PreconditionFailed", "412", "NoSuchKey", "NoSuchVersion", "404"}
@@ -164,11 +165,12 @@ def _copy_parts(s3, bucket, entry, source):
     headers = {name: head[name] for name in KEPT_HEADERS if name in head}
     upload = s3.create_multipart_upload(Bucket=bucket, Key=entry["to"], **headers)["UploadId"]
     place = {"Bucket": bucket, "Key": entry["to"], "UploadId": upload}
-    starts = range(0, entry["size"], PART)
+    length = max(PART, -(-entry["size"] // MOST_PARTS))
+    starts = range(0, entry["size"], length)
 
     def part(number):
         first = starts[number]
-        span = f"bytes={first}-{min(first + PART, entry['size']) - 1}"
+        span = f"bytes={first}-{min(first + length, entry['size']) - 1}"
         made = s3.upload_part_copy(
             **place, PartNumber=number + 1, CopySource=source, CopySourceRange=span, CopySourceIfMatch=entry["etag"]
         )

@@ -7,13 +7,18 @@ batches answered lies below the run's `results` in the bucket, in the files of a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from opsctl.aws.bulk import Bulk, Refused
 from opsctl.config import Machine
-from opsctl.domain.objects import Place
+from opsctl.domain.inventory import run_of
+from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
 from opsctl.errors import AwsError, RefusedError, ThrottledError
 from opsctl.operations.connection import Connection
@@ -73,16 +78,20 @@ def check(connection: Connection, size: int) -> None:
 
     Raises RefusedError for one that is too large, or while another one is being worked through.
     """
-    if size > LARGEST_MANIFEST:
-        raise RefusedError(
-            f"the manifest has {size:,} bytes, and a distributed Map reads {LARGEST_MANIFEST:,} at most",
-            "narrow it down, such as with --run or a longer --older-than, and repeat; or --engine local",
-        )
+    _check_size(size)
     bulk = machine(connection)
     busy = next(connection.states.runs(bulk.arn, RUNNING), None) if bulk else None
     if busy:
         raise RefusedError(
             f"{busy.name} is still at work", f"wait for it: opsctl watch {busy.name} --machine {MACHINE}"
+        )
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST_MANIFEST:
+        raise RefusedError(
+            f"the manifest has {size:,} bytes, and a distributed Map reads {LARGEST_MANIFEST:,} at most",
+            "narrow down what it is about, and repeat for the rest; or --engine local",
         )
 
 
@@ -107,6 +116,35 @@ def work_through(connection: Connection, errand: Errand, on_progress: OnProgress
             f"{run.name} ended {run.status} on {bulk.name}" + (f": {why}" if why else ""),
             f"see why: opsctl status {run.name} --machine {MACHINE}; then the same command again does what is left",
         )
+
+
+def copy(
+    connection: Connection, source: Place, target: Place, items: Iterable[Stored], on_progress: OnProgress
+) -> Iterator[Answer]:
+    """Have `items` copied from below one prefix of the bucket to below another; their keys are relative to `source`.
+
+    Both lie below `runs/`. The manifest stays in the bucket, beside the audit logs. Raises what `work_through` does,
+    and RefusedError for more items than a manifest takes.
+    """
+    now = datetime.fromtimestamp(connection.aws.now(), UTC)
+    name = f"copy-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    place = Place(source.bucket, f"audit/{now:%Y-%m-%d}/{name}.jsonl")
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        objects = 0
+        for item in items:
+            file.write(_copy_line(source, target, item))
+            objects += 1
+        file.flush()
+        _check_size(file.tell())
+        Bulk(connection.aws).upload(place, Path(file.name))
+    errand = Errand(name, "copy", place, place.key.removesuffix(".jsonl"), objects)
+    yield from work_through(connection, errand, on_progress)
+
+
+def _copy_line(source: Place, target: Place, item: Stored) -> str:
+    key = source.key + item.key
+    line = {"run": run_of(key), "key": key, "size": item.size, "etag": item.etag, "to": target.key + item.key}
+    return json.dumps(line) + "\n"
 
 
 def _follow(connection: Connection, arn: str, objects: int, on_progress: OnProgress) -> Run:

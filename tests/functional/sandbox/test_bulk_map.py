@@ -16,7 +16,9 @@ from click.testing import CliRunner, Result
 from opsctl import sandbox
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, Machine
-from opsctl.operations.connection import connected
+from opsctl.domain.objects import Place
+from opsctl.operations import handing_over
+from opsctl.operations.connection import Connection, connected
 from tests.functional.pipeline_world import FakeInvocation
 from tests.functional.sandbox.cloud import Cloud, unique
 
@@ -51,12 +53,16 @@ class Deployed:
     cloud: Cloud
     deployment: Deployment
 
-    def opsctl(self, *words: str) -> Result:
-        """Run one command."""
+    @property
+    def connection(self) -> Connection:
+        """What operations work on."""
         url, region = self.cloud.server["url"], self.cloud.server["region"]
         context = Context(SANDBOX, url, region, None, Path("unused"))
-        connection = connected(context, self.deployment, self.deployment.machines["training"])
-        return CliRunner().invoke(root, list(words), obj=FakeInvocation(connection))
+        return connected(context, self.deployment, self.deployment.machines["training"])
+
+    def opsctl(self, *words: str) -> Result:
+        """Run one command."""
+        return CliRunner().invoke(root, list(words), obj=FakeInvocation(self.connection))
 
     def cleanup(self, *words: str) -> tuple[int, dict[str, Any]]:
         """The exit code and the document of one that goes by the Map."""
@@ -149,6 +155,20 @@ def test_a_batch_that_fails_as_a_whole_is_listed_key_by_key(deployed: Deployed) 
     code, document = deployed.cleanup("--run", run)
     told = [(item["key"].rpartition(run)[2], item["code"]) for item in document["result"]["refused"]]
     assert (code, document["result"]["objects"], told) == (5, 0, [("/fine/1", "Denied"), ("/poison/1", "Denied")])
+
+
+def test_a_result_is_copied_with_its_metadata(deployed: Deployed) -> None:
+    run = deployed.put_run(*(f"fetch/{number}" for number in range(12)))
+    s3, bucket = deployed.cloud.client("s3"), deployed.cloud.bucket
+    s3.put_object(Bucket=bucket, Key=f"runs/{run}/fetch/0", Body=b"x", Metadata={"by": "me"})
+    connection = deployed.connection
+    source, target = Place(bucket, f"runs/{run}/fetch/"), Place(bucket, f"runs/{run}-r1/fetch/")
+    items = list(connection.storage.list(source))
+    deployed.cloud.put(f"runs/{run}/fetch/11", "written anew")
+    answers = list(handing_over.copy(connection, source, target, items, lambda done, total: None))
+    assert [(sum(answer.done for answer in answers), sum(answer.changed for answer in answers))] == [(11, 1)]
+    assert [item.key for item in connection.storage.list(target)] == [item.key for item in items if item.key != "11"]
+    assert s3.head_object(Bucket=bucket, Key=f"{target.key}0")["Metadata"] == {"by": "me"}
 
 
 def test_a_machine_that_fails_by_itself_is_told_in_a_line(deployed: Deployed) -> None:
