@@ -12,11 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from opsctl.aws.copying import LARGEST_SINGLE_COPY, Copied, Copying
+from opsctl.aws.copying import CHANGED, LARGEST_SINGLE_COPY, Copied, Copying
 from opsctl.aws.deleting import BATCH, Deleted, Deletion, Refused, Target
+from opsctl.aws.errors import from_code
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import seconds
+from opsctl.errors import OpsError, RefusedError
 
 __all__ = ["Bulk", "Copied", "Deleted", "Refused", "Target", "Upload", "Version"]
 
@@ -128,6 +130,14 @@ class Bulk:
         named and the others go on. The copy is proved by listing the source again: see `domain.objects.differences`.
         """
         return Copying(self._aws, source, target, self._largest_single_copy).run(items)
+
+    def why_not_copied(self, source: Place, refused: Refused) -> OpsError:
+        """The error for an object that could not be copied from below `source`."""
+        uri = f"{source.uri}{refused.key}"
+        if refused.code in CHANGED:
+            return RefusedError(f"{uri} changed or vanished while it was copied", "run the same command again")
+        apply = self._aws.context.apply_command
+        return from_code(refused.code, refused.message, "s3:GetObject and s3:PutObject", uri, apply)
 
     def _pages(self, call: str, action: str, prefix: Place, **more: str) -> Iterator[Any]:
         with self._aws.explained(action, prefix.uri):

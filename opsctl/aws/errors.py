@@ -124,9 +124,13 @@ def code_of(error: Any) -> str:
 
 def from_client_error(error: Any, action: str, resource: str, apply: str) -> OpsError:
     """The OpsError for a ClientError."""
-    text = str(error.response.get("Error", {}).get("Message") or code_of(error))
-    rule = BY_CODE.get(code_of(error), _Rule(AwsError, f"{{action}} failed ({code_of(error)}): {{text}}"))
-    return _error(rule, action, resource, text, apply)
+    return from_code(code_of(error), str(error.response.get("Error", {}).get("Message") or ""), action, resource, apply)
+
+
+def from_code(code: str, text: str, action: str, resource: str, apply: str) -> OpsError:
+    """The OpsError for an error code of AWS, and the text that came with it."""
+    rule = BY_CODE.get(code, _Rule(AwsError, f"{{action}} failed ({code}): {{text}}"))
+    return _error(rule, action, resource, text or code, apply)
 
 
 def _error(rule: _Rule, action: str, resource: str, text: str, apply: str) -> OpsError:

@@ -1,19 +1,16 @@
-"""Objects in S3: list, read, claim, copy inside S3, delete."""
+"""Objects in S3: list, read, claim, copy, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from opsctl.aws.bulk import Bulk, Copied
 from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import seconds
-from opsctl.errors import RefusedError
 
-COPY_THREADS = 16
-LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit; larger ones are copied in parts
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 ABSENT = ("NoSuchKey", "404", "NotFound")
 
@@ -21,9 +18,8 @@ ABSENT = ("NoSuchKey", "404", "NotFound")
 class Storage:
     """One account's S3. Every method raises what `aws.errors` makes of AWS's errors."""
 
-    def __init__(self, aws: Aws, largest_single_copy: int = LARGEST_SINGLE_COPY) -> None:
+    def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._largest_single_copy = largest_single_copy
 
     @property
     def _client(self) -> Any:
@@ -70,29 +66,6 @@ class Storage:
         with self._aws.explained("s3:DeleteObject", place.uri):
             self._client.delete_object(Bucket=place.bucket, Key=place.key)
 
-    def copy(self, source: Place, target: Place, items: Sequence[Stored]) -> None:
-        """Copy `items` from below one prefix to below another, inside S3.
-
-        Each copy demands that the source still has the ETag it was listed with. Raises RefusedError if one has not.
-        """
-        with ThreadPoolExecutor(COPY_THREADS) as pool:
-            for _ in pool.map(lambda item: self._copy_one(source, target, item), items):
-                pass
-
-    def _copy_one(self, source: Place, target: Place, item: Stored) -> None:
-        from botocore.exceptions import ClientError
-
-        origin = {"Bucket": source.bucket, "Key": source.key + item.key}
-        destination = {"Bucket": target.bucket, "Key": target.key + item.key}
-        with self._aws.explained("s3:GetObject and s3:PutObject", f"{source.uri}{item.key}"):
-            try:
-                if item.size <= self._largest_single_copy:
-                    self._client.copy_object(CopySource=origin, CopySourceIfMatch=item.etag, **destination)
-                else:
-                    self._client.copy(origin, ExtraArgs={"CopySourceIfMatch": item.etag}, **destination)
-            except ClientError as error:
-                if code_of(error) not in (*TAKEN, *ABSENT):
-                    raise
-                raise RefusedError(
-                    f"{source.uri}{item.key} changed or vanished while it was copied", "run the same command again"
-                ) from error
+    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Iterator[Copied]:
+        """Copy `items` from below one prefix to below another, as `opsctl.aws.bulk` does."""
+        return Bulk(self._aws).copy(source, target, items)

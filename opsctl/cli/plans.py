@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opsctl.cli.progress import Progress
 from opsctl.cli.render import duration, size, table
 from opsctl.domain import storage_prices
 from opsctl.domain.conditions import ABSENT
@@ -88,7 +89,7 @@ def carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Star
     from opsctl.operations.execution import execute
 
     try:
-        return execute(connection, plan, name, lambda text: click.echo(text, err=True))
+        return execute(connection, plan, name, lambda text: click.echo(text, err=True), Progress)
     except KeyboardInterrupt:
         click.echo("\ninterrupted; the same command again goes on from here", err=True)
         raise

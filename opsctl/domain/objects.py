@@ -47,12 +47,14 @@ def differences(expected: Sequence[Stored], source: Sequence[Stored], target: Se
     """Why `target` is not a true copy of what was `expected`, one line each; empty if it is.
 
     Keys and sizes must be those of the source as listed before, and the source must still be what it was. ETags are
-    compared at the source only, before and after: those of two objects differ under KMS and after uploads in parts.
+    compared at the source only, before and after: those of two objects differ under KMS and after uploads in parts. So
+    is when it was written, for a source could have been another in between.
     """
     before, after, copied = _by_key(expected), _by_key(source), {item.key: item.size for item in target}
     found = []
     for key, item in before.items():
-        if after.get(key) != item:
+        now = after.get(key)
+        if now != item or now.modified != item.modified:
             found.append(f"{key} changed or vanished at its source during the copy")
         if copied.get(key) != item.size:
             found.append(f"{key} is {copied.get(key, 'missing')} at the target, {item.size} bytes at the source")

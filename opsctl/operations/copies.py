@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
+from opsctl.aws.bulk import Bulk, Refused
 from opsctl.domain.objects import Place, Stored, differences
 from opsctl.domain.plan import PlannedStep, Result
-from opsctl.errors import RefusedError
+from opsctl.errors import AwsError, OpsError, RefusedError
 from opsctl.operations.connection import Connection
 
 NOT_COPIED = "checkpoints/"  # of use only to the job that wrote them, and a consumer would download them
 AGAIN = "run the same command again"
 
+SHOWN = 20  # keys that are named where some could not be copied
+
 OnProgress = Callable[[str], None]
+Told = Callable[[int, int | None], None]  # how many objects and bytes are done
+Watch = Callable[[str, int, int], AbstractContextManager[Told]]  # for what is copied, its objects and bytes
 
 
 def kept(connection: Connection, place: Place) -> list[Stored]:
@@ -20,21 +26,51 @@ def kept(connection: Connection, place: Place) -> list[Stored]:
     return [item for item in connection.storage.list(place) if not item.key.startswith(NOT_COPIED)]
 
 
-def copy_result(connection: Connection, step: PlannedStep, target: Place, on_progress: OnProgress) -> None:
+def unwatched(what: str, objects: int, size: int) -> AbstractContextManager[Told]:
+    """For whoever does not want to know."""
+    del what, objects, size
+    return nullcontext(lambda *_: None)
+
+
+def copy_result(
+    connection: Connection, step: PlannedStep, target: Place, on_progress: OnProgress, watch: Watch = unwatched
+) -> None:
     """Copy a step's result, but for what is there already: of an attempt that was cut off, or of another process that
-    carries out the same plan. Raises RefusedError if the source is not what was planned, or the copy not whole."""
+    carries out the same plan. Raises RefusedError if the source is not what was planned, or the copy not whole; of
+    objects that S3 refuses to copy the others are copied first, and then it raises the error for them."""
     if step.result is None:
         return
     source = Place.parse(step.result.uri)
     items = _as_planned(connection, step.result)
     there = {item.key: item.size for item in kept(connection, target)}
     missing = [item for item in items if there.get(item.key) != item.size]
-    connection.storage.copy(source, target, missing)
+    with watch(f"copied {step.name}:", len(missing), sum(item.size for item in missing)) as progress:
+        _copy(connection, source, target, missing, progress)
     wrong = differences(items, kept(connection, source), kept(connection, target))
     if wrong:
         raise RefusedError(f"the copy of {source.uri} is not whole: {wrong[0]}", AGAIN)
     already = "" if len(missing) == len(items) else f", {len(items) - len(missing)} of them before"
     on_progress(f"copied {step.name}: {len(items)} objects, {step.result.bytes:,} bytes{already}")
+
+
+def _copy(connection: Connection, source: Place, target: Place, items: list[Stored], progress: Told) -> None:
+    refused: list[Refused] = []
+    objects = size = 0
+    for part in connection.storage.copy(source, target, items):
+        objects, size = objects + part.objects, size + part.bytes
+        refused += part.refused
+        progress(objects, size)
+    if refused:
+        raise _not_copied(Bulk(connection.aws), source, refused)
+
+
+def _not_copied(bulk: Bulk, source: Place, refused: list[Refused]) -> OpsError:
+    """The error for the first of them; of several, all are named."""
+    first = bulk.why_not_copied(source, refused[0])
+    if len(refused) == 1 or isinstance(first, RefusedError):
+        return first
+    named = ", ".join(repr(item.key) for item in refused[:SHOWN]) + (", …" if len(refused) > SHOWN else "")
+    return AwsError(f"{first.message}; {len(refused)} objects could not be copied: {named}", first.hint or AGAIN)
 
 
 def verify_in_place(connection: Connection, step: PlannedStep, on_progress: OnProgress) -> None:

@@ -16,7 +16,7 @@ from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.claims import claimed, same_input
 from opsctl.operations.connection import Connection
-from opsctl.operations.copies import OnProgress, copy_result, verify_in_place
+from opsctl.operations.copies import OnProgress, Watch, copy_result, unwatched, verify_in_place
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ def proven(source: Source, made: RerunPlan, prefix: str) -> RerunPlan:
     return replace(made, transitions=proof.transitions, warnings=(*made.warnings, *doubts))
 
 
-def execute(connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress) -> Started:
+def execute(
+    connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress, watch: Watch = unwatched
+) -> Started:
     """Claim a name, copy, verify, start. Raises RefusedError: the name is taken, or a reused result has changed."""
     wanted = name
     name, running = claimed(connection, made, wanted)
@@ -59,7 +61,7 @@ def execute(connection: Connection, made: RerunPlan, name: str | None, on_progre
         if made.data == IN_PLACE:
             verify_in_place(connection, step, on_progress)
         else:
-            copy_result(connection, step, connection.prefix(name, step.slug), on_progress)
+            copy_result(connection, step, connection.prefix(name, step.slug), on_progress, watch)
     document = made.input_for(connection.prefix(name).uri)
     try:
         arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
@@ -68,6 +70,6 @@ def execute(connection: Connection, made: RerunPlan, name: str | None, on_progre
         if run is not None and same_input(run, document):  # another process made it of the same plan, and it has ended
             return Started(run, resumed=True)
         if run is not None and wanted is None and connection.machine.foreign:  # its name was all of the claim
-            return execute(connection, made, None, on_progress)
+            return execute(connection, made, None, on_progress, watch)
         raise
     return Started(Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now()), resumed=False)

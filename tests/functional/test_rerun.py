@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from opsctl.aws.bulk import Copied
 from opsctl.domain.conditions import Setting
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.rerun import Request
@@ -293,6 +295,8 @@ class Crashing:
             if step == "die before":
                 raise CrashError
             result = method(*arguments)
+            if name == "copy":
+                result = list(result)
             if step == "die after":
                 raise CrashError
             return result
@@ -394,9 +398,9 @@ def test_interrupting_the_copy(failed: Bench) -> None:
 class Meddling(WorldStorage):
     """Someone changes the source while it is copied."""
 
-    def copy(self, source: Place, target: Place, items: Any) -> None:
+    def copy(self, source: Place, target: Place, items: Any) -> Iterator[Copied]:
         """Copies, and then one object is not what it was."""
-        super().copy(source, target, items)
+        yield from super().copy(source, target, items)
         self._client.put_object(Bucket=source.bucket, Key=source.key + items[0].key, Body=b"other")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
 
+from opsctl.aws.bulk import Bulk, Refused, Target
 from opsctl.aws.session import Aws
 from opsctl.aws.storage import Storage
 from opsctl.config import SANDBOX, Context
@@ -39,6 +39,10 @@ def test_a_claim_is_taken_once(aws: Aws) -> None:
     assert store.claim(place, b"third") is True
 
 
+def copy(aws: Aws, items: list[Stored]) -> list[Refused]:
+    return [failure for part in Bulk(aws).copy(HERE, THERE, items) for failure in part.refused]
+
+
 def test_copies_keep_their_keys(aws: Aws) -> None:
     store = Storage(aws)
     for number in range(30):
@@ -50,27 +54,16 @@ def test_copies_keep_their_keys(aws: Aws) -> None:
         ("job-01/output/model.tar.gz", 1),
     ]
     assert len(items) == 30
-    store.copy(HERE, THERE, items)
-    store.copy(HERE, THERE, items)
+    assert copy(aws, items) == []
+    assert copy(aws, items) == []
     assert list(store.list(THERE)) == items
 
 
-def test_a_source_that_changed_is_not_copied(aws: Aws) -> None:
-    store = Storage(aws)
-    with pytest.raises(RefusedError, match="s3://documents/runs/a/text/model changed or vanished"):
-        store.copy(HERE, THERE, [Stored("model", 3, '"etag"')])
-    client = aws.client("s3")
-    with Stubber(client) as stubber:
-        stubber.add_client_error("copy_object", "PreconditionFailed", "At least one of the pre-conditions …")
-        with pytest.raises(RefusedError, match="changed or vanished"):
-            store.copy(HERE, THERE, [Stored("model", 3, '"etag"')])
-
-
-def test_what_is_too_large_for_one_request_is_copied_in_parts(aws: Aws) -> None:
-    put(aws, HERE, "model", "12345")
-    store = Storage(aws, largest_single_copy=4)
-    store.copy(HERE, THERE, list(store.list(HERE)))
-    assert store.read(Place("documents", "runs/b/text/model")) == b"12345"
+def test_a_source_that_vanished_is_not_copied(aws: Aws) -> None:
+    (refused,) = copy(aws, [Stored("model", 3, '"etag"')])
+    error = Bulk(aws).why_not_copied(HERE, refused)
+    assert isinstance(error, RefusedError)
+    assert error.message == "s3://documents/runs/a/text/model changed or vanished while it was copied"
 
 
 @pytest.mark.parametrize(
@@ -80,9 +73,17 @@ def test_what_is_too_large_for_one_request_is_copied_in_parts(aws: Aws) -> None:
         lambda store, place: store.read(place),
         lambda store, place: store.claim(place, b""),
         lambda store, place: store.delete(place),
-        lambda store, place: store.copy(place, place, [Stored("", 1, '"e"')]),
     ],
 )
 def test_a_bucket_that_does_not_exist(aws: Aws, call: Any) -> None:
     with pytest.raises(ConfigurationError, match="the bucket of s3://nowhere/x does not exist"):
         call(Storage(aws), Place("nowhere", "x"))
+
+
+def test_copies_to_a_bucket_that_does_not_exist(aws: Aws) -> None:
+    put(aws, HERE, "model", "x")
+    nowhere = Place("nowhere", "x/")
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        list(Bulk(aws).copy(HERE, nowhere, list(Storage(aws).list(HERE))))
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        list(Bulk(aws).delete("nowhere", [Target("x")]))
