@@ -54,3 +54,30 @@ def test_one_failure_after_another_in_one_lineage(pipeline: Pipeline) -> None:
     }
     told = {run: dict(pipeline.messages(run)) for run in ("unlucky", "unlucky-r1", "unlucky-r2")}
     assert told == {"unlucky": {"FAILED": 1}, "unlucky-r1": {"FAILED": 1}, "unlucky-r2": {"ABORTED": 1, "SUCCEEDED": 1}}
+
+
+def test_a_rerun_reads_in_place_what_it_does_not_copy(pipeline: Pipeline) -> None:
+    """Its jobs' channels lead below the other runs' prefixes, at any depth, and a cleanup stays away from those."""
+    words = ("--data", "reuse", "--yes", "--wait")
+    first, data = pipeline.first, "fetch-preprocessed-data"
+    second = pipeline.clone.json("rerun", first, "--from", "train-sequence-model", *words)["run"]
+    third = pipeline.clone.json("rerun", second, "--from", "evaluate", *words)["run"]
+    assert {key.split("/")[0] for key in pipeline.objects(third)} == {"code", "code.json", "evaluate", "plan.json"}
+    job = pipeline.sagemaker.describe_training_job(TrainingJobName=f"{third}-evaluate-d0r0")
+    channels = {
+        channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"].partition("/runs/")[2]
+        for channel in job["InputDataConfig"]
+    }
+    assert channels == {
+        "code": f"{third}/code/",
+        "data": f"{first}/{data}/",
+        "image": f"{first}/train-image-model/",
+        "text": f"{first}/train-text-model/",
+        "sequence": f"{second}/train-sequence-model/",
+    }
+    names = [word for run in (first, second) for word in ("--run", run)]
+    kept = pipeline.clone.json("cleanup", *names, "--grace", "0", "--dry-run")["runs"]
+    assert {run["run"]: run["reason"] for run in kept if run["run"] in (first, second)} == {
+        first: "read",
+        second: "read",
+    }
