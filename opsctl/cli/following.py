@@ -24,8 +24,7 @@ PLAIN = re.compile(r"[\w .,:()?-]+")  # safe between double quotes
 def announce(invocation: Invocation, started: Started, more: dict[str, Any]) -> int:
     """Name the run and say how to look at it; the exit code."""
     run = started.run
-    said = f"{run.name} is already running, with this very input" if started.resumed else f"started {run.name}"
-    click.echo(f"{said}; look at it: opsctl status {run.name}{on_machine(invocation)}", err=True)
+    click.echo(f"{_found(started)}; look at it: opsctl status {run.name}{on_machine(invocation)}", err=True)
     emit(invocation, {"run": run.name, "arn": run.arn, "status": run.status, **more}, run.name)
     return OK
 
@@ -35,7 +34,8 @@ def follow(
 ) -> int:
     """Wait for the run with a line for each thing that happens; the exit code is the run's outcome."""
     run = started.run
-    click.echo(f"following {run.name}" + (", which is already running" if started.resumed else ""), err=True)
+    following = f"following {run.name}" + (", which is already running" if started.resumed else "")
+    click.echo(_found(started) if run.ended else following, err=True)
     try:
         outcome = wait(connection, run, _tell, timeout)
     except KeyboardInterrupt:
@@ -63,6 +63,16 @@ def progress_line(progress: Progress) -> str:
     clock = (moment(progress.at) or "").split()[1]
     step = f"{progress.run} > {progress.step}" if progress.run else progress.step
     return f"{clock}  {step}  {progress.text}"
+
+
+def _found(started: Started) -> str:
+    """What became of the request. One that has succeeded before is not carried out again: it would cost as much."""
+    run = started.run
+    if not started.resumed:
+        return f"started {run.name}"
+    if run.ended:
+        return f"nothing was started: {run.name} did the same and has {run.status} (another --name would do it again)"
+    return f"{run.name} is already running, with this very input"
 
 
 def _tell(progress: Progress) -> None:

@@ -9,10 +9,11 @@ import click
 
 from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import data_option, document_option, setting_option, wait_options
+from opsctl.cli.params import data_option, document_option, engine_options, setting_option, wait_options
 from opsctl.cli.plans import carry_out, demand_hash, plan_document, plan_hash, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
+from opsctl.domain.engines import Wish
 from opsctl.domain.plan import Request
 from opsctl.domain.runs import FAILED as LATEST_FAILED
 from opsctl.errors import UsageError
@@ -31,6 +32,7 @@ SAVED = click.Path(path_type=Path)
 @setting_option
 @document_option("Changes to the run input: a JSON object, merged into the source run's.")
 @data_option
+@engine_options
 @click.option("--name", metavar="NAME", help="The new run's name. [default: <first run>-r<next number>]")
 @click.option("--strict", is_flag=True, help="Refuse where a reused result was made with something else.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
@@ -50,6 +52,7 @@ def rerun(
     settings: tuple[Setting, ...],
     document: dict[str, Any] | None,
     data: str,
+    wish: Wish,
     name: str | None,
     strict: bool,
     dry_run: bool,
@@ -63,13 +66,17 @@ def rerun(
     """Run a run again from a step: a new run that reuses every result that is still good.
 
     What comes after the step runs too; every other step that completed is reused, its result copied into the new run's
-    own prefix. Without --from, what never completed runs. The plan is shown first, with what it saves and spends. RUN
-    is @failed by default, the newest run that did not succeed. STEP is a state's name or its slug (train-text-model),
-    also inside a Parallel. --from, --only, --skip, --until and --set may be repeated.
+    own prefix. With --skip or --until alone, what never completed runs. The plan is shown first, with what it saves and
+    spends. RUN is @failed by default, the newest run that did not succeed. STEP is a state's name or its slug
+    (train-text-model), also inside a Parallel. --from, --only, --skip, --until and --set may be repeated.
+
+    The same command again is the same run, as long as that goes on or once it has succeeded; --name makes it another.
 
     --data reuse copies nothing: the new run reads what it reuses in the prefixes of the runs that have it, and no
     cleanup deletes it there as long as the new run stays. It is for data too large to copy; the plan says what either
     way costs.
+
+    Millions of objects are copied by the deployment's machine `bulk`, a distributed Map; --engine says which way.
 
     --plan-hash takes the hash that a plan ended with, or the beginning of it: if the run, the definition or an object
     that is reused has changed since, nothing is started.
@@ -90,7 +97,7 @@ def rerun(
             "to run what failed and what comes after it: --from failed; opsctl status shows the steps",
         )
     invocation = context.ensure_object(Invocation)
-    request = Request(steps, settings, document or {}, skip, only, until, strict, data)
+    request = Request(steps, settings, document or {}, skip, only, until, strict, data, wish)
     if history is not None or definition is not None:
         _offline(invocation, run, history, definition, request, name, dry_run, plan_hash)
         return

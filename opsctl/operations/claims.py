@@ -2,7 +2,8 @@
 
 A run of our own machines is claimed by an object, `runs/<name>/plan.json`, written only if it is not there: of several
 writers one wins. The claim carries the plan's hash, so the same plan finds its own claim again, and goes on where it
-was cut off, as long as the run has not ended; one with another hash belongs to someone else's rerun.
+was cut off. A run of it that goes on or has succeeded is all that the plan wants; after one that came to a bad end the
+same plan is another try, under the next name. A claim with another hash belongs to someone else's rerun.
 
 Any other machine has no bucket of ours. There the name is claimed by StartExecution itself, which lets the same name
 with the same input be the same run, and nothing else.
@@ -22,7 +23,7 @@ from opsctl.domain.documents import changes
 from opsctl.domain.names import check_execution_name, rerun_name
 from opsctl.domain.objects import Place
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan
-from opsctl.domain.runs import Run
+from opsctl.domain.runs import UNSUCCESSFUL, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
 from opsctl.operations.runs import input_document
@@ -114,12 +115,14 @@ def _of_claim(
     connection: Connection, made: RerunPlan, claim: Mapping[str, Any], run: Run | None, name: str
 ) -> Standing:
     if claim.get("hash") == made.hash:
-        return Standing(free=False, run=run) if run is None or not run.ended else _ended(made, run)
+        return _ours(made, run)
     kind = "rerun" if claim.get("root") else "start"
     return Standing(free=False, taken=f"another {kind}{_difference(connection, made, claim, name)}")
 
 
-def _ended(made: RerunPlan, run: Run) -> Standing:
+def _ours(made: RerunPlan, run: Run | None) -> Standing:
+    if run is None or run.status not in UNSUCCESSFUL:
+        return Standing(free=False, run=run)
     kind = "rerun" if made.root else "start"
     return Standing(free=False, taken=f"the same {kind}, which ended {run.status}")
 
@@ -131,7 +134,7 @@ def _unclaimed(made: RerunPlan, run: Run | None) -> Standing:
 def _of_run(made: RerunPlan, run: Run) -> Standing:
     if not same_input(run, made.input):
         return Standing(free=False, taken=f"another run{_inputs(made.input, run)}")
-    return _ended(made, run) if run.ended else Standing(free=False, run=run)
+    return _ours(made, run)
 
 
 def _inputs(mine: Mapping[str, Any], run: Run) -> str:

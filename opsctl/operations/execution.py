@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, replace
 
 from opsctl.domain.data_modes import IN_PLACE
+from opsctl.domain.engines import MAP
 from opsctl.domain.plan import RUNS, RerunPlan, Source
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
@@ -21,7 +22,8 @@ from opsctl.operations.copies import OnProgress, Watch, copy_result, unwatched, 
 
 @dataclass(frozen=True)
 class Started:
-    """The run that a request became; `resumed` if the same request had started it before, and it goes on."""
+    """The run that a request became; `resumed` if the same request had started it before: it goes on, or has
+    succeeded."""
 
     run: Run
     resumed: bool
@@ -61,7 +63,8 @@ def execute(
         if made.data == IN_PLACE:
             verify_in_place(connection, step, on_progress)
         else:
-            copy_result(connection, step, connection.prefix(name, step.slug), on_progress, watch)
+            by_map = made.engine is not None and made.engine.name == MAP
+            copy_result(connection, step, connection.prefix(name, step.slug), on_progress, watch, by_map=by_map)
     document = made.input_for(connection.prefix(name).uri)
     try:
         arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))

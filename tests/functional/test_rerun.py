@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from opsctl.asl.effects import Failed
 from opsctl.aws.bulk import Copied
 from opsctl.domain.conditions import Setting
 from opsctl.domain.objects import Place, Stored
@@ -329,16 +330,33 @@ def test_the_same_command_again_ends_in_one_run_wherever_it_was_cut_off(failed: 
     assert rerun(failed).resumed
 
 
-def test_other_settings_get_the_next_name_and_an_ended_run_is_not_resumed(failed: Bench) -> None:
+def test_other_settings_get_the_next_name(failed: Bench) -> None:
     failed.world.open_steps = {SEQUENCE}
     assert rerun(failed).run.name == "nightly-7-r1"
     assert rerun(failed, rate=0.02).run.name == "nightly-7-r2"
     assert rerun(failed, rate=0.02).resumed
-    failed.world.open_steps = set()
-    ended = rerun(failed, rate=0.03)
-    assert (ended.run.name, ended.resumed) == ("nightly-7-r3", False)
-    assert rerun(failed, rate=0.03).run.name == "nightly-7-r4"
     assert rerun(failed, name="mine", rate=0.04).run.name == "mine"
+
+
+def test_a_rerun_that_has_succeeded_is_not_done_again(failed: Bench) -> None:
+    """However late the command is repeated: a killed one may have started a run that is quicker than its user."""
+    words = ("rerun", "nightly-7", "--from", SEQUENCE, *BETTER, "--yes")
+    assert failed.opsctl(*words).exit_code == 0
+    again, waiting = failed.opsctl(*words), failed.opsctl(*words, "--wait")
+    said = "nothing was started: nightly-7-r1 did the same and has SUCCEEDED (another --name would do it again)"
+    assert (again.exit_code, again.stderr) == (0, f"{said}; look at it: opsctl status nightly-7-r1\n")
+    assert again.stdout.splitlines()[-1] == "nightly-7-r1"
+    assert (waiting.exit_code, waiting.stderr.splitlines()[0]) == (0, said)
+    assert waiting.stdout.splitlines()[-1].startswith("nightly-7-r1 SUCCEEDED")
+    assert [run.name for run in failed.states.runs("")] == ["nightly-7-r1", "nightly-7"]
+    assert failed.opsctl(*words, "--name", "once-more").stdout.splitlines()[-1] == "once-more"
+
+
+def test_a_rerun_that_failed_is_tried_again_under_the_next_name(failed: Bench) -> None:
+    failed.world.script[SEQUENCE] = [Failed("States.TaskFailed", "no room")]
+    assert rerun(failed).run.name == "nightly-7-r1"
+    again = rerun(failed)
+    assert (again.run.name, again.resumed) == ("nightly-7-r2", False)
 
 
 def test_the_same_rerun_again_says_that_it_is_running(failed: Bench) -> None:
