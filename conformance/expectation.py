@@ -161,7 +161,7 @@ class _Backwards:
             if event["type"].endswith("StateExited"):
                 left.append(event)
             elif event["type"] in _SCOPE_STARTS:
-                if not (left and left[-1]["type"].startswith(("Parallel", "Map"))):
+                if not _is_scope(left):
                     yield event
                 previous = self.scope_of.get(event["id"], previous)  # a Retry's start links to what had failed
             elif event["type"] == "MapIterationStarted":
@@ -169,7 +169,7 @@ class _Backwards:
             elif event["type"].endswith("StateEntered"):
                 if left and details(left[-1])["name"] == details(event)["name"]:
                     left.pop()
-                else:
+                elif not _is_scope(left):  # else it failed inside of a Parallel or Map that was left all the same
                     yield event
             event = self.by_id.get(previous)
 
@@ -184,6 +184,11 @@ class _Backwards:
                 return int(event["id"])
             event = self.by_id.get(event["previousEventId"])
         return int(iteration["previousEventId"])
+
+
+def _is_scope(left: list[Event]) -> bool:
+    """Whether the state that was left last, seen from the innermost, is a Parallel or Map."""
+    return bool(left) and left[-1]["type"].startswith(("Parallel", "Map"))
 
 
 def _catches(definition: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | None, frozenset[str]]]]:

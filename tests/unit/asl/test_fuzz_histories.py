@@ -11,7 +11,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conformance.corpus import Recording
@@ -23,7 +23,7 @@ from opsctl.asl.unentered import unentered
 from tests.unit.asl.mutations import VALUES, spoilt
 from tests.unit.asl.test_fuzz_definitions import JSONATA, JSONPATH
 from tests.unit.asl.test_properties import RETRY, SCRIPTS, leaves, parallels, scope, walk
-from tests.unit.asl.walking import CONTEXT, asked
+from tests.unit.asl.walking import CONTEXT, JOB, asked
 
 STATUSES = {"SUCCEEDED", "FAILED", "CAUGHT", "RUNNING", "ABORTED", "TIMED_OUT"}
 FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -123,8 +123,17 @@ def test_pages_in_any_order_are_one_history() -> None:
         assert read_history(shuffled) == read_history(events) == read_history(events[::-1])
 
 
+TOLERANT = {
+    "Type": "Map",
+    "ToleratedFailureCount": 3,
+    "Branches": [[{"Type": "Parallel", "Branches": [[{"Type": "Fail"}]]}]],
+}
+"""What follows it is not inside of the Parallels that failed in it."""
+
+
 @FUZZ
 @given(MACHINES, SCRIPTS)
+@example(scope([TOLERANT, {"Type": "Task", "Resource": JOB}], "s", caught=False), [])
 def test_what_the_interpreter_writes_is_read_as_what_it_was(definition: dict[str, Any], script: list[int]) -> None:
     execution = walk(definition, [choice for choice in script if choice != 12], 1, set())  # 12 redrives
     text = json.dumps([{**event, "timestamp": "2026-01-01T00:00:00Z"} for event in execution.events])
