@@ -12,8 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from opsctl.aws.copying import CHANGED, LARGEST_SINGLE_COPY, Copied, Copying
-from opsctl.aws.deleting import BATCH, Deleted, Deletion, Refused, Target
+from opsctl.aws.bulk_types import BATCH, CHANGED, LARGEST_SINGLE_COPY, Copied, Deleted, Refused, Target
 from opsctl.aws.errors import from_code
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
@@ -123,12 +122,16 @@ class Bulk:
 
         The targets are read only as fast as they are deleted.
         """
+        from opsctl.aws.deleting import Deletion  # with asyncio, which only this needs
+
         return Deletion(self._aws, bucket, self._batch).run(targets)
 
     def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Iterator[Copied]:
         """Copy `items` from below one prefix to below another, as they are read; those that could not be copied are
         named and the others go on. The copy is proved by listing the source again: see `domain.objects.differences`.
         """
+        from opsctl.aws.copying import Copying
+
         return Copying(self._aws, source, target, self._largest_single_copy).run(items)
 
     def why_not_copied(self, source: Place, refused: Refused) -> OpsError:

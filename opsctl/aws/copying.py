@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from opsctl.aws.deleting import ATTEMPTS, Refused
+from opsctl.aws.bulk_types import LARGEST_SINGLE_COPY, Copied, Refused
+from opsctl.aws.deleting import ATTEMPTS
 from opsctl.aws.errors import code_of
 from opsctl.aws.multipart import SMALLEST_PART, copy_in_parts, encryption_of
 from opsctl.aws.pace import Pace
@@ -25,21 +25,10 @@ from opsctl.aws.plain import PlainStore, is_plain, is_slow_down
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 
-LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit
 FIRST_IN_FLIGHT = 16
 IN_FLIGHT = 160  # enough for AWS's 3,500 writes a second at 45 ms each
 CHUNK = 8  # objects that are copied one after another
-CHANGED = ("PreconditionFailed", "NoSuchKey", "404", "412")
 FATAL = ("NoSuchBucket", "InvalidAccessKeyId", "ExpiredToken", "SignatureDoesNotMatch")  # all the others would fail too
-
-
-@dataclass(frozen=True)
-class Copied:
-    """Of a few objects: how many were copied, their bytes, and those that were not."""
-
-    objects: int
-    bytes: int
-    refused: tuple[Refused, ...]
 
 
 class Copying:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from opsctl.aws.bulk_types import BATCH, Deleted, Refused, Target
 from opsctl.aws.errors import code_of
 from opsctl.aws.pace import Pace
 from opsctl.aws.parallel import in_parallel
@@ -19,39 +19,11 @@ from opsctl.aws.plain import PlainStore, is_plain, is_slow_down
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place
 
-BATCH = 1000  # keys in one DeleteObjects request, AWS's limit
 IN_FLIGHT = 20
 FIRST_IN_FLIGHT = 2
 ATTEMPTS = 8
 NOT_IN_XML = re.compile(r"[\x00-\x1f\ufffe\uffff]")
 AGAIN = ("SlowDown", "InternalError", "ServiceUnavailable", "503")  # per key, in an answer 200
-
-
-@dataclass(frozen=True)
-class Target:
-    """What to delete: a key, or with `version` that one version of it; `size` in bytes, for the account of it."""
-
-    key: str
-    version: str | None = None
-    size: int = 0
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A key that S3 did not delete or copy, with its error."""
-
-    key: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Deleted:
-    """Of one request: how many objects were deleted, their bytes, and those that were not."""
-
-    objects: int
-    bytes: int
-    refused: tuple[Refused, ...]
 
 
 Batch = tuple[Target, ...]
