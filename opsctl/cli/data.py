@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import age, emit, iso, size, table
-from opsctl.domain.inventory import Folder
+from opsctl.domain.inventory import Folder, RunData
 from opsctl.domain.storage_prices import usd_a_month
 from opsctl.operations import data as stock
+from opsctl.operations.connection import Connection
 from opsctl.operations.data import Holding
 
 RUN_HEADERS = ["RUN", "MACHINE", "STATUS", "AGE", "OBJECTS", "SIZE", "USD/MONTH", "CLASS", "READ BY"]
-FOLDER_HEADERS = ["FOLDER", "KIND", "OBJECTS", "SIZE", "USD/MONTH", "CLASS"]
+FOLDER_HEADERS = ["FOLDER", "KIND", "AGE", "OBJECTS", "SIZE", "USD/MONTH", "CLASS", "READ BY"]
+ORDERS = ("size", "objects", "usd", "age", "name")
 
 
 @click.group()
@@ -30,27 +34,39 @@ def data() -> None:
 
 @data.command(name="list")
 @click.argument("run", required=False)
+@click.option(
+    "--sort", "order", type=click.Choice(ORDERS), default="size", show_default=True,
+    help="Largest, most objects, dearest or oldest first; or by name.",
+)  # fmt: skip
 @click.pass_context
-def list_data(context: click.Context, run: str | None) -> None:
-    """Show what each run keeps, the largest first; of one RUN, what each of its steps keeps.
+def list_data(context: click.Context, run: str | None, order: str) -> None:
+    """Show what each run keeps, and who reads it; of one RUN, what each of its steps keeps.
+
+    The age of a run is that of its end, the age of a step that of its newest object. What storage costs a month is
+    known for us-east-1 only, without requests. RUN is a name or its beginning, an ARN, @latest or @failed.
 
     \b
     Examples:
       opsctl data list
       opsctl data list nightly-7
+      opsctl data list --sort age
       opsctl data list --query "[?bytes > `1000000000`].run"
+      opsctl data list --query "sum([].bytes)"
     """
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
-    region = connection.aws.region
+    region, now = connection.aws.region, connection.aws.now()
     found = stock.holdings(connection)
     if run is not None:
-        found = [stock.one(found, run)]
-        emit(invocation, _document(found[0], region), _folders_text(found[0], region))
+        by_name = {holding.data.name: holding for holding in found}
+        holding = _sorted(by_name[stock.named(connection, run, by_name)], order, region)
+        read = stock.readers(connection, holding)
+        emit(invocation, _document(holding, region, read), _folders_text(holding.data.folders, read, region, now))
         return
     if not found:
         click.echo("no run keeps any data yet", err=True)
-    emit(invocation, [_document(holding, region) for holding in found], _runs_text(found, region, connection.aws.now()))
+    found.sort(key=lambda holding: _run_key(order, holding.data, region))
+    emit(invocation, [_document(holding, region) for holding in found], _runs_text(found, region, now))
 
 
 @data.command()
@@ -60,12 +76,11 @@ def hold(context: click.Context, runs: tuple[str, ...]) -> None:
     """Keep the data of RUNs from every cleanup, until it is released.
 
     \b
-    Example:
+    Examples:
       opsctl data hold nightly-7
+      opsctl data hold @latest
     """
-    connection = context.ensure_object(Invocation).connect()
-    for run in runs:
-        click.echo(f"{run} is held" if stock.hold(connection, run) else f"{run} was held already")
+    _mark(context.ensure_object(Invocation), runs, stock.hold, True, ("is held", "was held already"))
 
 
 @data.command()
@@ -78,9 +93,41 @@ def release(context: click.Context, runs: tuple[str, ...]) -> None:
     Example:
       opsctl data release nightly-7
     """
-    connection = context.ensure_object(Invocation).connect()
-    for run in runs:
-        click.echo(f"{run} is released" if stock.release(connection, run) else f"{run} was not held")
+    _mark(context.ensure_object(Invocation), runs, stock.release, False, ("is released", "was not held"))
+
+
+def _mark(
+    invocation: Invocation,
+    runs: tuple[str, ...],
+    mark: Callable[[Connection, str], bool],
+    held: bool,
+    words: tuple[str, str],
+) -> None:
+    """Hold or release runs, once all of them are found; `words` are for a change, and for none."""
+    connection = invocation.connect()
+    known = stock.names(connection)
+    names = list(dict.fromkeys(stock.named(connection, run, known) for run in runs))
+    done = [(name, mark(connection, name)) for name in names]
+    document = [{"run": name, "held": held, "changed": changed} for name, changed in done]
+    emit(invocation, document, "\n".join(f"{name} {words[0 if changed else 1]}" for name, changed in done))
+
+
+def _sorted(holding: Holding, order: str, region: str) -> Holding:
+    """With the folders in that order."""
+    folders = sorted(holding.data.folders, key=lambda folder: _folder_key(order, folder, region))
+    return replace(holding, data=replace(holding.data, folders=tuple(folders)))
+
+
+def _run_key(order: str, run: RunData, region: str) -> tuple[float, str]:
+    usd = _usd(run.folders, region) or 0.0
+    first = {"size": -run.bytes, "objects": -run.objects, "usd": -usd, "age": run.last_used, "name": 0.0}
+    return first[order], run.name
+
+
+def _folder_key(order: str, folder: Folder, region: str) -> tuple[float, str]:
+    usd = _usd([folder], region) or 0.0
+    first = {"size": -folder.bytes, "objects": -folder.objects, "usd": -usd, "age": folder.newest, "name": 0.0}
+    return first[order], folder.name
 
 
 def _runs_text(found: list[Holding], region: str, now: float) -> str:
@@ -104,10 +151,13 @@ def _row(holding: Holding, region: str, now: float) -> list[Any]:
     ]
 
 
-def _folders_text(holding: Holding, region: str) -> str:
-    folders = holding.data.folders
-    rows = [[folder.name or "records", folder.kind, *_sums([folder], region)] for folder in folders]
-    return table(FOLDER_HEADERS, [*rows, ["total", None, *_sums(folders, region)]])
+def _folders_text(folders: Sequence[Folder], read: Mapping[str, tuple[str, ...]], region: str, now: float) -> str:
+    rows = [
+        [folder.name or "records", folder.kind, age(now - folder.newest), *_sums([folder], region),
+         ", ".join(read[folder.name]) or None]
+        for folder in folders
+    ]  # fmt: skip
+    return table(FOLDER_HEADERS, [*rows, ["total", None, None, *_sums(folders, region), None]])
 
 
 def _sums(folders: Any, region: str) -> list[Any]:
@@ -126,8 +176,10 @@ def _usd(folders: Any, region: str) -> float | None:
     return None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
 
 
-def _document(holding: Holding, region: str) -> dict[str, Any]:
+def _document(holding: Holding, region: str, read: Mapping[str, tuple[str, ...]] | None = None) -> dict[str, Any]:
+    """`read` is by folder who reads it, where that was asked for."""
     run = holding.data
+    by_folder = {} if read is None else {name: {"read_by": list(readers)} for name, readers in read.items()}
     return {
         "run": run.name,
         "machine": run.known.machine if run.known else None,
@@ -140,7 +192,7 @@ def _document(holding: Holding, region: str) -> dict[str, Any]:
         "champion": holding.champion,
         "reads": sorted(run.reads),
         "read_by": list(holding.read_by),
-        "folders": [_folder(folder, region) for folder in run.folders],
+        "folders": [_folder(folder, region) | by_folder.get(folder.name, {}) for folder in run.folders],
     }
 
 

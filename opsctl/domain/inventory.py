@@ -106,12 +106,17 @@ def folder_of(key: str) -> str:
 
 def names_read(text: str, bucket: str) -> frozenset[str]:
     """The runs whose prefixes are named anywhere in a text: a run input, or a record that holds one."""
-    return frozenset(_addresses(text, bucket))
+    return frozenset(name for name, _ in _addresses(text, bucket))
 
 
-def _addresses(text: str, bucket: str) -> list[str]:
-    """The run of each address below `runs/` in a text, however JSON escapes it there."""
-    pattern = rf"s3://{re.escape(bucket)}/{ROOT}([^/\s\"\\]+)/"
+def folders_read(text: str, bucket: str, run: str) -> frozenset[str]:
+    """The folders of a run that are named anywhere in a text."""
+    return frozenset(folder for name, folder in _addresses(text, bucket) if name == run)
+
+
+def _addresses(text: str, bucket: str) -> list[tuple[str, str]]:
+    """(run, folder) of all addresses below `runs/` in a text, however JSON escapes them there."""
+    pattern = rf"s3://{re.escape(bucket)}/{ROOT}([^/\s\"\\]+)/([^/\s\"\\]*)"
     try:
         plain = json.dumps(json.loads(text), ensure_ascii=False)
     except ValueError:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from opsctl.domain.inventory import HOLD, RunData
+from opsctl.aws.bulk import Bulk
+from opsctl.domain.inventory import CODE, HOLD, LOOSE, ROOT, RunData, folders_read
 from opsctl.domain.objects import Place
 from opsctl.errors import UsageError
 from opsctl.operations import inventory
 from opsctl.operations.connection import Connection
+from opsctl.operations.runs import resolve
+
+NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -33,21 +37,42 @@ def holdings(connection: Connection) -> list[Holding]:
     return sorted(found, key=lambda holding: (-holding.data.bytes, holding.data.name))
 
 
-def one(found: Sequence[Holding], run: str) -> Holding:
-    """The holding of a run. Raises UsageError with the nearest name."""
-    by_name = {holding.data.name: holding for holding in found}
-    if run in by_name:
-        return by_name[run]
-    near = difflib.get_close_matches(run, by_name, n=1, cutoff=0.0)
-    raise UsageError(f"no data of a run {run!r}", f"did you mean {near[0]!r}?" if near else None)
+def named(connection: Connection, wanted: str, names: Collection[str]) -> str:
+    """The run that a RUN argument means, of those that keep data: by its name, a unique beginning of it, its ARN,
+    @latest or @failed. Raises UsageError with the nearest name."""
+    if wanted.startswith(("@", "arn:")):
+        wanted = resolve(connection, wanted).name
+    if wanted in names:
+        return wanted
+    found = sorted(name for name in names if wanted and name.startswith(wanted))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:NEAREST]) + (", …" if len(found) > NEAREST else "")
+        raise UsageError(f"{len(found)} runs begin with {wanted!r}", f"say which one: {shown}")
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
+    raise UsageError(f"no data of a run {wanted!r}", f"did you mean {near[0]!r}?" if near else None)
+
+
+def names(connection: Connection) -> frozenset[str]:
+    """The runs that keep data."""
+    return frozenset(Bulk(connection.aws).folders(Place(connection.deployment.bucket, ROOT)))
+
+
+def readers(connection: Connection, holding: Holding) -> Mapping[str, tuple[str, ...]]:
+    """By folder, the runs that read it. One whose records name no folder of it, as a rerun that is still copying, may
+    read the results of every step."""
+    results = frozenset(folder.name for folder in holding.data.folders) - {LOOSE, CODE}
+    reads = {name: _folders_read(connection, name, holding.data.name) or results for name in holding.read_by}
+    return {
+        folder.name: tuple(name for name in holding.read_by if folder.name in reads[name])
+        for folder in holding.data.folders
+    }
 
 
 def hold(connection: Connection, run: str) -> bool:
-    """Keep a run's data from every cleanup; False if it was held before. Raises UsageError where it has none."""
-    place = _hold(connection, run)
-    if next(connection.storage.list(connection.prefix(run)), None) is None:
-        raise UsageError(f"no data of a run {run!r}", "opsctl data list shows the runs that keep data")
-    return connection.storage.claim(place, connection.aws.identity().encode())
+    """Keep a run's data from every cleanup; False if it was held before."""
+    return connection.storage.claim(_hold(connection, run), connection.aws.identity().encode())
 
 
 def release(connection: Connection, run: str) -> bool:
@@ -59,6 +84,10 @@ def release(connection: Connection, run: str) -> bool:
 
 
 def _hold(connection: Connection, run: str) -> Place:
-    if not run or "/" in run:
-        raise UsageError(f"{run!r} is no run's name", "opsctl data list shows the runs that keep data")
     return Place(connection.deployment.bucket, connection.prefix(run).key + HOLD)
+
+
+def _folders_read(connection: Connection, reader: str, run: str) -> frozenset[str]:
+    bucket = connection.deployment.bucket
+    texts = [connection.storage.read(Place(bucket, f"{ROOT}{reader}/{name}")) or b"" for name in inventory.RECORDS]
+    return frozenset().union(*(folders_read(text.decode(errors="replace"), bucket, run) for text in texts))

@@ -227,8 +227,8 @@ def test_data_list_shows_what_runs_keep_and_who_reads_it(runs: Bench) -> None:
     assert (answer.exit_code, answer.stdout) == (0, HOLDINGS)
     answer = runs.opsctl("data", "list", "failed", "--query", "folders[].[folder, kind, objects]")
     assert json.loads(answer.stdout) == [
-        ["", "other", 1], ["code", "other", 2], ["fetch-preprocessed-data", "data", 3],
-        ["train-image-model", "model", 2], ["train-text-model", "model", 2],
+        ["fetch-preprocessed-data", "data", 3], ["", "other", 1], ["train-image-model", "model", 2],
+        ["train-text-model", "model", 2], ["code", "other", 2],
     ]  # fmt: skip
     answer = runs.opsctl("data", "list", "faild")
     assert (answer.exit_code, answer.stderr) == (2, "error: no data of a run 'faild'\nhint: did you mean 'failed'?\n")
