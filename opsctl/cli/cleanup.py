@@ -11,11 +11,11 @@ import click
 
 from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import bytes_count, duration
+from opsctl.cli.params import bytes_count, duration, engine_options
 from opsctl.cli.progress import Progress
 from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
-from opsctl.domain.engines import ENGINES, LOCAL, MAP, THRESHOLD, Wish
+from opsctl.domain.engines import MAP, WHO, Wish
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
 from opsctl.errors import AWS, OK, REFUSED, UsageError
 from opsctl.operations import cleanup as cleanups
@@ -25,7 +25,6 @@ from opsctl.operations.connection import Connection
 SHOWN = 20
 DELETE = "DELETE"
 KEEP = "KEEP"
-WHERE = {LOCAL: "deleted from this machine", MAP: "deleted by the distributed Map of the machine bulk"}
 
 
 @click.command()
@@ -42,20 +41,12 @@ WHERE = {LOCAL: "deleted from this machine", MAP: "deleted by the distributed Ma
 )
 @click.option("--steps", "part", type=click.Choice(PARTS), default=ALL, show_default=True, help="What of a run goes.")
 @click.option("--grace", type=duration, default="14d", show_default=True, help="How long failed runs stay.")
-@click.option(
-    "--engine", type=click.Choice(ENGINES), help="Delete from here, or by a distributed Map. [default: by size]"
-)
-@click.option(
-    "--map-above", type=click.IntRange(0), default=THRESHOLD, show_default=True, metavar="N",
-    help="Objects above which the distributed Map takes over.",
-)  # fmt: skip
+@engine_options
 @click.option("--undo", is_flag=True, help="Bring back what the last cleanup deleted, or that of each --run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def cleanup(
-    context: click.Context, /, engine: str | None, map_above: int, undo: bool, dry_run: bool, yes: bool, **asked: Any
-) -> None:
+def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, yes: bool, **asked: Any) -> None:
     """Delete what old runs keep in S3, after showing what goes, what stays and why.
 
     A run goes if every option given agrees. Never: what is running, what AWS could still redrive within the grace
@@ -73,12 +64,12 @@ def cleanup(
     """
     invocation = context.ensure_object(Invocation)
     if undo:
-        context.exit(_undo(invocation, asked | {"engine": engine}))
+        context.exit(_undo(invocation, asked | {"engine": wish.engine}))
     criteria = _criteria(asked)
     connection = invocation.connect()
     with tempfile.TemporaryDirectory(prefix="opsctl-cleanup-") as folder:
         given = {name: value for name, value in asked.items() if value not in (None, (), False)}
-        plan = cleanups.plan(connection, criteria, given, Path(folder), _counting(), Wish(engine, map_above))
+        plan = cleanups.plan(connection, criteria, given, Path(folder), _counting(), wish)
         text = _text(plan, connection.aws.now())
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
@@ -138,7 +129,7 @@ def _text(plan: CleanupPlan, now: float) -> str:
         return "\n\n".join([*parts, "nothing to clean up"])
     back = "can be brought back with --undo" if plan.versioned else "gone for good: the bucket is not versioned"
     what = f"deletes {plan.objects:,} objects ({size(plan.bytes)}); {back}"
-    return "\n\n".join([*parts, f"{what}\n{WHERE[plan.engine.name]}: {plan.engine.why}"])
+    return "\n\n".join([*parts, f"{what}\ndeleted {WHO[plan.engine.name]}: {plan.engine.why}"])
 
 
 def _row(decision: Decision, now: float) -> list[Any]:

@@ -15,6 +15,7 @@ import click
 
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY, DATA_MODES
+from opsctl.domain.engines import ENGINES, THRESHOLD, Wish
 from opsctl.errors import UsageError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -84,6 +85,23 @@ def data_option(command: Callable[..., Any]) -> Callable[..., Any]:
     help_text = "Copy the data that is reused, or read it in the prefix of the run that has it."
     kinds = click.Choice(DATA_MODES)
     return click.option("--data", "data", type=kinds, default=COPY, show_default=True, help=help_text)(command)
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--engine` and `--map-above`, handed over as one `wish`."""
+
+    @functools.wraps(command)
+    def wished(*words: Any, engine: str | None, map_above: int, **more: Any) -> Any:
+        return command(*words, wish=Wish(engine, map_above), **more)
+
+    engine = click.option(
+        "--engine", type=click.Choice(ENGINES), help="Work from here, or by a distributed Map. [default: by size]"
+    )
+    threshold = click.option(
+        "--map-above", type=click.IntRange(0), default=THRESHOLD, show_default=True, metavar="N",
+        help="Objects above which the distributed Map takes over.",
+    )  # fmt: skip
+    return engine(threshold(wished))
 
 
 def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:

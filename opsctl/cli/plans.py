@@ -13,6 +13,7 @@ from opsctl.domain import storage_prices
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
+from opsctl.domain.engines import WHO
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, place_of
 from opsctl.domain.prices import Cost, Estimate
 from opsctl.domain.reuse_costs import Expense, copying, lenders, reading_in_place
@@ -64,6 +65,7 @@ def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
         "prices": {"region": plan.prices.region, "date": plan.prices.date, "source": plan.prices.source},
         "copies": _copies(plan),
         "data": _data(plan),
+        "engine": {"name": plan.engine.name, "why": plan.engine.why} if plan.engine else None,
     }
 
 
@@ -119,7 +121,8 @@ def _taken_over(plan: RerunPlan) -> str:
     price, others = _expense(copying(plan)), " and ".join(lenders(plan))
     if plan.data == COPY:
         kept = f" and keep {others} from cleanup" if others else ""
-        return f"copies {what}: {price}; --data reuse would copy nothing{kept}"
+        way = f"\ncopied {WHO[plan.engine.name]}: {plan.engine.why}" if plan.engine else ""
+        return f"copies {what}: {price}; --data reuse would copy nothing{kept}{way}"
     kept = f" of {others}, which no cleanup deletes before this run" if others else " where they lie"
     return f"copies nothing: reads {what}{kept}; --data copy would copy them: {price}"
 

@@ -10,11 +10,12 @@ import click
 from opsctl.cli.agreeing import agree
 from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import data_option, document_option, setting_option, wait_options
+from opsctl.cli.params import data_option, document_option, engine_options, setting_option, wait_options
 from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY
+from opsctl.domain.engines import Wish
 from opsctl.domain.plan import RerunPlan
 from opsctl.errors import UsageError
 from opsctl.operations import start as starts
@@ -28,6 +29,7 @@ from opsctl.operations.start import Started, StartRequest
 @click.option("--skip", multiple=True, metavar="STEP", help="Bypass this step. May be repeated.")
 @click.option("--reuse-from", metavar="RUN", help="Take the results of the skipped steps from this run.")
 @data_option
+@engine_options
 @click.option("--name", metavar="NAME", help="The run's name. [default: made from the time]")
 @click.option("--dry-run", is_flag=True, help="Show what would run and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; only --reuse-from does.")
@@ -40,6 +42,7 @@ def start(
     skip: tuple[str, ...],
     reuse_from: str | None,
     data: str,
+    wish: Wish,
     name: str | None,
     dry_run: bool,
     yes: bool,
@@ -63,9 +66,11 @@ def start(
     """
     if data != COPY and reuse_from is None:
         raise UsageError(f"--data {data} is about reused results, and none are reused", "name a run with --reuse-from")
+    if wish.engine and reuse_from is None:
+        raise UsageError(f"--engine {wish.engine} is about reused results, and none are reused", "leave it out")
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
-    request = StartRequest(document or {}, settings, name, skip, reuse_from, data)
+    request = StartRequest(document or {}, settings, name, skip, reuse_from, data, wish)
     shown_name = starts.new_name(connection, request)
     if not (skip or reuse_from is not None or dry_run):
         context.exit(_report(invocation, connection, starts.start(connection, request), wait, timeout, {}))

@@ -9,6 +9,7 @@ from opsctl.errors import ConfigurationError
 LOCAL = "local"
 MAP = "map"
 ENGINES = (LOCAL, MAP)
+WHO = {LOCAL: "from this machine", MAP: "by the distributed Map of the machine bulk"}
 THRESHOLD = 2_000_000  # objects that one machine deletes in a quarter of an hour, at S3's 3,500 a second
 
 

@@ -16,6 +16,7 @@ from opsctl.asl.history import RunHistory
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
+from opsctl.domain.engines import Engine, Wish
 from opsctl.domain.guards import Pipeline
 from opsctl.domain.objects import Stored
 from opsctl.domain.prices import UNKNOWN, Cost, Estimate, PriceList, total
@@ -84,7 +85,7 @@ class Request:
     `steps` (--from) run, with what comes after them; the word `failed` among them means every step that failed. `only`:
     exactly these run. `skip`: bypassed, its result reused if there is one. `until`: what comes after is skipped.
     `strict` makes refusals of the warnings about reuse. `data` is one of DATA_MODES: what is reused is copied into the
-    new run's prefix, or read where it lies.
+    new run's prefix, or read where it lies. `wish` is which way it is to be copied.
     """
 
     steps: tuple[str, ...] = ()
@@ -95,6 +96,7 @@ class Request:
     until: tuple[str, ...] = ()
     strict: bool = False
     data: str = COPY
+    wish: Wish = field(default_factory=Wish)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ class RerunPlan:
     """Everything about a new run but its name. `input` is the new run's, except for the addresses of reused results,
     which may lie in the new run's prefix: `input_for` completes it. `named` are the steps that it begins with; `root`
     is None for a run that is no rerun and only takes results of `source`. `transitions` are those that it will make, if
-    nothing is retried; `world` stands for the definition and the code that it takes. `data` is one of DATA_MODES."""
+    nothing is retried; `world` stands for the definition and the code that it takes. `data` is one of DATA_MODES, and
+    `engine` which way it is copied, where it is."""
 
     source: str
     root: str | None
@@ -133,6 +136,7 @@ class RerunPlan:
     prices: PriceList = UNKNOWN
     world: str = ""
     data: str = COPY
+    engine: Engine | None = None
 
     @property
     def reused(self) -> tuple[PlannedStep, ...]:

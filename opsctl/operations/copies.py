@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from opsctl.aws.bulk import Bulk, Refused
 from opsctl.domain.objects import Place, Stored, differences
 from opsctl.domain.plan import PlannedStep, Result
 from opsctl.errors import AwsError, OpsError, RefusedError
+from opsctl.operations import handing_over
 from opsctl.operations.connection import Connection
 
 NOT_COPIED = "checkpoints/"  # of use only to the job that wrote them, and a consumer would download them
@@ -33,7 +35,13 @@ def unwatched(what: str, objects: int, size: int) -> AbstractContextManager[Told
 
 
 def copy_result(
-    connection: Connection, step: PlannedStep, target: Place, on_progress: OnProgress, watch: Watch = unwatched
+    connection: Connection,
+    step: PlannedStep,
+    target: Place,
+    on_progress: OnProgress,
+    watch: Watch = unwatched,
+    *,
+    by_map: bool = False,
 ) -> None:
     """Copy a step's result, but for what is there already: of an attempt that was cut off, or of another process that
     carries out the same plan. Raises RefusedError if the source is not what was planned, or the copy not whole; of
@@ -45,7 +53,10 @@ def copy_result(
     there = {item.key: item.size for item in kept(connection, target)}
     missing = [item for item in items if there.get(item.key) != item.size]
     with watch(f"copied {step.name}:", len(missing), sum(item.size for item in missing)) as progress:
-        _copy(connection, source, target, missing, progress)
+        if by_map and missing:
+            _copy_by_map(connection, source, target, missing, progress)
+        else:
+            _copy(connection, source, target, missing, progress)
     wrong = differences(items, kept(connection, source), kept(connection, target))
     if wrong:
         raise RefusedError(f"the copy of {source.uri} is not whole: {wrong[0]}", AGAIN)
@@ -60,6 +71,15 @@ def _copy(connection: Connection, source: Place, target: Place, items: list[Stor
         objects, size = objects + part.objects, size + part.bytes
         refused += part.refused
         progress(objects, size)
+    if refused:
+        raise _not_copied(Bulk(connection.aws), source, refused)
+
+
+def _copy_by_map(connection: Connection, source: Place, target: Place, items: list[Stored], progress: Told) -> None:
+    refused: list[Refused] = []
+    for answer in handing_over.copy(connection, source, target, items, lambda done, _: progress(done, None)):
+        refused += [replace(item, key=item.key.removeprefix(source.key)) for item in answer.refused]
+    progress(len(items) - len(refused), None)
     if refused:
         raise _not_copied(Bulk(connection.aws), source, refused)
 

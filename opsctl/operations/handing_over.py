@@ -10,17 +10,20 @@ import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from opsctl.aws.bulk import Bulk, Refused
 from opsctl.config import Machine
+from opsctl.domain.data_modes import COPY
+from opsctl.domain.engines import Wish, choose
 from opsctl.domain.inventory import run_of
 from opsctl.domain.objects import Place, Stored
+from opsctl.domain.plan import RerunPlan
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
-from opsctl.errors import AwsError, RefusedError, ThrottledError
+from opsctl.errors import AwsError, RefusedError, ThrottledError, UsageError
 from opsctl.operations.connection import Connection
 
 MACHINE = "bulk"
@@ -71,6 +74,17 @@ class Answer:
 def machine(connection: Connection) -> Machine | None:
     """The deployment's machine for manifests, if it has one."""
     return connection.deployment.machines.get(MACHINE)
+
+
+def with_engine(connection: Connection, made: RerunPlan, wish: Wish) -> RerunPlan:
+    """The plan with which way it copies, if it does. Raises UsageError for a wish about nothing, ConfigurationError for
+    one that the deployment cannot meet."""
+    if not made.reused or made.data != COPY:
+        if wish.engine:
+            raise UsageError(f"--engine {wish.engine} says how to copy, and nothing is copied", "leave it out")
+        return made
+    has_map = machine(connection) is not None
+    return replace(made, engine=choose(made.reused_objects, wish, has_map=has_map))
 
 
 def check(connection: Connection, size: int) -> None:

@@ -13,6 +13,7 @@ from opsctl.asl.history import RUNNING
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY
 from opsctl.domain.documents import with_settings
+from opsctl.domain.engines import Wish
 from opsctl.domain.names import check_execution_name
 from opsctl.domain.plan import RerunPlan, Source
 from opsctl.domain.runs import Run
@@ -20,6 +21,7 @@ from opsctl.domain.start_plan import plan_start
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.execution import Started, proven
+from opsctl.operations.handing_over import with_engine
 from opsctl.operations.inputs import check_input, input_problems
 from opsctl.operations.runs import input_document, refuse_running, resolve
 from opsctl.operations.sources import forgotten_source, source_of
@@ -32,7 +34,7 @@ class StartRequest:
     """What a run is to be started with; without a name, one is made from the time.
 
     The steps of `skip` are bypassed, and their results taken from the run `reuse_from`, where one is named: copied, or
-    read where they lie, as `data` says (one of DATA_MODES).
+    read where they lie, as `data` says (one of DATA_MODES). `wish` is which way they are to be copied.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class StartRequest:
     skip: tuple[str, ...] = ()
     reuse_from: str | None = None
     data: str = COPY
+    wish: Wish = field(default_factory=Wish)
 
 
 def start(connection: Connection, request: StartRequest) -> Started:
@@ -78,7 +81,7 @@ def plan(connection: Connection, request: StartRequest, name: str) -> RerunPlan:
     made = plan_start(source, document, request.skip, request.data)
     prefix = connection.prefix(name).uri
     check_input(connection, made.input_for(prefix))
-    return proven(source, made, prefix)
+    return with_engine(connection, proven(source, made, prefix), request.wish)
 
 
 def new_name(connection: Connection, request: StartRequest) -> str:

@@ -182,3 +182,33 @@ def test_start_and_redrive_know_it_too(failed: Bench) -> None:
 def test_where_it_means_nothing_it_is_refused(bench: Bench, words: tuple[str, ...], message: str, hint: str) -> None:
     result = bench.opsctl(*words, "--yes")
     assert (result.exit_code, result.stderr) == (2, f"error: {message}\nhint: {hint}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "engine", "said"),
+    [
+        ((), "local", "copied from this machine: 5 objects, not more than 2,000,000"),
+        (("--map-above", "4"), "map", "copied by the distributed Map of the machine bulk: 5 objects, more than 4"),
+        (("--engine", "map"), "map", "copied by the distributed Map of the machine bulk: as --engine says"),
+    ],
+)
+def test_the_plan_says_which_way_it_copies_and_why(
+    failed: Bench, words: tuple[str, ...], engine: str, said: str
+) -> None:
+    wanted = ("rerun", "--from", SEQUENCE, "--dry-run", *words)
+    assert said in failed.opsctl(*wanted).stdout.splitlines()
+    plan = json.loads(failed.opsctl(*wanted, "-o", "json").stdout)
+    assert plan["engine"] == {"name": engine, "why": said.partition(": ")[2]}
+    assert plan["hash"] == json.loads(failed.opsctl(*wanted[:4], "-o", "json").stdout)["hash"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("rerun", "--from", SEQUENCE, *IN_PLACE), "error: --engine map says how to copy, and nothing is copied"),
+        (("start",), "error: --engine map is about reused results, and none are reused"),
+    ],
+)
+def test_an_engine_for_nothing_is_refused(failed: Bench, words: tuple[str, ...], said: str) -> None:
+    answer = failed.opsctl(*words, "--engine", "map", "--yes")
+    assert (answer.exit_code, answer.stderr.splitlines()) == (2, [said, "hint: leave it out"])

@@ -46,6 +46,7 @@ price unknown: Prepare Run); 15 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 5 objects (381 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup
+copied from this machine: 5 objects, not more than 2,000,000
 plan """
 MODELS = {
     "fetch-preprocessed-data/stack-0/pages.jsonl", "fetch-preprocessed-data/stack-1/pages.jsonl",

@@ -296,6 +296,7 @@ price unknown: Prepare Run); 17 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 4 objects (340 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup
+copied from this machine: 4 objects, not more than 2,000,000
 plan """
 
 

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from click.testing import Result as Ran
 
 from opsctl import sandbox
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, Machine
 from opsctl.domain.objects import Place
-from opsctl.operations import handing_over
+from opsctl.domain.plan import REUSE, PlannedStep, Result
+from opsctl.errors import OpsError
+from opsctl.operations import copies, handing_over
 from opsctl.operations.connection import Connection, connected
 from tests.functional.pipeline_world import FakeInvocation
 from tests.functional.sandbox.cloud import Cloud, unique
@@ -60,7 +63,7 @@ class Deployed:
         context = Context(SANDBOX, url, region, None, Path("unused"))
         return connected(context, self.deployment, self.deployment.machines["training"])
 
-    def opsctl(self, *words: str) -> Result:
+    def opsctl(self, *words: str) -> Ran:
         """Run one command."""
         return CliRunner().invoke(root, list(words), obj=FakeInvocation(self.connection))
 
@@ -169,6 +172,29 @@ def test_a_result_is_copied_with_its_metadata(deployed: Deployed) -> None:
     assert [(sum(answer.done for answer in answers), sum(answer.changed for answer in answers))] == [(11, 1)]
     assert [item.key for item in connection.storage.list(target)] == [item.key for item in items if item.key != "11"]
     assert s3.head_object(Bucket=bucket, Key=f"{target.key}0")["Metadata"] == {"by": "me"}
+
+
+def test_what_a_rerun_reuses_is_copied_and_verified(deployed: Deployed) -> None:
+    run = deployed.put_run("fetch/1", "fetch/2")
+    connection, said = deployed.connection, []
+    source = Place(deployed.cloud.bucket, f"runs/{run}/fetch/")
+    items = tuple(connection.storage.list(source))
+    step = PlannedStep("Fetch", "fetch", REUSE, "", result=Result(source.uri, 2, 14, artifact=False, items=items))
+    target = connection.prefix(f"{run}-r1", "fetch")
+    copies.copy_result(connection, step, target, said.append, by_map=True)
+    assert (list(connection.storage.list(target)), said) == (list(items), ["copied Fetch: 2 objects, 14 bytes"])
+
+
+def test_what_a_rerun_may_not_copy_is_told(deployed: Deployed) -> None:
+    run = deployed.put_run("fetch/1", "fetch/denied/2")
+    connection = deployed.connection
+    source = Place(deployed.cloud.bucket, f"runs/{run}/fetch/")
+    items = tuple(connection.storage.list(source))
+    size = sum(item.size for item in items)
+    step = PlannedStep("Fetch", "fetch", REUSE, "", result=Result(source.uri, 2, size, artifact=False, items=items))
+    with pytest.raises(OpsError) as raised:
+        copies.copy_result(connection, step, connection.prefix(f"{run}-r1", "fetch"), print, by_map=True)
+    assert raised.value.message == f"not allowed: s3:GetObject and s3:PutObject on {source.uri}denied/2"
 
 
 def test_a_machine_that_fails_by_itself_is_told_in_a_line(deployed: Deployed) -> None:
