@@ -85,11 +85,13 @@ def plan(
 ) -> CleanupPlan:
     """What goes and what stays. Writes the manifest below `folder`; changes nothing in S3.
 
-    Raises UsageError for a named run that keeps nothing.
+    Raises UsageError for a named run that nobody knows. One that keeps nothing is no error: a cleanup that was cut off
+    may have been done with it.
     """
     bulk, bucket, now = Bulk(connection.aws), connection.deployment.bucket, connection.aws.now()
     runs = inventory.take_stock(connection, on_run)
-    unknown = sorted(criteria.names - {run.name for run in runs})
+    absent = sorted(criteria.names - {run.name for run in runs})
+    unknown = [name for name in absent if not inventory.is_known(connection, name)]
     if unknown:
         raise UsageError(f"no data of a run {unknown[0]!r}", "opsctl data list shows the runs that keep data")
     decisions = plan_cleanup(runs, criteria, inventory.champions(connection), now)

@@ -84,8 +84,16 @@ def read_by_newcomers(connection: Connection, known: Collection[str]) -> frozens
 
 def is_running(connection: Connection, name: str) -> bool:
     """Whether a run of that name is going, on any machine."""
-    found = (connection.states.find(machine.arn, name) for machine in connection.deployment.machines.values())
-    return any(run is not None and not run.ended for run in found)
+    return any(run is not None and not run.ended for run in _of_that_name(connection, name))
+
+
+def is_known(connection: Connection, name: str) -> bool:
+    """Whether there is a run of that name, on any machine."""
+    return any(_of_that_name(connection, name))
+
+
+def _of_that_name(connection: Connection, name: str) -> Iterator[Run | None]:
+    return (connection.states.find(machine.arn, name) for machine in connection.deployment.machines.values())
 
 
 def _counted(name: str, objects: Iterable[Stored]) -> tuple[RunData, frozenset[str]]:
