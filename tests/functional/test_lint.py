@@ -466,8 +466,9 @@ def test_a_variable_file_that_is_not_there() -> None:
 
 
 @pytest.mark.usefixtures("terraform")
-def test_our_own_definition_is_clean() -> None:
-    result = lint("--strict", str(TRAINING))
+@pytest.mark.parametrize("name", ["bulk", "training"])
+def test_our_own_definitions_are_clean(name: str) -> None:
+    result = lint("--strict", str(TRAINING.with_name(f"{name}.asl.json.tftpl")))
     assert (result.exit_code, result.stdout) == (0, "")
 
 
