@@ -121,7 +121,7 @@ def execute(connection: Connection, made: CleanupPlan, on_progress: OnProgress) 
         _hand_over(connection, made, result, on_progress)
     elif going:
         with made.manifest.open("rb") as lines:
-            targets = _unchanged(bulk, bucket, read_manifest(lines, made.manifest.name)[1], result)
+            targets = _unchanged(connection, made, read_manifest(lines, made.manifest.name)[1], result)
             _carry_out(bulk, bucket, targets, result, on_progress)
     for upload in made.uploads:
         bulk.abort(bucket, upload)
@@ -207,11 +207,28 @@ def _come_into_use(connection: Connection, made: CleanupPlan, going: set[str]) -
             kept[name] = "held"
         elif inventory.is_running(connection, name):
             kept[name] = "running"
-    return kept
+    return kept | dict.fromkeys(_read_by(made, kept) & going - kept.keys(), "read")
 
 
-def _unchanged(bulk: Bulk, bucket: str, entries: Iterable[Entry], result: Result) -> Iterator[Target]:
+def _read_by(made: CleanupPlan, names: Iterable[str]) -> set[str]:
+    """The runs that these read, at any remove."""
+    reads = {decision.run.name: decision.run.reads for decision in made.decisions}
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        new = reads.get(waiting.pop(), frozenset()) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def _unchanged(connection: Connection, made: CleanupPlan, entries: Iterable[Entry], result: Result) -> Iterator[Target]:
+    """What still is as it was planned. Whether a run has come into use is asked again when its turn comes: the runs
+    before it may have taken hours."""
+    bulk, bucket = Bulk(connection.aws), made.heading.bucket
     for run, planned in by_run(entries):
+        if run not in result.kept:
+            result.kept |= _come_into_use(connection, made, {run})
         if run in result.kept:
             continue
         listed = bulk.objects(Place(bucket, f"{ROOT}{run}/"))

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from opsctl.aws.bulk import Bulk
 from opsctl.aws.stepfunctions import execution_arn
+from opsctl.domain.objects import Place
 from tests.functional.pipeline_world import BUCKET, DIVERGED, MACHINE, Bench, training_failure
 
 DAY = 86400.0
@@ -212,3 +214,35 @@ def test_the_plan_says_which_way_it_copies_and_why(
 def test_an_engine_for_nothing_is_refused(failed: Bench, words: tuple[str, ...], said: str) -> None:
     answer = failed.opsctl(*words, "--engine", "map", "--yes")
     assert (answer.exit_code, answer.stderr.splitlines()) == (2, [said, "hint: leave it out"])
+
+
+def test_what_comes_into_use_while_a_cleanup_is_looked_at_keeps_what_it_reads(
+    failed: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed.opsctl("rerun", "--from", SEQUENCE, *IN_PLACE, "--yes")
+    failed.world.now += 40 * DAY
+    upload = Bulk.upload
+
+    def upload_and_hold(self: Bulk, place: Place, path: Any) -> None:
+        upload(self, place, path)
+        failed.opsctl("data", "hold", "nightly-7-r1")
+
+    monkeypatch.setattr(Bulk, "upload", upload_and_hold)
+    answer = failed.opsctl("cleanup", "--older-than", "1d", "--yes", "--query", "result.[objects, kept]")
+    assert json.loads(answer.stdout) == [0, {"nightly-7": "read", "nightly-7-r1": "held"}]
+
+
+def test_a_run_that_is_held_before_its_turn_comes_stays(failed: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed.opsctl("rerun", "--from", SEQUENCE, "--yes")
+    failed.world.now += 40 * DAY
+    objects, before = Bulk.objects, len(failed.world.keys("runs/nightly-7-r1/"))
+
+    def list_and_hold(self: Bulk, place: Place) -> Any:
+        if place.key == "runs/nightly-7/" and failed.world.keys("audit/"):
+            failed.opsctl("data", "hold", "nightly-7-r1")
+        return objects(self, place)
+
+    monkeypatch.setattr(Bulk, "objects", list_and_hold)
+    answer = failed.opsctl("cleanup", "--older-than", "1d", "--yes", "--query", "result.[objects, kept]")
+    assert json.loads(answer.stdout) == [10, {"nightly-7-r1": "held"}]
+    assert len(failed.world.keys("runs/nightly-7-r1/")) == before + 1
