@@ -117,7 +117,7 @@ def _taken_over(plan: RerunPlan) -> str:
     """What is copied, or read where it lies, and what the other way would mean."""
     if not plan.reused:
         return "copies nothing"
-    what = f"{plan.reused_objects} objects ({size(plan.reused_bytes)})"
+    what = f"{plan.reused_objects:,} objects ({size(plan.reused_bytes)})"
     price, others = _expense(copying(plan)), " and ".join(lenders(plan))
     if plan.data == COPY:
         kept = f" and keep {others} from cleanup" if others else ""
