@@ -16,12 +16,13 @@ from opsctl.asl import map_run, simple_states, snapshots, task_state
 from opsctl.asl import redrive as redriving
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Effect, Outcome
+from opsctl.asl.environment import Environment
 from opsctl.asl.events import with_input
 from opsctl.asl.frames import Frame
 from opsctl.asl.habits import TODAY, Habits
 from opsctl.asl.handlers import Handlers
 from opsctl.asl.payload import Payload
-from opsctl.asl.walk import Walk
+from opsctl.asl.walk import ROOT, Walk
 from opsctl.errors import RefusedError
 
 
@@ -30,7 +31,7 @@ class Execution:
 
     `context` is the context object's part that the outside knows: `{"Execution": {"Id", "Name", "RoleArn", "StartTime",
     "RedriveCount"}, "StateMachine": {"Id", "Name"}}`. `habits` are AWS's of another day, for a comparison with what was
-    recorded then. Raises `ValueError` if `input_text` is no JSON.
+    recorded then; `variables` are assigned before the first state. Raises `ValueError` if `input_text` is no JSON.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Execution:
         context: Mapping[str, Any] | None = None,
         random: Random | None = None,
         habits: Habits = TODAY,
+        variables: Mapping[str, Any] | None = None,
     ) -> None:
         payload = Payload(text=input_text)
         _ = payload.value
         self._walk = Walk(machine, payload, context or {}, random or Random(0), Handlers())
         self._walk.habits = habits
+        self._walk.given = dict(variables or {})
 
     # what it has come to
 
@@ -87,6 +90,10 @@ class Execution:
         """When `tick` has something to do, in seconds since the epoch."""
         return self._walk.timers.next_due(self._walk.frames)
 
+    def view(self) -> Environment:
+        """What the expressions of the outermost state can see now."""
+        return self._walk.environment(self._walk.frames[ROOT])
+
     @property
     def busy(self) -> bool:
         """Whether it has paused where it could go on at once."""
@@ -111,6 +118,7 @@ class Execution:
         with walk.moving(now):
             walk.journal.add(now, "ExecutionStarted", 0, with_input(walk.input.text, roleArn=role))
             root = walk.spawn(walk.machine.scope, walk.input, None, 0, 0)
+            root.variables.update(walk.given)
             if walk.machine.timeout is not None:
                 walk.timers.set(root, "machine", now + walk.machine.timeout)
 

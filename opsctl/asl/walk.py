@@ -66,6 +66,8 @@ class Walk:
         self.journal = Journal()
         self.timers = Timers()
         self.frames: dict[int, Frame] = {}
+        self.given: dict[str, Any] = {}
+        """Variables that the outside assigned before the first state."""
         self.ready: deque[Frame] = deque()
         self.tasks: dict[int, int] = {}
         """The frame that waits for each open task."""

@@ -9,9 +9,10 @@ from opsctl.sandbox.statesapi.executions import ExecutionActions
 from opsctl.sandbox.statesapi.machines import MachineActions
 from opsctl.sandbox.statesapi.mapruns import MapRunActions
 from opsctl.sandbox.statesapi.tasks import TaskActions
+from opsctl.sandbox.statesapi.trials import TrialActions
 
 
-class StatesResponse(ExecutionActions, MachineActions, MapRunActions, TaskActions):
+class StatesResponse(ExecutionActions, MachineActions, MapRunActions, TaskActions, TrialActions):
     """All actions in one class, as moto wants it."""
 
 
