@@ -56,13 +56,13 @@ def list_data(context: click.Context, run: str | None, order: str) -> None:
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     region, now = connection.aws.region, connection.aws.now()
-    found = stock.holdings(connection)
     if run is not None:
-        by_name = {holding.data.name: holding for holding in found}
-        holding = _sorted(by_name[stock.named(connection, run, by_name)], order, region)
-        read = stock.readers(connection, holding)
+        name = stock.named(connection, run, stock.names(connection))
+        holding = _sorted(stock.holding(connection, name), order, region)
+        read = stock.readers_by_folder(connection, holding)
         emit(invocation, _document(holding, region, read), _folders_text(holding.data.folders, read, region, now))
         return
+    found = stock.holdings(connection)
     if not found:
         click.echo("no run keeps any data yet", err=True)
     found.sort(key=lambda holding: _run_key(order, holding.data, region))

@@ -37,6 +37,12 @@ def holdings(connection: Connection) -> list[Holding]:
     return sorted(found, key=lambda holding: (-holding.data.bytes, holding.data.name))
 
 
+def holding(connection: Connection, run: str) -> Holding:
+    """The data of a run that keeps some."""
+    found, readers = inventory.one_run(connection, run)
+    return Holding(found, readers, run in inventory.champions(connection))
+
+
 def named(connection: Connection, wanted: str, names: Collection[str]) -> str:
     """The run that a RUN argument means, of those that keep data: by its name, a unique beginning of it, its ARN,
     @latest or @failed. Raises UsageError with the nearest name."""
@@ -56,17 +62,17 @@ def named(connection: Connection, wanted: str, names: Collection[str]) -> str:
 
 def names(connection: Connection) -> frozenset[str]:
     """The runs that keep data."""
-    return frozenset(Bulk(connection.aws).folders(Place(connection.deployment.bucket, ROOT)))
+    return frozenset(Bulk(connection.aws).folders(Place(connection.deployment.bucket, ROOT))) - {""}
 
 
-def readers(connection: Connection, holding: Holding) -> Mapping[str, tuple[str, ...]]:
+def readers_by_folder(connection: Connection, found: Holding) -> Mapping[str, tuple[str, ...]]:
     """By folder, the runs that read it. One whose records name no folder of it, as a rerun that is still copying, may
     read the results of every step."""
-    results = frozenset(folder.name for folder in holding.data.folders) - {LOOSE, CODE}
-    reads = {name: _folders_read(connection, name, holding.data.name) or results for name in holding.read_by}
+    results = frozenset(folder.name for folder in found.data.folders) - {LOOSE, CODE}
+    reads = {name: _folders_read(connection, name, found.data.name) or results for name in found.read_by}
     return {
-        folder.name: tuple(name for name in holding.read_by if folder.name in reads[name])
-        for folder in holding.data.folders
+        folder.name: tuple(name for name in found.read_by if folder.name in reads[name])
+        for folder in found.data.folders
     }
 
 

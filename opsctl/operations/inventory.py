@@ -56,6 +56,18 @@ def take_stock(connection: Connection, on_run: OnRun | None = None) -> list[RunD
         return list(pool.map(lambda pair: _with_reads(connection, pair[0], pair[1], known.get(pair[0].name)), found))
 
 
+def one_run(connection: Connection, name: str) -> tuple[RunData, tuple[str, ...]]:
+    """One run, and the runs that read it; what the others keep is not listed."""
+    bulk, root, known = Bulk(connection.aws), Place(connection.deployment.bucket, ROOT), _executions(connection)
+    data, records = _counted(name, bulk.objects(Place(root.bucket, f"{ROOT}{name}/")))
+    data = replace(data, known=_known(connection, known.get(name)))
+    others = [other for other in bulk.folders(root) if other != name]
+    with ThreadPoolExecutor(THREADS) as pool:
+        reads = list(pool.map(lambda other: _reads(connection, other, known.get(other)), others))
+    readers = tuple(other for other, found in zip(others, reads, strict=True) if name in found)
+    return _with_reads(connection, data, records, known.get(name)), readers
+
+
 def champions(connection: Connection) -> dict[str, str]:
     """The runs that a champion comes from, each with the word for it.
 
@@ -130,12 +142,17 @@ def _known(connection: Connection, run: Run | None) -> Known | None:
 
 
 def _with_reads(connection: Connection, data: RunData, records: frozenset[str], run: Run | None) -> RunData:
+    return replace(data, reads=_reads(connection, data.name, run, [name for name in RECORDS if name in records]))
+
+
+def _reads(connection: Connection, name: str, run: Run | None, records: Iterable[str] = RECORDS) -> frozenset[str]:
+    """The runs that a run reads, or is about to copy from."""
     bucket = connection.deployment.bucket
-    texts = {name: _text(connection, Place(bucket, f"{ROOT}{data.name}/{name}")) for name in RECORDS if name in records}
-    copied = names_copied(texts.get(CLAIM, "")) if run is None and not data.started else frozenset()
+    texts = {record: _text(connection, Place(bucket, f"{ROOT}{name}/{record}")) for record in records}
+    about_to_copy = run is None and not texts.get(STARTED_MARK)
+    copied = names_copied(texts.get(CLAIM, "")) if about_to_copy else frozenset()
     asked = (connection.states.describe(run.arn).input or "") if run is not None and not run.ended else ""
-    reads = copied.union(*(names_read(text, bucket) for text in (asked, *texts.values())))
-    return replace(data, reads=reads - {data.name})
+    return copied.union(*(names_read(text, bucket) for text in (asked, *texts.values()))) - {name}
 
 
 def _text(connection: Connection, place: Place) -> str:
