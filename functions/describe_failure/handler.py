@@ -12,9 +12,8 @@ import time
 import boto3
 
 from opsctl.asl.history import read_history
-from opsctl.domain.alerts import compose, failures_in, reported_failures, was_reported
+from opsctl.domain.alerts import DESCRIBE_STATE, caught_in, compose, failures_in, reported_failures, was_reported
 
-DESCRIBE_STATE = "Describe Failure"
 TIME_TO_PUBLISH = 30_000  # milliseconds of the function's time that waiting leaves over
 
 
@@ -31,7 +30,7 @@ def _from_rule(detail, context):
     # After a redrive the earlier end is history: the redrive's own end sends the next event.
     if history.redrives > redrives or was_reported(history, os.environ["NOTIFY_STATE"]):
         return {"published": False}
-    alert = compose(arn, detail["status"], failures_in(history, DESCRIBE_STATE))
+    alert = compose(arn, detail["status"], failures_in(history, DESCRIBE_STATE), caught=bool(caught_in(history)))
     boto3.client("sns").publish(
         TopicArn=os.environ["TOPIC_ARN"],
         Subject=alert.subject,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, moment
+from opsctl.domain.alerts import Failure, next_command
 from opsctl.domain.runs import Run
 from opsctl.errors import FAILED, OK
 from opsctl.operations.waiting import Outcome, Progress, wait
@@ -42,12 +44,12 @@ def follow(
         click.echo(f"\ninterrupted; the run goes on: opsctl status {run.name}", err=True)
         raise
     emit(invocation, outcome_document(invocation, run, outcome) | more, sentence(outcome))
-    return conclude(invocation, outcome)
+    return conclude(invocation, run, outcome)
 
 
-def conclude(invocation: Invocation, outcome: Outcome) -> int:
+def conclude(invocation: Invocation, run: Run, outcome: Outcome) -> int:
     """Say what to do next; the exit code."""
-    command = _next_command(invocation, outcome)
+    command = _next_command(invocation, run, outcome)
     if command:
         click.echo(f"next: {command}", err=True)
     return OK if outcome.succeeded else FAILED
@@ -55,7 +57,7 @@ def conclude(invocation: Invocation, outcome: Outcome) -> int:
 
 def outcome_document(invocation: Invocation, run: Run, outcome: Outcome) -> dict[str, Any]:
     """How a run ended, as JSON."""
-    return {"run": run.name, "arn": run.arn, **_document(outcome), "next": _next_command(invocation, outcome)}
+    return {"run": run.name, "arn": run.arn, **_document(outcome), "next": _next_command(invocation, run, outcome)}
 
 
 def progress_line(progress: Progress) -> str:
@@ -100,10 +102,10 @@ def quoted(step: str) -> str:
     return f'"{step}"' if PLAIN.fullmatch(step) else shlex.quote(step)
 
 
-def _next_command(invocation: Invocation, outcome: Outcome) -> str | None:
-    if outcome.succeeded:
-        return None
-    where = on_machine(invocation)
-    if outcome.step is None:
-        return f"opsctl status {outcome.run}{where}"
-    return f"opsctl rerun {outcome.run} --from {quoted(outcome.step)}{where}"
+def way_on(invocation: Invocation, run: Run, caught: Sequence[Failure]) -> str:
+    """The command to go on with after an end without success, as the alert says it."""
+    return next_command(run.arn.split(":")[6], run.name, caught, on_machine(invocation))
+
+
+def _next_command(invocation: Invocation, run: Run, outcome: Outcome) -> str | None:
+    return None if outcome.succeeded else way_on(invocation, run, outcome.caught)

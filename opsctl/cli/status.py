@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from opsctl.cli.following import on_machine, quoted
+from opsctl.cli.following import on_machine, quoted, way_on
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, facts, moment, table
 from opsctl.cli.status_details import details
 from opsctl.cli.status_document import status_document
+from opsctl.domain.alerts import caught_in
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.results import one_line
@@ -68,7 +69,7 @@ def next_command(invocation: Invocation, found: RunStatus) -> str | None:
     """What to do about the run; None where there is nothing to do."""
     machine = on_machine(invocation)
     if found.run.status in UNSUCCESSFUL:
-        return f"opsctl redrive {found.run.name}{machine}"
+        return way_on(invocation, found.run, caught_in(found.history))
     waiting = list(_waiting(found))
     which = f" --step {quoted(waiting[0].name)}" if len(waiting) > 1 else ""
     return f"opsctl approve {found.run.name}{which}{machine}" if waiting else None

@@ -56,7 +56,7 @@ def watch(context: click.Context, run: str, timeout: float | None) -> None:
         emit_line(invocation, outcome_document(invocation, found, outcome))
     else:
         click.echo(sentence(outcome))
-    context.exit(conclude(invocation, outcome))
+    context.exit(conclude(invocation, found, outcome))
 
 
 def _watched(invocation: Invocation, connection: Connection, run: Run, timeout: float | None) -> Outcome:

@@ -22,6 +22,7 @@ from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, Ru
 CAUSE_LIMIT = 1000
 SUBJECT_LIMIT = 99  # SNS refuses 100
 FIRST_STEP = "Prepare Run"
+DESCRIBE_STATE = "Describe Failure"  # where the machine comes to with the failures that it caught
 BULK = "-bulk"  # what the name of the machine for manifests ends with
 BATCH_LOG_GROUP = "/aws/batch/job"  # Batch's own, where a job definition names no other
 
@@ -64,8 +65,9 @@ class Alert:
     attributes: Mapping[str, str]
 
 
-def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Alert:
-    """The alert for an execution that ended, or is about to end, as `status` (FAILED, TIMED_OUT, ABORTED)."""
+def compose(execution_arn: str, status: str, failures: Sequence[Failure], *, caught: bool = True) -> Alert:
+    """The alert for an execution that ended, or is about to end, as `status` (FAILED, TIMED_OUT, ABORTED); `caught` is
+    whether the machine itself told of the failures."""
     _, partition, _, region, _, _, machine, run = execution_arn.split(":", 7)
     steps = ", ".join(failure.step for failure in failures)
     lines = [f"Run:     {run}", f"Machine: {machine}", f"Status:  {status}"]
@@ -78,7 +80,7 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Ale
     lines += [
         "",
         f"Console: {link}#/v2/executions/details/{execution_arn}",
-        f"Next:    {next_command(machine, run, failures)}",
+        f"Next:    {next_command(machine, run, failures if caught else ())}",
     ]
     attributes = {"machine": machine, "run": run, "status": status}
     return Alert(
@@ -88,17 +90,22 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure]) -> Ale
     )
 
 
-def next_command(machine: str, run: str, failures: Sequence[Failure]) -> str:
-    """The command that takes the run from here. The machine that works through manifests has no steps to rerun from:
-    whoever started it plans anew."""
+def next_command(machine: str, run: str, caught: Sequence[Failure], where: str = "") -> str:
+    """The command that takes the run from here; alerts, `status` and `watch` all say this one. `where` are options
+    that name the machine.
+
+    What the machine caught is done for AWS, and only a rerun helps. A run that ended otherwise (a time limit, a stop,
+    an error that nothing caught) can mostly be redriven, and `opsctl redrive` sees whether. The machine that works
+    through manifests has no steps to rerun from: whoever started it plans anew.
+    """
     if machine.endswith(BULK):
         return f"opsctl status {run} --machine {machine}"
-    steps = [failure.step for failure in failures if failure.step]
+    steps = [failure.step for failure in caught if failure.step]
     if not steps:
-        return f"opsctl status {run}"
+        return f"opsctl redrive {run}{where}"
     if steps[0] == FIRST_STEP:
-        return "opsctl start, once the cause is put right: nothing has run yet"
-    return f"opsctl rerun {run}" + "".join(f' --from "{step}"' for step in steps)
+        return f"opsctl start{where}, once the cause is put right: nothing has run yet"
+    return f"opsctl rerun {run}" + "".join(f' --from "{step}"' for step in steps) + where
 
 
 def reported_failures(documents: Any) -> tuple[Failure, ...]:
@@ -108,6 +115,11 @@ def reported_failures(documents: Any) -> tuple[Failure, ...]:
         output = document.get("failure") or {}
         found.append(Failure(document.get("step") or "", output.get("Error") or "", output.get("Cause") or ""))
     return tuple(found)
+
+
+def caught_in(history: RunHistory, describe_state: str = DESCRIBE_STATE) -> tuple[Failure, ...]:
+    """What the machine says that it caught, if it came as far as that since its last redrive and then failed."""
+    return _described(history, describe_state) if history.status == FAILED else ()
 
 
 def failures_in(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:

@@ -10,6 +10,7 @@ from opsctl.domain.findings import Finding
 from opsctl.domain.guards import Pipeline, Step
 from opsctl.domain.names import slug
 from opsctl.domain.plan import Request, Source, place_of
+from opsctl.domain.results import step_result
 from opsctl.errors import RefusedError, UsageError
 
 FAILED_STEPS = "failed"
@@ -72,10 +73,22 @@ def _means_failed(pipeline: Pipeline, word: str) -> bool:
 def _failed(source: Source, found: Mapping[str, Finding], excluded: Collection[str]) -> frozenset[str]:
     failed = [name for name, finding in found.items() if finding.missing and finding.result.status in ENDED_BADLY]
     if not failed:
-        raise RefusedError(f"no step of {source.run} failed", "name the steps to run with --from")
+        lost = _lost(source)
+        why = f": {', '.join(lost)} is gone, the definition has changed since" if lost else ""
+        failing = "that failed is still there" if lost else "failed"
+        raise RefusedError(f"no step of {source.run} {failing}{why}", "name the steps to run with --from")
     if left := frozenset(failed) - frozenset(excluded):
         return left
-    raise RefusedError(f"every step of {source.run} that failed is skipped: {', '.join(failed)}", "leave --skip out")
+    raise RefusedError(
+        f"every step of {source.run} that failed is skipped: {', '.join(failed)}", "leave --skip and --until out"
+    )
+
+
+def _lost(source: Source) -> list[str]:
+    """Steps that failed, by names that the definition knows no more."""
+    history = source.histories.get(source.run)
+    results = {name: step_result(history, name) for name in sorted(source.gone)} if history else {}
+    return [name for name, result in results.items() if result.missing and result.status in ENDED_BADLY]
 
 
 def _beyond(pipeline: Pipeline, until: frozenset[str]) -> frozenset[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from opsctl.asl.history import RUNNING, SUCCEEDED, Attempt, RunHistory
+from opsctl.domain.alerts import Failure, caught_in
 from opsctl.domain.results import ended_as, one_line, step_result
 from opsctl.domain.runs import Run
 from opsctl.domain.steps import CALLBACK
@@ -28,13 +29,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. For one that did not succeed: the step to blame, if one is, and its error in one line."""
+    """How a run ended. For one that did not succeed: the step to blame, if one is, and its error in one line; and what
+    the machine says that it caught."""
 
     run: str
     status: str
     seconds: float
     step: str | None = None
     error: str | None = None
+    caught: tuple[Failure, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -67,7 +70,8 @@ def outcome_of(run: str, history: RunHistory) -> Outcome:
     failed = [name for name, result in lost.items() if result.status not in ("ABORTED", "TIMED_OUT")]
     step = next(iter(failed or lost), None)
     error = why(lost[step]) if step else None
-    return Outcome(run, history.status, seconds, step, error or one_line(history.error, history.cause) or None)
+    error = error or one_line(history.error, history.cause) or None
+    return Outcome(run, history.status, seconds, step, error, caught_in(history))
 
 
 @dataclass

@@ -127,6 +127,15 @@ def test_a_step_that_is_gone_from_the_definition(failed: Bench) -> None:
     ))  # fmt: skip
 
 
+def test_failed_where_what_failed_is_gone_from_the_definition(failed: Bench) -> None:
+    failed.states.current = json.loads(json.dumps(failed.states.current).replace(f'"{SEQUENCE}"', '"Train Page Model"'))
+    result = failed.opsctl("rerun", "--from", "failed", "--yes")
+    why = f"{SEQUENCE} is gone, the definition has changed since"
+    assert (result.exit_code, result.stderr) == (
+        3, f"error: no step of nightly-7 that failed is still there: {why}\nhint: name the steps to run with --from\n",
+    )  # fmt: skip
+
+
 def test_a_plan_is_started_only_while_it_is_the_same(failed: Bench) -> None:
     words = ("rerun", "nightly-7", "--from", SEQUENCE)
     shown = failed.opsctl(*words, "--dry-run").stdout.split()[-1]

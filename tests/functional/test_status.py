@@ -58,8 +58,9 @@ def test_what_was_skipped_is_told_from_what_was_not_reached(
     result = bench.opsctl("status", "-o", "json")
     statuses = {step["step"]: step["status"] for step in json.loads(result.stdout)["steps"]}
     assert (statuses["Evaluate"], statuses["Notify Success"]) == (evaluate, notify)
-    assert (result.exit_code, result.stderr) == (0, "next: opsctl redrive nightly-7\n")
-    assert json.loads(result.stdout)["next"] == "opsctl redrive nightly-7"
+    command = f'opsctl rerun nightly-7 --from "{failing}"'
+    assert (result.exit_code, result.stderr) == (0, f"next: {command}\n")
+    assert json.loads(result.stdout)["next"] == command
 
 
 def test_while_it_runs_a_skipped_step_is_skipped_and_there_is_nothing_to_do(bench: Bench) -> None:
@@ -158,10 +159,28 @@ def test_verbose_shows_inputs_and_outputs_and_says_what_it_cut(bench: Bench) -> 
 
 
 def test_the_next_command_names_the_machine_where_one_was_named(bench: Bench) -> None:
-    bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", "{}")]
+    bench.world.script["Train Text Model"] = [training_failure("killed")]
     bench.opsctl("start", "--name", "nightly-7")
     result = bench.opsctl("status", "--machine", "training")
-    assert result.stderr == "next: opsctl redrive nightly-7 --machine training\n"
+    assert result.stderr == 'next: opsctl rerun nightly-7 --from "Train Text Model" --machine training\n'
+
+
+def test_the_next_command_fits_how_the_run_ended(bench: Bench) -> None:
+    """It is the one that the alert says: of all that was caught, of what nothing could catch, and of a bad input."""
+    bench.world.script |= {name: [training_failure("killed")] for name in ("Train Text Model", "Train Image Model")}
+    bench.opsctl("start", "--name", "two-failed")
+    bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", "{}")]
+    bench.opsctl("start", "--name", "bad-input")
+    bench.world.open_steps = {"Evaluate"}
+    bench.opsctl("start", "--name", "stopped")
+    bench.states.stop(bench.states.find(bench.connection.machine.arn, "stopped").arn, "", "")
+    for run, command in (
+        ("two-failed", 'opsctl rerun two-failed --from "Train Image Model" --from "Train Text Model"'),
+        ("bad-input", "opsctl start, once the cause is put right: nothing has run yet"),
+        ("stopped", "opsctl redrive stopped"),
+    ):
+        shown, watched = bench.opsctl("status", run), bench.opsctl("watch", run)
+        assert (shown.stderr, watched.stderr) == (f"next: {command}\n", f"next: {command}\n")
 
 
 def test_a_run_that_succeeded_leaves_nothing_to_do(bench: Bench) -> None:

@@ -370,7 +370,7 @@ def test_a_run_that_no_catch_could_report_is_reported_by_the_rule(monkeypatch, t
         assert describe_failure.handler(ended("TIMED_OUT"), Context()) == {"published": True}
     (_, message, subject, attributes, _) = published()[0]
     assert subject == "documents-training: nightly-7 TIMED_OUT at Train Text Model"
-    assert 'Next:    opsctl rerun nightly-7 --from "Train Text Model"' in message
+    assert message.endswith("Next:    opsctl redrive nightly-7")
     assert {key: value["Value"] for key, value in attributes.items()} == {
         "machine": "documents-training", "run": "nightly-7", "status": "TIMED_OUT", "step": "Train Text Model"
     }  # fmt: skip

@@ -179,7 +179,8 @@ def test_redaction_is_quick_on_text_made_to_slow_it_down():
 
 
 def test_the_next_command_fits_what_failed():
-    assert compose(ARN, "ABORTED", [Failure("", "Operator")]).message.endswith("Next:    opsctl status nightly-7")
+    stopped = compose(ARN, "ABORTED", [Failure("Evaluate", "Operator")], caught=False)
+    assert stopped.message.endswith("Next:    opsctl redrive nightly-7")
     assert "Next:    opsctl start, once" in compose(ARN, "FAILED", [Failure("Prepare Run", "InvalidRunInput")]).message
     both = compose(ARN, "FAILED", [Failure("Train Text Model", "a"), Failure("Train Image Model", "b")])
     assert both.message.endswith('--from "Train Text Model" --from "Train Image Model"')
