@@ -46,17 +46,17 @@ class Pipeline:
         failed = {"hyperparameters": {"train": {"rate": "1000"}}}
         assert cloud.finish(cloud.start(self.machine, failed, name=self.source))["status"] == "FAILED"
 
-    def rerun(self, rate: int) -> subprocess.Popen[str]:
+    def rerun(self, rate: int, *more: str) -> subprocess.Popen[str]:
         """The command, running; each rate makes another plan of it."""
-        words = ["rerun", self.source, "--from", "train", "--set", f"hyperparameters.train.rate={rate}", "--yes"]
+        words = ["rerun", self.source, "--from", "train", "--set", f"hyperparameters.train.rate={rate}", "--yes", *more]
         return subprocess.Popen(
             [sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def finished(self, rate: int) -> str:
+    def finished(self, rate: int, *more: str) -> str:
         """The name of the run that the command says it made."""
-        process = self.rerun(rate)
+        process = self.rerun(rate, *more)
         out, err = process.communicate(timeout=PART)
         assert process.returncode == 0, err
         return out.splitlines()[-1]
@@ -175,6 +175,18 @@ def test_killed_at_a_chosen_point(pipeline: Pipeline, point: str) -> None:
     kill(process)
     one_whole_run(pipeline, rate)
     assert pipeline.finished(rate) == name
+
+
+def test_killed_where_nothing_is_copied(pipeline: Pipeline) -> None:
+    name = f"{pipeline.source}-r{len(pipeline.claims()) + 1}"
+    process = pipeline.rerun(150, "--data", "reuse")
+    wait_for(lambda: name in pipeline.claims() or process.poll() is not None, "the claim")
+    kill(process)
+    assert pipeline.finished(150, "--data", "reuse") == name
+    assert ([run for run, rate in pipeline.runs().items() if rate == 150], pipeline.copies(name)) == ([name], [])
+    claim = json.loads(pipeline.cloud.get(f"runs/{name}/plan.json"))
+    address = f"s3://{pipeline.cloud.bucket}/runs/{pipeline.source}/fetch/"
+    assert claim["input"]["reuse"] == {"fetch": {"run": pipeline.source, "uri": address}}
 
 
 def test_two_at_once_with_different_settings_and_two_with_the_same(pipeline: Pipeline) -> None:
