@@ -32,9 +32,11 @@ class _Handler(MotoRequestHandler):
     """Logs nothing for requests that went well."""
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
-        """Log a request that was answered with an error."""
+        """Log a request that was answered with an error: as a warning, for werkzeug's own lines are not logged."""
+        del size
         if not str(code).startswith(("2", "3")):
-            super().log_request(code, size)
+            target = self.headers.get("X-Amz-Target") or ""
+            self.log("warning", '"%s" %s %s', ascii(self.requestline)[1:-1], code, ascii(target)[1:-1])
 
 
 def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Clients]:
