@@ -73,7 +73,10 @@ def _parses(shape: str) -> bool:
 @lru_cache(maxsize=4096)
 def words_of(text: str) -> Words:
     """Read an expression's words."""
-    tokens = list(_tokens(text))
+    found = [(str(word.lastgroup), word[0]) for word in _TOKEN.finditer(text)]
+    shape = _shape(found)
+    # An expression with a shape has no comments and no regular expressions, which alone are not found word by word.
+    tokens = list(_tokens(text)) if shape is None else [word for word in found if word[0] != "space"]
     bound = set(_bound(tokens))
     read: dict[str, None] = {}
     fields: set[str] = set()
@@ -84,7 +87,7 @@ def words_of(text: str) -> Words:
             fields.update(_field(tokens, index))
         elif word[1:] not in FUNCTIONS:
             read[word[1:]] = None
-    return Words(_shape(text), tuple(name for name in read if name not in bound), frozenset(fields))
+    return Words(shape, tuple(name for name in read if name not in bound), frozenset(fields))
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
@@ -128,10 +131,9 @@ def _field(tokens: list[tuple[str, str]], index: int) -> Iterator[str]:
             yield word.strip("`'\"")
 
 
-def _shape(text: str) -> str | None:
+def _shape(words: list[tuple[str, str]]) -> str | None:
     parts: list[str] = []
-    for found in _TOKEN.finditer(text):
-        kind, word = found.lastgroup, found[0]
+    for index, (kind, word) in enumerate(words):
         if kind == "space":
             parts.append(" ")
         elif kind == "string" and "\\" not in word:
@@ -142,8 +144,12 @@ def _shape(text: str) -> str | None:
             parts.append("$v ")
         elif kind == "name" and word not in _LAMBDA:
             parts.append(word if word in _WORDS else "n ")
-        elif kind == "sign" and word in _PLAIN and not (word == "$" and text[found.end() : found.end() + 1].isdigit()):
+        elif kind == "sign" and word in _PLAIN and not (word == "$" and _is_number(words[index + 1 : index + 2])):
             parts.append(word)
         else:
             return None
     return "".join(parts)
+
+
+def _is_number(words: list[tuple[str, str]]) -> bool:
+    return bool(words) and words[0][0] == "number"
