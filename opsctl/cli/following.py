@@ -37,7 +37,7 @@ def follow(
     """Wait for the run with a line for each thing that happens; the exit code is the run's outcome."""
     run = started.run
     following = f"following {run.name}" + (", which is already running" if started.resumed else "")
-    click.echo(_found(started) if run.ended else following, err=True)
+    click.echo(_found(started) if started.resumed and run.ended else following, err=True)
     try:
         outcome = wait(connection, run, _tell, timeout)
     except KeyboardInterrupt:

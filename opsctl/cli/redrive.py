@@ -121,7 +121,8 @@ def _follow_or_announce(
     redriven = more["way"] == NATIVE
     run = started.run
     if redriven:
-        said = f"{run.name} is being redriven already" if started.resumed else f"redriven: {run.name} goes on"
+        theirs = f"{run.name} {'has been' if run.ended else 'is being'} redriven already"
+        said = theirs if started.resumed else f"redriven: {run.name} goes on"
         click.echo(said if wait else f"{said}; look at it: opsctl status {run.name}", err=True)
     if wait:
         return follow(invocation, connection, Started(run, resumed=False) if redriven else started, timeout, more)

@@ -30,6 +30,7 @@ from opsctl.domain.redrive_walk import foresee
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
 from opsctl.domain.selection import FAILED_STEPS
 from opsctl.domain.stop import jobs_of
+from opsctl.errors import RefusedError
 from opsctl.operations import rerun
 from opsctl.operations.connection import Connection
 from opsctl.operations.runs import input_document
@@ -78,11 +79,17 @@ def plan(connection: Connection, run: Run, request: Request, insisted: str | Non
 
 
 def execute(connection: Connection, run: Run) -> Started:
-    """Redrive a run; one that somebody else has redriven meanwhile is followed like our own.
+    """Redrive a run; one that somebody else has redriven meanwhile is followed like our own, even to an end it has had.
 
     Raises RefusedError with AWS's reason where it does not redrive the run.
     """
-    ours = connection.states.redrive(run.arn, str(uuid.uuid4()))
+    try:
+        ours = connection.states.redrive(run.arn, str(uuid.uuid4()))
+    except RefusedError:
+        now = connection.states.describe(run.arn)
+        if now.redrives > run.redrives:
+            return Started(now, resumed=True)
+        raise
     now = run if ours else connection.states.describe(run.arn)
     redrives = max(now.redrives if not ours else 0, run.redrives + 1)
     return Started(replace(now, status=RUNNING, stopped=None, redrives=redrives), resumed=not ours)

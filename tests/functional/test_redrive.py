@@ -242,6 +242,19 @@ def test_two_people_at_once(stopped: Bench, monkeypatch: pytest.MonkeyPatch) -> 
     assert stopped.states.describe(arn()).redrives == 1
 
 
+def test_somebody_quicker_whose_redrive_has_succeeded_by_then(stopped: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    redrive = stopped.states.redrive
+
+    def after_theirs(wanted: str, token: str) -> bool:
+        redrive(wanted, "other")
+        return redrive(wanted, token)
+
+    monkeypatch.setattr(stopped.states, "redrive", after_theirs)
+    result = stopped.opsctl("redrive", "--yes", "--wait")
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (0, "nightly-7 has been redriven already")
+    assert result.stdout.splitlines()[-1].startswith("nightly-7 SUCCEEDED")
+
+
 def test_a_redrive_that_fails_again_is_told_as_such(stopped: Bench) -> None:
     stopped.world.script[TEXT] = [training_failure("killed")]
     result = stopped.opsctl("redrive", "--yes", "--wait")
