@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from opsctl.cli.agreeing import agree
-from opsctl.cli.following import follow
+from opsctl.cli.following import follow, on_machine
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import wait_options
 from opsctl.cli.render import duration, emit, facts, iso, moment
@@ -102,11 +102,18 @@ def _answer(
     agree(invocation, shown, yes, verb="Approve" if planned.approved else "Reject", done="sent")
     approvals.execute(connection, planned)
     done = f"{'approved' if approved else 'rejected'} {planned.gate.name} of {planned.run.name}"
-    click.echo(done if wait else f"{done}; look at it: opsctl status {planned.run.name}", err=True)
+    look = f"look at it: opsctl status {planned.run.name}{_on_its_machine(invocation, connection, planned)}"
+    click.echo(done if wait else f"{done}; {look}", err=True)
     if wait:
         return follow(invocation, connection, Started(planned.run, resumed=False), timeout, _document(planned))
     emit(invocation, _document(planned), planned.run.name)
     return OK
+
+
+def _on_its_machine(invocation: Invocation, connection: Connection, planned: AnswerPlan) -> str:
+    """What a command about the gate's run needs: a run that the named one started may be another machine's."""
+    own = planned.run.machine_arn == connection.machine.arn
+    return on_machine(invocation) if own else f" --machine {planned.run.machine_arn}"
 
 
 def _json(text: str) -> Any:

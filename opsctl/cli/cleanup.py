@@ -17,7 +17,7 @@ from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
 from opsctl.domain.engines import MAP, WHO, Wish
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
-from opsctl.errors import AWS, OK, REFUSED, UsageError
+from opsctl.errors import AWS, OK, RefusedError, UsageError
 from opsctl.operations import cleanup as cleanups
 from opsctl.operations.cleanup import CleanupPlan, Result
 from opsctl.operations.connection import Connection
@@ -117,7 +117,13 @@ def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
     with Progress("brought back") as progress:
         result = cleanups.undo(invocation.connect(), frozenset(asked["names"]), progress)
     emit(invocation, _result_document(result), _result_text("brought back", result))
-    return _exit_code(result) if result.done or result.refused else REFUSED
+    if not (result.done or result.refused):
+        of = f" of {', '.join(sorted(asked['names']))}" if asked["names"] else " of the last cleanup"
+        raise RefusedError(
+            f"nothing{of} is left to bring back",
+            "opsctl data list shows what is there; --undo --run NAME goes through every cleanup on record",
+        )
+    return _exit_code(result)
 
 
 def _text(plan: CleanupPlan, now: float) -> str:

@@ -32,7 +32,7 @@ def data() -> None:
     """
 
 
-@data.command(name="list")
+@data.command(name="list", short_help="Show what each run keeps, and who reads it.")
 @click.argument("run", required=False)
 @click.option(
     "--sort", "order", type=click.Choice(ORDERS), default="size", show_default=True,
@@ -83,7 +83,7 @@ def hold(context: click.Context, runs: tuple[str, ...]) -> None:
     _mark(context.ensure_object(Invocation), runs, stock.hold, True, ("is held", "was held already"))
 
 
-@data.command()
+@data.command(short_help="Take the hold off the data of RUNs.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.pass_context
 def release(context: click.Context, runs: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What `start` and `rerun` do with the run they started: name it, or follow it to its end."""
+"""What commands do with the run they started or found: name it, or follow it to its end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def follow(
     try:
         outcome = wait(connection, run, _tell, timeout)
     except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; the run goes on: opsctl status {run.name}", err=True)
+        click.echo(f"\ninterrupted; the run goes on: opsctl status {run.name}{on_machine(invocation)}", err=True)
         raise
     emit(invocation, outcome_document(invocation, run, outcome) | more, sentence(outcome))
     return conclude(invocation, run, outcome)

@@ -46,7 +46,7 @@ def lint(
     \b
     Examples:
       opsctl lint definitions/training.asl.json.tftpl
-      opsctl lint --strict -o sarif definitions/*.json > lint.sarif
+      opsctl lint --strict -o sarif definitions/*.tftpl > lint.sarif
       opsctl lint pipeline.asl.yaml.tftpl --var topic=arn:aws:sns:us-east-1:123456789012:runs
 
     Errors are what AWS refuses, warnings the field's hard lessons; docs/lint.md explains each code. A warning is

@@ -31,7 +31,7 @@ def list_runs(context: click.Context, limit: int, status: str | None, since: flo
     Examples:
       opsctl list
       opsctl list --status FAILED --since 7d
-      opsctl list --machine deployment --limit 5
+      opsctl list --machine bulk --limit 5
       opsctl list --query "[?status=='RUNNING'].run"
     """
     invocation = context.ensure_object(Invocation)
@@ -40,7 +40,7 @@ def list_runs(context: click.Context, limit: int, status: str | None, since: flo
     machines = _machines(invocation, connection)
     found = runs.recent(connection, machines, limit, status, None if since is None else now - since)
     if not found:
-        click.echo(_nothing(machines, filtered=status is not None or since is not None), err=True)
+        click.echo(_nothing(invocation, machines, filtered=status is not None or since is not None), err=True)
     documents = [_document(listed, machines[listed.run.machine_arn]) for listed in found]
     emit(invocation, documents, table(HEADERS, [_row(listed, machines, now) for listed in found]))
 
@@ -51,9 +51,11 @@ def _machines(invocation: Invocation, connection: Connection) -> dict[str, str]:
     return {machine.arn: machine.name for machine in machines}
 
 
-def _nothing(machines: dict[str, str], *, filtered: bool) -> str:
+def _nothing(invocation: Invocation, machines: dict[str, str], *, filtered: bool) -> str:
     names = ", ".join(machines.values())
-    return f"no such run of {names}" if filtered else f"no run of {names} yet; start one: opsctl start"
+    if filtered:
+        return f"no such run of {names}"
+    return f"no run of {names} yet" + ("" if invocation.machine else "; start one: opsctl start")
 
 
 def _row(listed: Listed, machines: dict[str, str], now: float) -> list[str | None]:

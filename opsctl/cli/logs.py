@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import click
 
+from opsctl.cli.following import on_machine
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration
 from opsctl.cli.render import emit_line, iso
@@ -97,7 +98,7 @@ def logs(
         try:
             _print(invocation, read_on(connection, found, wanted, _tell), timestamps, labelled=step is None)
         except KeyboardInterrupt:
-            _tell(f"\ninterrupted; the run goes on: opsctl status {found.name}")
+            _tell(f"\ninterrupted; the run goes on: opsctl status {found.name}{on_machine(invocation)}")
             raise
         return
     parts = reading.choose(connection, found, wanted)

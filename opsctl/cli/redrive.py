@@ -115,7 +115,7 @@ def _follow_or_announce(
     timeout: float | None,
     more: dict[str, Any],
 ) -> int:
-    from opsctl.cli.following import announce, follow
+    from opsctl.cli.following import announce, follow, on_machine
     from opsctl.operations.start import Started
 
     redriven = more["way"] == NATIVE
@@ -123,7 +123,8 @@ def _follow_or_announce(
     if redriven:
         theirs = f"{run.name} {'has been' if run.ended else 'is being'} redriven already"
         said = theirs if started.resumed else f"redriven: {run.name} goes on"
-        click.echo(said if wait else f"{said}; look at it: opsctl status {run.name}", err=True)
+        look = f"look at it: opsctl status {run.name}{on_machine(invocation)}"
+        click.echo(said if wait else f"{said}; {look}", err=True)
     if wait:
         return follow(invocation, connection, Started(run, resumed=False) if redriven else started, timeout, more)
     if not redriven:

@@ -30,6 +30,12 @@ def sandbox() -> None:
 
     While a sandbox is up in this directory, opsctl's commands talk to it. It needs no account, no Docker and no
     network, and all of it lies in one directory.
+
+    \b
+    Examples:
+      opsctl sandbox up
+      opsctl sandbox status
+      opsctl sandbox down
     """
 
 
@@ -74,7 +80,7 @@ def up(
     emit(context.ensure_object(Invocation), server, server["url"])
 
 
-@sandbox.command()
+@sandbox.command(short_help="End the sandbox and everything it started.")
 @_directory_option
 def down(directory: Path | None) -> None:
     """End the sandbox and everything it started, and remove its directory."""
@@ -106,7 +112,7 @@ def status(context: click.Context, directory: Path | None) -> None:
     context.exit(0 if server else FAILED)
 
 
-@sandbox.command()
+@sandbox.command(short_help="Point the aws CLI, boto3 and Terraform to it.")
 @_directory_option
 def env(directory: Path | None) -> None:
     """Print the shell commands that point the aws CLI, boto3 and Terraform to the sandbox.
@@ -124,12 +130,19 @@ def env(directory: Path | None) -> None:
     click.echo(service.exports(server, os.environ))
 
 
-@sandbox.group()
+@sandbox.group(short_help="Make requests fail on purpose: add, list, clear.")
 def fault() -> None:
-    """Make requests to the sandbox's API fail on purpose: what a client, a job or a state asks for."""
+    """Make requests to the sandbox's API fail on purpose: what a client, a job or a state asks for.
+
+    \b
+    Examples:
+      opsctl sandbox fault add sagemaker:CreateTrainingJob --error ThrottlingException --times 5
+      opsctl sandbox fault list
+      opsctl sandbox fault clear
+    """
 
 
-@fault.command("add")
+@fault.command("add", short_help="Let a fault happen to the requests for ACTION.")
 @click.argument("action")
 @_directory_option
 @click.option("--error", metavar="CODE", help="Answer with this error, such as ThrottlingException or AccessDenied.")
@@ -173,7 +186,7 @@ def list_faults(context: click.Context, directory: Path | None) -> None:
     emit(context.ensure_object(Invocation), found, _faults_text(found))
 
 
-@fault.command("clear")
+@fault.command("clear", short_help="Remove these faults, or all of them.")
 @click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
 @_directory_option
 @click.pass_context

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from opsctl.cli.following import conclude, outcome_document, progress_line, sentence
+from opsctl.cli.following import conclude, on_machine, outcome_document, progress_line, sentence
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.live import Screen, can_redraw
 from opsctl.cli.params import duration as seconds
@@ -50,7 +50,7 @@ def watch(context: click.Context, run: str, timeout: float | None) -> None:
     try:
         outcome = _watched(invocation, connection, found, timeout)
     except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; the run goes on: opsctl watch {found.name}", err=True)
+        click.echo(f"\ninterrupted; the run goes on: opsctl watch {found.name}{on_machine(invocation)}", err=True)
         raise
     if invocation.wants_json:
         emit_line(invocation, outcome_document(invocation, found, outcome))
