@@ -37,7 +37,7 @@ PAYLOAD = DEFINITION["States"]["Prepare Run"]["Parameters"]["Payload"]["pipeline
 BUCKET = PAYLOAD["bucket"]
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"
 DEPLOYMENT: Deployment = parse_deployment(json.loads((ROOT / "tests/golden/opsctl-output.json").read_text()))
-EPOCH = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+EPOCH = 4_955_673_600.0  # 2127-01-15 08:00:00 UTC: later than anything that moto dates
 SECONDS = {"Fetch Preprocessed Data": 12, "Train Image Model": 60, "Train Text Model": 30, "Train Sequence Model": 40}
 DIVERGED = "AlgorithmError: the loss is not finite (max_lr=1000000.0), exit code: 1"
 
@@ -229,7 +229,7 @@ class FakeStates:
 def _walk(world: World, run: Run, definition: Mapping[str, Any]) -> Execution:
     names = {"Id": run.arn, "Name": run.name, "RoleArn": "arn:aws:iam::123456789012:role/x", "RedriveCount": 0}
     machine = {"Id": run.machine_arn, "Name": "documents-training"}
-    context = {"Execution": {**names, "StartTime": "2027-01-15T08:00:00Z"}, "StateMachine": machine}
+    context = {"Execution": {**names, "StartTime": "2127-01-15T08:00:00Z"}, "StateMachine": machine}
     execution = Execution(parse(dict(definition)), run.input or "{}", context=context)
     execution.start(world.now)
     _drive(world, execution)

@@ -16,15 +16,15 @@ from tests.functional.pipeline_world import BUCKET, DIVERGED, EPOCH, MACHINE, Be
 SEQUENCE = "Train Sequence Model"
 BETTER = ("--set", "hyperparameters.sequence_model.max_lr=0.01")
 TREE = """\
-nightly-7  FAILED  2027-01-15 08:00:00 UTC  1 min 55 s
-├─ nightly-7-r1  FAILED  2027-01-15 08:01:55 UTC  43.0 s  <- this run
+nightly-7  FAILED  2127-01-15 08:00:00 UTC  1 min 55 s
+├─ nightly-7-r1  FAILED  2127-01-15 08:01:55 UTC  43.0 s  <- this run
 │  │  from Train Sequence Model
 │  │  reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model
-│  └─ nightly-7-r2  FAILED  2027-01-15 08:02:38 UTC  43.0 s
+│  └─ nightly-7-r2  FAILED  2127-01-15 08:02:38 UTC  43.0 s
 │        from Train Sequence Model
 │        hyperparameters.sequence_model.max_lr: 1000000 -> 0.5
 │        reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model
-└─ good  SUCCEEDED  2027-01-15 08:03:21 UTC  43.0 s
+└─ good  SUCCEEDED  2127-01-15 08:03:21 UTC  43.0 s
       from Train Sequence Model
       hyperparameters.sequence_model.max_lr: 1000000 -> 0.01
       reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model
@@ -64,7 +64,7 @@ def test_the_tree(family: Bench) -> None:
     result = family.opsctl("lineage", "nightly-7-r1")
     assert (result.exit_code, result.stdout, result.stderr) == (0, TREE, "")
     other = family.opsctl("lineage")
-    assert other.stdout == "nightly-71  SUCCEEDED  2027-01-15 08:04:04 UTC  1 min 55 s  <- this run\n"
+    assert other.stdout == "nightly-71  SUCCEEDED  2127-01-15 08:04:04 UTC  1 min 55 s  <- this run\n"
 
 
 def test_it_is_the_same_tree_from_each_of_its_runs(family: Bench) -> None:
@@ -78,7 +78,7 @@ def test_as_json(family: Bench) -> None:
     tree = json.loads(family.opsctl("lineage", "good", "-o", "json").stdout)
     assert tree["reruns"][1] == {
         "run": "good", "arn": execution_arn(MACHINE, "good"), "asked_for": True, "status": "SUCCEEDED",
-        "started": "2027-01-15T08:03:21.000+00:00", "stopped": "2027-01-15T08:04:04.000+00:00", "redrives": 0,
+        "started": "2127-01-15T08:03:21.000+00:00", "stopped": "2127-01-15T08:04:04.000+00:00", "redrives": 0,
         "redriven": None, "of": "nightly-7", "from": [SEQUENCE],
         "changes": [{"path": "hyperparameters.sequence_model.max_lr", "before": 1000000.0, "after": 0.01}],
         "reused": [
@@ -99,7 +99,7 @@ def test_runs_that_aws_has_forgotten_are_known_by_their_claims(family: Bench) ->
     assert family.opsctl("lineage", "nightly-7-r1").stdout.splitlines()[:8] == [
         "nightly-7  UNKNOWN",
         "│  AWS does not know it, or not any more; nothing is left of it",
-        "├─ good  SUCCEEDED  2027-01-15 08:03:21 UTC  43.0 s",
+        "├─ good  SUCCEEDED  2127-01-15 08:03:21 UTC  43.0 s",
         "│     from Train Sequence Model",
         "│     how its input differs is not known any more",
         "│     reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model",
@@ -127,7 +127,7 @@ def test_redrives_are_told(family: Bench) -> None:
 
     states.find = redriven  # type: ignore[method-assign]
     assert family.opsctl("lineage", "good").stdout.splitlines()[9] == (
-        "      redriven 2 times, the last at 2027-01-15 08:13:21 UTC"
+        "      redriven 2 times, the last at 2127-01-15 08:13:21 UTC"
     )
 
 

@@ -45,7 +45,7 @@ STATUS = """\
 RUN       nightly-7
 MACHINE   documents-training
 STATUS    SUCCEEDED
-STARTED   2027-01-15 08:00:00 UTC
+STARTED   2127-01-15 08:00:00 UTC
 DURATION  1 min 55 s
 
 STEP                     STATUS     ATTEMPTS  STARTED   DURATION   JOB                                     ERROR
@@ -225,14 +225,14 @@ def test_status_as_json_holds_everything(bench: Bench) -> None:
     bench.opsctl("start", "--name", "one")
     document = json.loads(bench.opsctl("-o", "json", "status", "on").stdout)
     assert [document[key] for key in ("run", "status", "started", "stopped")] == [
-        "one", "SUCCEEDED", "2027-01-15T08:00:00.000+00:00", "2027-01-15T08:01:55.000+00:00",
+        "one", "SUCCEEDED", "2127-01-15T08:00:00.000+00:00", "2127-01-15T08:01:55.000+00:00",
     ]  # fmt: skip
     image = document["steps"][2]
     assert (image["step"], image["branch"]) == ("Train Image Model", [{"state": "Base Model Training", "branch": 0}])
     (attempt,) = image["entries"][0]["attempts"]
     assert attempt["parameters"]["TrainingJobName"] == "one-train-image-model-d0r0"
     assert attempt["output"]["TrainingJobStatus"] == "Completed"
-    assert attempt["ended"] == "2027-01-15T08:01:13.000+00:00"
+    assert attempt["ended"] == "2127-01-15T08:01:13.000+00:00"
     assert SECONDS["Train Image Model"] == image["seconds"]
 
 

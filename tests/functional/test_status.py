@@ -149,7 +149,7 @@ def test_verbose_shows_inputs_and_outputs_and_says_what_it_cut(bench: Bench) -> 
     ]  # fmt: skip
     attempts = [line for line in blocks[SEQUENCE] if line.startswith("  attempt")]
     failed = "FAILED, asked for at …, took 40.0 s, nightly-7-train-sequence-model"
-    assert [re.sub(r"2027-[^,]*", "…", line) for line in attempts] == [
+    assert [re.sub(r"2127-[^,]*", "…", line) for line in attempts] == [
         f"  attempt 1: {failed}-d0r0, SageMaker.ThrottlingException: slow down",
         f"  attempt 2: {failed}-d0r1, States.TaskFailed: killed",
     ]
