@@ -132,7 +132,10 @@ def test_undo_brings_back_what_went_and_nothing_else(runs: Bench) -> None:
     answer = runs.opsctl("cleanup", "--undo")
     assert (answer.exit_code, answer.stdout) == (0, "brought back: 14 objects\n")
     assert below(runs, "old") == before
-    assert runs.opsctl("cleanup", "--undo").exit_code == 3
+    again = runs.opsctl("cleanup", "--undo")
+    assert (again.exit_code, again.stdout) == (3, "brought back: 0 objects\n")
+    assert "error: nothing of the last cleanup is left to bring back" in again.stderr
+    assert "error: nothing of nope is left" in runs.opsctl("cleanup", "--undo", "--run", "nope").stderr
 
 
 def test_undo_finds_a_run_in_an_earlier_cleanup(runs: Bench) -> None:
