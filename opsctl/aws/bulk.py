@@ -6,8 +6,9 @@ be cut off at any point: the same call on what a new listing shows ends in the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from opsctl.aws.bulk_types import BATCH, CHANGED, LARGEST_SINGLE_COPY, Copied, D
 from opsctl.aws.errors import from_code
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
-from opsctl.domain.runs import seconds
 from opsctl.errors import OpsError, RefusedError
 
 __all__ = ["Bulk", "Copied", "Deleted", "Refused", "Target", "Upload", "Version"]
 
-_seconds = lru_cache(seconds)  # objects that were written together share their second
+
+@lru_cache  # objects that were written together share their second
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Bulk:
         """The unfinished multipart uploads below a prefix."""
         for page in self._pages("list_multipart_uploads", "s3:ListBucketMultipartUploads", prefix):
             for item in page.get("Uploads", ()):
-                yield Upload(item["Key"], item["UploadId"], seconds(item["Initiated"]))
+                yield Upload(item["Key"], item["UploadId"], _seconds(item["Initiated"]))
 
     def abort(self, bucket: str, upload: Upload) -> None:
         """Give up a multipart upload; its parts are deleted."""
@@ -117,7 +120,7 @@ class Bulk:
         with self._aws.explained("s3:GetBucketVersioning", bucket):
             return bool(self._client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
 
-    def delete(self, bucket: str, targets: Iterable[Target]) -> Iterator[Deleted]:
+    def delete(self, bucket: str, targets: Iterable[Target]) -> Generator[Deleted, None, None]:
         """Delete; what came of each request. Those that S3 refuses are named, and the others go on.
 
         The targets are read only as fast as they are deleted.
@@ -126,7 +129,7 @@ class Bulk:
 
         return Deletion(self._aws, bucket, self._batch).run(targets)
 
-    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Iterator[Copied]:
+    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Generator[Copied, None, None]:
         """Copy `items` from below one prefix to below another, as they are read; those that could not be copied are
         named and the others go on. The copy is proved by listing the source again: see `domain.objects.differences`.
         """

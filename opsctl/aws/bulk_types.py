@@ -9,7 +9,7 @@ LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit
 CHANGED = ("PreconditionFailed", "NoSuchKey", "404", "412")  # codes that say that a source is not what was listed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """What to delete: a key, or with `version` that one version of it; `size` in bytes, for the account of it."""
 

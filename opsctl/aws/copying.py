@@ -11,7 +11,7 @@ all the copies: one job wrote them, and a request for each would double the time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -43,7 +43,7 @@ class Copying:
         self._encryption: dict[str, Any] = {}
         self._plain: PlainStore | None = None
 
-    def run(self, items: Iterable[Stored]) -> Iterator[Copied]:
+    def run(self, items: Iterable[Stored]) -> Generator[Copied, None, None]:
         """As they are copied; `items` have keys relative to the source and are read only as fast as they are copied."""
         reader = iter(items)
         first = next(reader, None)

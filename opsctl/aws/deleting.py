@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from opsctl.aws.bulk_types import BATCH, Deleted, Refused, Target
 from opsctl.aws.errors import code_of
@@ -37,7 +37,7 @@ class Deletion:
         self._pace = pace or Pace(FIRST_IN_FLIGHT, IN_FLIGHT)
         self._plain = PlainStore(aws, bucket)
 
-    def run(self, targets: Iterable[Target]) -> Iterator[Deleted]:
+    def run(self, targets: Iterable[Target]) -> Generator[Deleted, None, None]:
         """What came of each request. Reads targets only as they are deleted."""
         return in_parallel(self._delete, _batches(targets, self._size), IN_FLIGHT)
 

@@ -35,7 +35,8 @@ def _take_contents(response_dict: dict[str, Any], customized_response_dict: dict
 
 def _entries(text: str) -> Iterator[dict[str, str]]:
     entry: dict[str, str] = {}
-    for name, value in FIELD.findall(text):
+    for found in FIELD.finditer(text):
+        name, value = found.groups()
         if name:
             entry[name] = REFERENCE.sub(_letter, value) if "&" in value else value
         else:

@@ -21,6 +21,7 @@ STEP = 0.1 * DOCUMENTED  # off the rate at a SlowDown
 GROWTH = 5.0  # writes a second, on top of the rate in every second without a SlowDown
 LEAST_RATE = 5.0
 REACTION = 0.25  # seconds; SlowDowns closer together tell of the same moment
+CATCHING_UP = 0.05  # seconds
 TELLING = 50  # requests; what was borne of fewer says nothing
 SAMPLE = 2.0  # seconds; what was borne for less says nothing, for stores let a burst pass
 
@@ -35,6 +36,7 @@ class Pace:
         self._rate: float | None = None
         self._changed = now()
         self._next = 0.0
+        self._line = asyncio.Lock()
         self._borne = self._answers = 0  # writes and requests that were carried out since the rate changed
         self._refused_at = float("-inf")
 
@@ -52,9 +54,7 @@ class Pace:
             await waiter
         self._in_flight += 1
         try:
-            pause = self._slot(writes)
-            if pause > 0:
-                await asyncio.sleep(pause)
+            await self._place(writes)
             yield
         finally:
             self._in_flight -= 1
@@ -93,16 +93,19 @@ class Pace:
                 waiter.set_result(None)
                 free -= 1
 
-    def _slot(self, writes: int) -> float:
-        """Seconds until this request's place in the rate."""
-        if self._rate is None:
-            return 0.0
-        now = self._now()
-        each = writes / self._grown(self._rate, now)
-        # The first place is a whole request away: what was left of the store's allowance is used up.
-        begin = max(now, self._next, self._refused_at + each)
-        self._next = begin + each
-        return begin - now
+    async def _place(self, writes: int) -> None:
+        """Wait for this request's place in the rate. One write that is late is made up for; a request with many is not,
+        for stores allow no burst of that size."""
+        async with self._line:
+            if self._rate is None:
+                return
+            now = self._now()
+            each = writes / self._grown(self._rate, now)
+            # The first place is a whole request away: what was left of the store's allowance is used up.
+            begin = max(self._next, self._refused_at + each)
+            if begin > now:
+                await asyncio.sleep(begin - now)
+            self._next = max(begin, self._now() - (CATCHING_UP if writes == 1 else 0.0)) + each
 
     def _grown(self, rate: float, now: float) -> float:
         return rate + (now - self._changed) * GROWTH

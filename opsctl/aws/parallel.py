@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,11 +16,11 @@ R = TypeVar("R")
 BLOCKING = 16  # threads for what cannot be awaited: botocore
 
 
-def in_parallel(work: Callable[[T], Awaitable[R]], items: Iterable[T], most: int) -> Iterator[R]:
+def in_parallel(work: Callable[[T], Awaitable[R]], items: Iterable[T], most: int) -> Generator[R, None, None]:
     """The results in the order of the items, of which at most that many are read ahead of the result that is next.
 
     If an item cannot be read, the work raises, or the reader stops (an interrupt), what is in flight is abandoned: S3
-    may carry it out or not.
+    may carry it out or not. Close it (contextlib.closing) where the reader may fail.
     """
     loop, waiting = asyncio.new_event_loop(), iter(items)
     loop.set_default_executor(ThreadPoolExecutor(BLOCKING))
@@ -41,10 +42,11 @@ def in_parallel(work: Callable[[T], Awaitable[R]], items: Iterable[T], most: int
             begin(1)
             yield result
     finally:
-        asyncio.run_coroutine_threadsafe(_end(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        if not sys.is_finalizing():  # then the thread stands still already, and would be waited for in vain
+            asyncio.run_coroutine_threadsafe(_end(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
 
 async def _end() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from opsctl.aws.bulk import Bulk, Copied
@@ -66,6 +66,6 @@ class Storage:
         with self._aws.explained("s3:DeleteObject", place.uri):
             self._client.delete_object(Bucket=place.bucket, Key=place.key)
 
-    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Iterator[Copied]:
+    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Generator[Copied, None, None]:
         """Copy `items` from below one prefix to below another, as `opsctl.aws.bulk` does."""
         return Bulk(self._aws).copy(source, target, items)

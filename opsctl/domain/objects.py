@@ -31,7 +31,7 @@ class Place:
         return f"{SCHEME}{self.bucket}/{self.key}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """One object as a listing shows it; `key` is the part below the prefix that was listed, `size` in bytes, `modified`
     the seconds since the epoch when it was written (None where nobody asked), `storage_class` as S3 names it."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, groupby, takewhile
@@ -260,8 +261,9 @@ def _hiding(entry: Entry, versions: list[Version]) -> list[str]:
 
 def _carry_out(bulk: Bulk, bucket: str, targets: Iterable[Target], result: Result, on_progress: OnProgress) -> None:
     size = 0
-    for part in bulk.delete(bucket, targets):
-        result.done += part.objects
-        result.refused += part.refused
-        size += part.bytes
-        on_progress(result.done, size)
+    with closing(bulk.delete(bucket, targets)) as parts:
+        for part in parts:
+            result.done += part.objects
+            result.refused += part.refused
+            size += part.bytes
+            on_progress(result.done, size)

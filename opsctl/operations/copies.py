@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 
 from opsctl.aws.bulk import Bulk, Refused
@@ -67,10 +67,11 @@ def copy_result(
 def _copy(connection: Connection, source: Place, target: Place, items: list[Stored], progress: Told) -> None:
     refused: list[Refused] = []
     objects = size = 0
-    for part in connection.storage.copy(source, target, items):
-        objects, size = objects + part.objects, size + part.bytes
-        refused += part.refused
-        progress(objects, size)
+    with closing(connection.storage.copy(source, target, items)) as parts:
+        for part in parts:
+            objects, size = objects + part.objects, size + part.bytes
+            refused += part.refused
+            progress(objects, size)
     if refused:
         raise _not_copied(Bulk(connection.aws), source, refused)
 

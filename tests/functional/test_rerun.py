@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -298,7 +298,7 @@ class Crashing:
                 raise CrashError
             result = method(*arguments)
             if name == "copy":
-                result = list(result)
+                result = (part for part in list(result))
             if step == "die after":
                 raise CrashError
             return result
@@ -417,7 +417,7 @@ def test_interrupting_the_copy(failed: Bench) -> None:
 class Meddling(WorldStorage):
     """Someone changes the source while it is copied."""
 
-    def copy(self, source: Place, target: Place, items: Any) -> Iterator[Copied]:
+    def copy(self, source: Place, target: Place, items: Any) -> Generator[Copied, None, None]:
         """Copies, and then one object is not what it was."""
         yield from super().copy(source, target, items)
         self._client.put_object(Bucket=source.bucket, Key=source.key + items[0].key, Body=b"other")

@@ -36,7 +36,7 @@ def told(
             progress(done, done_bytes)
 
 
-STEPS: Steps = [(2, 4000, 800_000), (12, 12_000, 2_400_000), (13, 20_000, 4_000_000)]
+STEPS = [(2, 4000, 800_000), (12, 12_000, 2_400_000), (13, 20_000, 4_000_000)]
 
 
 def test_a_line_now_and_then_where_nothing_can_be_redrawn(capsys: pytest.CaptureFixture[str]) -> None:
