@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,8 @@ from opsctl.sandbox.faults import BadFaultError, Fault, Faults, request_text
 from opsctl.sandbox.storage import S3_LOCK
 
 FAULTS_PATH = "/_sandbox/faults"
+INVOKE = "/invocations"
+ROLES_LOCK = threading.RLock()
 LOCAL_NAMES = ("127.0.0.1", "localhost")
 StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -96,7 +99,8 @@ class Gateway:
         except RuntimeError as error:
             if "changed size during iteration" not in str(error):
                 raise
-            # moto has no locks; a list that met a change is safe to ask for again.
+            # A list that met a change is safe to ask for again.
+            logger.warning("%s %s: %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"), error)
             return _answer(environ, start_response, 503, "ServiceUnavailable", "Please try again")
         except Exception as error:
             logger.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
@@ -122,9 +126,14 @@ def _hang_up(environ: dict[str, Any]) -> Iterable[bytes]:
 
 
 def _turn(environ: dict[str, Any]) -> AbstractContextManager[Any]:
-    """S3's requests wait for each other; what is not signed, as a presigned URL is not, may be one of them."""
+    """moto has no locks. S3's requests wait for each other; what is not signed, as a presigned URL is not, may be one
+    of them. So do those about roles and functions: to make a function, moto reads all roles, while Terraform makes
+    more of them. To invoke a function takes as long as it runs, and waits for nobody."""
     authorization = environ.get("HTTP_AUTHORIZATION", "")
-    return S3_LOCK if not authorization or "/s3/" in authorization else nullcontext()
+    if not authorization or "/s3/" in authorization:
+        return S3_LOCK
+    about_roles = "/iam/" in authorization or "/lambda/" in authorization
+    return ROLES_LOCK if about_roles and not environ.get("PATH_INFO", "").endswith(INVOKE) else nullcontext()
 
 
 def is_local(host: str) -> bool:
