@@ -13,6 +13,7 @@ from opsctl.errors import RefusedError
 
 PAGE = 1000
 NEWS_PAGE = 100
+PROBE, NO_JSON = "may-i-start", "{"
 # Why a task token is not taken.
 UNANSWERABLE = {
     "TaskTimedOut": "it does not wait any more: somebody else answered first, or its time was up",
@@ -50,6 +51,21 @@ class StepFunctions:
                 raise
         arn: str = answer["executionArn"]
         return arn
+
+    def demand_start(self, machine_arn: str) -> None:
+        """Raise ConfigurationError where these credentials may not start a run, before anything is done for one.
+
+        It asks for a run with an input that is no JSON, which AWS refuses once it has let the caller in: authorization
+        comes before an action's own checks.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._aws.explained("states:StartExecution", machine_arn):
+            try:
+                self._client.start_execution(stateMachineArn=machine_arn, name=PROBE, input=NO_JSON)
+            except ClientError as error:
+                if code_of(error) != "InvalidExecutionInput":
+                    raise
 
     def runs(self, machine_arn: str, status: str | None = None, page_size: int = PAGE) -> Iterator[Run]:
         """The machine's runs, or those of one status, newest first, without input and output; fetched page by page as

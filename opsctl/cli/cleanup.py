@@ -14,7 +14,7 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import bytes_count, duration, engine_options
 from opsctl.cli.progress import Progress
 from opsctl.cli.render import age, emit, iso, size, table
-from opsctl.domain.cleanup import ALL, PARTS, Criteria, Decision
+from opsctl.domain.cleanup import ALL, PARTS, UNNAMED, Criteria, Decision
 from opsctl.domain.engines import MAP, WHO, Wish
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
 from opsctl.errors import AWS, OK, RefusedError, UsageError
@@ -127,7 +127,8 @@ def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
 
 
 def _text(plan: CleanupPlan, now: float) -> str:
-    rows = [_row(decision, now) for decision in plan.decisions]
+    asked = [decision for decision in plan.decisions if decision.kept != UNNAMED]
+    rows = [_row(decision, now) for decision in asked]
     parts = [table(["ACTION", "RUN", "MACHINE", "STATUS", "AGE", "OBJECTS", "SIZE", "WHY"], rows)] if rows else []
     if plan.uploads:
         parts.append(f"{len(plan.uploads)} unfinished uploads are given up")

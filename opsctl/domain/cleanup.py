@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from opsctl.domain.inventory import DATA, MODEL, Folder, RunData
 
 ALL = "all"
+UNNAMED = "unnamed"
 MODELS = "models"
 PARTS = (DATA, MODELS, ALL)
 GRACE = 14 * 86400.0  # AWS redrives a run for 14 days after its end (Developer Guide, redrive-executions)
@@ -93,7 +94,7 @@ def _protection(run: RunData, criteria: Criteria, in_use: Mapping[str, str], now
 
 def _unasked(run: RunData, criteria: Criteria, now: float) -> str | None:
     if criteria.names and run.name not in criteria.names:
-        return "unnamed"
+        return UNNAMED
     if criteria.orphans and (run.known is not None or run.started):
         return "known"
     if criteria.statuses and (run.known is None or run.known.status not in criteria.statuses):

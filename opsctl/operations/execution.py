@@ -54,8 +54,13 @@ def proven(source: Source, made: RerunPlan, prefix: str) -> RerunPlan:
 def execute(
     connection: Connection, made: RerunPlan, name: str | None, on_progress: OnProgress, watch: Watch = unwatched
 ) -> Started:
-    """Claim a name, copy, verify, start. Raises RefusedError: the name is taken, or a reused result has changed."""
+    """Claim a name, copy, verify, start.
+
+    Raises RefusedError: the name is taken, or a reused result has changed; ConfigurationError: not allowed to start.
+    """
     wanted = name
+    if made.reused:
+        connection.states.demand_start(connection.machine.arn)
     name, running = claimed(connection, made, wanted)
     if running is not None:
         return Started(running, resumed=True)

@@ -166,6 +166,9 @@ class FakeStates:
         self.executions[arn] = (run, _walk(self.world, run, self.current), self.current)
         return arn
 
+    def demand_start(self, machine_arn: str) -> None:
+        """Everybody may."""
+
     def runs(self, machine_arn: str, status: str | None = None, page_size: int = 1000) -> Iterator[Run]:
         """Newest first."""
         del page_size

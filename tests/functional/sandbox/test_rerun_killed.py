@@ -206,6 +206,7 @@ def test_two_at_once_with_different_settings_and_two_with_the_same(pipeline: Pip
         ("states:DescribeStateMachine", "states:DescribeStateMachine on arn:"),
         ("states:DescribeStateMachineForExecution", "states:DescribeStateMachineForExecution on arn:"),
         ("states:GetExecutionHistory", "states:GetExecutionHistory on arn:"),
+        ("states:StartExecution", "states:StartExecution on arn:"),
         ("s3:ListObjectsV2", "s3:ListBucket on s3://"),
         ("s3:GetObject", "s3:GetObject on s3://"),
         ("s3:PutObject", "s3:PutObject on s3://"),
