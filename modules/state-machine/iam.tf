@@ -86,9 +86,12 @@ data "aws_iam_policy_document" "maps" {
     resources = ["arn:${local._partition}:states:${local._here}:stateMachine:${var.name}"]
   }
   statement {
-    sid       = "FollowChildren"
-    actions   = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
-    resources = ["arn:${local._partition}:states:${local._here}:execution:${var.name}/*:*"]
+    sid     = "FollowChildren"
+    actions = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
+    resources = [
+      "arn:${local._partition}:states:${local._here}:execution:${var.name}:*",
+      "arn:${local._partition}:states:${local._here}:execution:${var.name}/*:*", # a Map's children: <machine>/<label>
+    ]
   }
   statement {
     sid       = "ReadItemsAndWriteResults"
