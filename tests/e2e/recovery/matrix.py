@@ -92,7 +92,7 @@ def play(one: Played) -> None:
         wait_for(lambda: row.pipeline.messages(row.run), f"an alert about {row.run}")
         before = row.pipeline.objects(row.run)
         # By a name of its own, or the redrive would find that the very same rerun has succeeded, and do nothing.
-        recover(one, "rerun", before, "--from", row.step.name, "--name", f"{row.run}-again")
+        recover(one, "rerun", before, "--from", row.step.name, "--name", f"{row.run}-n")
         recover(one, "redrive", before)
         one.demand("runs", len({recovery.run for recovery in one.recoveries}), 2)
     except Exception as error:  # noqa: BLE001
