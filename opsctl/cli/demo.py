@@ -79,7 +79,7 @@ def demo(context: click.Context) -> None:
 
 def _still_up(error: OpsError) -> OpsError:
     """The same error, with what becomes of the sandbox."""
-    rest = "the sandbox is still up, look around; opsctl sandbox down ends it"
+    rest = "the sandbox is still up, look around; opsctl sandbox down ends it, and the demo then starts afresh"
     error.hint = f"{error.hint}; {rest}" if error.hint else rest
     return error
 

@@ -74,7 +74,7 @@ def _newest(wanted: str, runs: Iterable[Run]) -> Run:
             return run
     if wanted == FAILED:
         raise UsageError("no run has failed", "name the run to work on: opsctl list shows them")
-    raise UsageError("there is no run yet", "start one: opsctl start")
+    raise UsageError("there is no run yet", "opsctl start makes one")
 
 
 def _names(runs: Sequence[Run]) -> str:
@@ -84,6 +84,6 @@ def _names(runs: Sequence[Run]) -> str:
 
 def _suggestion(wanted: str, names: Sequence[str]) -> str:
     if not names:
-        return "there is no run yet; start one: opsctl start"
+        return "there is no run yet; opsctl start makes one"
     nearest = difflib.get_close_matches(wanted, names, n=NEAREST, cutoff=0.0)
     return f"the nearest names are: {', '.join(nearest)}"

@@ -80,11 +80,11 @@ def resolve(connection: Connection, wanted: str = LATEST) -> Run:
 class ForgottenError(RefusedError):
     """AWS has forgotten the run `name`, and something is left of it in the bucket."""
 
-    def __init__(self, name: str, place: Place) -> None:
+    def __init__(self, name: str, place: Place, on_machine: str) -> None:
         super().__init__(
             f"AWS no longer knows the run {name}: it forgets a run 90 days after its end",
-            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}; "
-            f"to take its results: opsctl start --skip STEP --reuse-from {name}",
+            f"what it left is still in {place.uri}; to see what became of it: opsctl lineage {name}{on_machine}; "
+            f"to take its results: opsctl start --skip STEP --reuse-from {name}{on_machine}",
         )
         self.name = name
 
@@ -129,7 +129,7 @@ def _refuse_forgotten(connection: Connection, name: str) -> None:
         return
     place = connection.prefix(name)
     if next(connection.storage.list(place), None) is not None:
-        raise ForgottenError(name, place)
+        raise ForgottenError(name, place, connection.on_machine)
 
 
 def _plausible(name: str) -> bool:

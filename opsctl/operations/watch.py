@@ -62,7 +62,7 @@ def follow(
             return
         until = aws.now() + pace.interval(aws.now(), feeds.open)
         while (now := aws.now()) < until:
-            aws.sleep(min(until - now, _left(run, timeout, begun, now), tick or until - now))
+            aws.sleep(min(until - now, _left(run, connection.on_machine, timeout, begun, now), tick or until - now))
             if tick:
                 yield feeds.sight
 
@@ -184,11 +184,11 @@ class _Feeds:
         return self.feeds[arn]
 
 
-def _left(run: Run, timeout: float | None, begun: float, now: float) -> float:
+def _left(run: Run, on_machine: str, timeout: float | None, begun: float, now: float) -> float:
     left = float("inf") if timeout is None else begun + timeout - now
     if left <= 0:
         raise WaitTimedOutError(
-            f"{run.name} is still running after {timeout:.0f} s", f"it goes on: opsctl status {run.name}"
+            f"{run.name} is still running after {timeout:.0f} s", f"it goes on: opsctl status {run.name}{on_machine}"
         )
     return left
 

@@ -43,8 +43,8 @@ def test_a_run_argument_finds_a_run(wanted: str, found: str) -> None:
     [
         ("nightly", RUNS, "4 runs begin with 'nightly'", "say which one: nightly-9, nightly-8, nightly-71, …"),
         ("nightly-71x", RUNS, "no run 'nightly-71x'", "the nearest names are: nightly-71, nightly-7, nightly-9"),
-        ("x", [], "no run 'x'", "there is no run yet; start one: opsctl start"),
-        ("@latest", [], "there is no run yet", "start one: opsctl start"),
+        ("x", [], "no run 'x'", "there is no run yet; opsctl start makes one"),
+        ("@latest", [], "there is no run yet", "opsctl start makes one"),
         ("@failed", RUNS[:2], "no run has failed", "name the run to work on: opsctl list shows them"),
     ],
 )
