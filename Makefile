@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test check fmt bench conformance functions clean
+.PHONY: setup demo test test-e2e test-rest check fmt bench conformance functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -26,8 +26,15 @@ $(VENV)/.ready: pyproject.toml
 demo: setup
 	@$(BIN)/opsctl demo
 
+# The end-to-end tests wait for Terraform and for jobs most of the time: the others run meanwhile.
 test: check
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-rest
+
+test-e2e: setup
+	$(BIN)/python -m pytest tests/e2e
+
+test-rest: setup
+	$(BIN)/python -m pytest --ignore=tests/e2e
 
 check: setup
 	$(BIN)/ruff check .
