@@ -60,9 +60,7 @@ def plan(connection: Connection, run: Run, verdict: Verdict) -> AnswerPlan:
     gate = choose_gate([gate for _, gate in open_ones], verdict.step, verdict.item)
     run = next(owner for owner, other in open_ones if other is gate)
     if gate.token is None:
-        raise RefusedError(
-            f"{gate.unknown}", f"opsctl stop {run.name}{connection.on_machine} ends the run, if nobody can answer it"
-        )
+        raise RefusedError(f"{gate.unknown}", f"opsctl stop {run.name} ends the run, if nobody can answer it")
     return _answer(connection, run, gate, verdict)
 
 
