@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import tarfile
-import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -147,10 +146,8 @@ def test_stop_gives_the_program_time_to_save_its_model(cloud: Cloud) -> None:
 
 
 def test_the_time_limit_stops_the_job(cloud: Cloud) -> None:
-    began = time.monotonic()
     job = cloud.train(SLEEP, StoppingCondition={"MaxRuntimeInSeconds": 1})
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
-    assert time.monotonic() - began < 20
 
 
 def test_a_name_is_used_once(cloud: Cloud) -> None:
