@@ -1,9 +1,6 @@
 # The pipeline, room by room. Region and credentials come from the provider's environment; every name derives from var.name.
 
 locals {
-  bulk    = "${var.name}-bulk"
-  machine = "${var.name}-training"
-
   _jobs = merge(local.base_models, {
     sequence_model = local.sequence_model
     evaluate = merge(var.evaluate, {
@@ -34,7 +31,7 @@ locals {
     { sequence_model = local.sequence_model.hyperparameters, evaluate = var.evaluate.hyperparameters },
   )
 
-  default_data_source = "s3://${module.storage.bucket}/${var.dataset}"
+  default_data_source = "s3://${local.bucket}/${var.dataset}"
 }
 
 module "storage" {
@@ -83,27 +80,35 @@ module "functions" {
   name           = var.name
   bucket         = module.storage.bucket
   log_retention  = var.logs.retention_days
-  machines       = [local.bulk, local.machine]
+  machines       = values(local.machines)
   notify_state   = "Notify Failure"
   packages       = "${path.module}/functions/dist"
   source_buckets = var.batch.source_buckets
   topic_arn      = module.notifications.topic_arn
 }
 
+locals {
+  # What machines call is there, and may do its work, before they are made or changed.
+  before_machines = concat(values(module.functions.arns), [
+    module.batch.job_definition, module.batch.job_queue, module.notifications.topic_arn, module.storage.bucket,
+    module.storage.code_prefix, module.training_role.arn,
+  ])
+}
+
 module "training" {
   source = "./modules/state-machine"
 
-  name = local.machine
+  name = local.machines.training
   definition = templatefile("${path.module}/definitions/training.asl.json.tftpl", {
     base_models     = { for key in keys(local.base_models) : key => local.jobs[key] }
-    batch           = module.batch
+    batch           = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queue, state_timeout = module.batch.state_timeout }
     evaluate        = local.jobs["evaluate"]
-    functions       = module.functions.arns
+    functions       = local.arns.functions
     last_base_model = reverse(keys(local.base_models))[0]
-    machine         = local.machine
-    partition       = module.storage.partition
+    machine         = local.machines.training
+    partition       = local.partition
     pipeline = {
-      bucket              = module.storage.bucket
+      bucket              = local.bucket
       code_prefix         = module.storage.code_prefix
       default_data_source = local.default_data_source
       hyperparameters     = local.hyperparameters
@@ -111,18 +116,19 @@ module "training" {
       steps               = local.steps
     }
     sequence_model = local.jobs["sequence_model"]
-    topic          = module.notifications.topic_arn
-    training_role  = module.training_role.arn
+    topic          = local.arns.topics.failures
+    training_role  = local.arns.training_role
   })
+  after  = local.before_machines
   alerts = { function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
   uses = {
-    batch     = { job_definition = module.batch.job_definition, job_queue = module.batch.job_queue }
-    functions = [module.functions.arns.describe_failure, module.functions.arns.prepare_run]
-    topics    = [module.notifications.topic_arn]
+    batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queue }
+    functions = [local.arns.functions.describe_failure, local.arns.functions.prepare_run]
+    topics    = [local.arns.topics.failures]
     training = {
       jobs = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
-      role = module.training_role.arn
+      role = local.arns.training_role
     }
   }
 }
@@ -131,20 +137,21 @@ module "training" {
 module "bulk" {
   source = "./modules/state-machine"
 
-  name = local.bulk
+  name = local.machines.bulk
   definition = templatefile("${path.module}/definitions/bulk.asl.json.tftpl", {
-    bucket          = module.storage.bucket
-    functions       = module.functions.arns
-    machine         = local.bulk
+    bucket          = local.bucket
+    functions       = local.arns.functions
+    machine         = local.machines.bulk
     max_concurrency = var.storage.bulk_concurrency
-    partition       = module.storage.partition
-    topic           = module.notifications.topic_arn
+    partition       = local.partition
+    topic           = local.arns.topics.failures
   })
+  after  = local.before_machines
   alerts = { function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
   uses = {
-    functions = [module.functions.arns.bulk_batch, module.functions.arns.describe_failure]
-    maps      = { bucket = module.storage.bucket, prefix = "audit/" }
-    topics    = [module.notifications.topic_arn]
+    functions = [local.arns.functions.bulk_batch, local.arns.functions.describe_failure]
+    maps      = { bucket = local.bucket, prefix = "audit/" }
+    topics    = [local.arns.topics.failures]
   }
 }

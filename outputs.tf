@@ -3,8 +3,8 @@ output "opsctl" {
   value = {
     version             = 1
     name                = var.name
-    region              = module.storage.region
-    account             = module.storage.account
+    region              = local.region
+    account             = local.account
     bucket              = module.storage.bucket
     default_data_source = local.default_data_source
     topic               = module.notifications.topic_arn

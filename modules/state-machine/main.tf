@@ -10,5 +10,5 @@ resource "aws_sfn_state_machine" "this" {
   }
 
   # Step Functions tries the role when a machine is made or changed, and Terraform retries only the first of the two.
-  depends_on = [aws_iam_role_policy.this]
+  depends_on = [aws_iam_role_policy.this, var.after]
 }

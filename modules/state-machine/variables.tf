@@ -1,3 +1,10 @@
+variable "after" {
+  description = "What the definition refers to by name: it is there before the machine is made or changed."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "alerts" {
   description = "The function that is told of runs that ended without success."
   type = object({

@@ -78,6 +78,7 @@ def test_the_modules_own_tests_pass(module, name):
     if name == "defaults":
         planned = plans["defaults"]
         check_golden("opsctl-output.json", planned["output_changes"]["opsctl"]["after"])
+        check_names(planned)
         for name in ("bulk", "training"):
             check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
 
@@ -85,6 +86,27 @@ def test_the_modules_own_tests_pass(module, name):
 def planned_definition(plan, name):
     planned = {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}
     return planned[f"module.{name}.aws_sfn_state_machine.this"]["definition"]
+
+
+ARNS = {
+    "aws_batch_job_definition": "arn:aws:batch:us-east-1:123456789012:job-definition/{name}",
+    "aws_batch_job_queue": "arn:aws:batch:us-east-1:123456789012:job-queue/{name}",
+    "aws_iam_role": "arn:aws:iam::123456789012:role/{name}",
+    "aws_lambda_function": "arn:aws:lambda:us-east-1:123456789012:function:{function_name}",
+    "aws_sns_topic": "arn:aws:sns:us-east-1:123456789012:{name}",
+}
+
+
+def check_names(plan):
+    """What names.tf builds are the names that the modules give; on AWS the ARNs of both would be the same."""
+    planned = [(change["type"], change["change"]["after"]) for change in plan["resource_changes"]]
+    named = {ARNS[kind].format(**values) for kind, values in planned if kind in ARNS}
+    definitions = "".join(planned_definition(plan, name) for name in ("bulk", "training"))
+    used = set(re.findall(r'"(arn:aws:(?!states)[^"]+)"', definitions))
+    assert len(used) == 7
+    assert used <= named
+    buckets = {values["bucket"] for kind, values in planned if kind == "aws_s3_bucket"}
+    assert buckets == {plan["output_changes"]["opsctl"]["after"]["bucket"]}
 
 
 def check_golden(name, value):

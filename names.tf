@@ -1,0 +1,31 @@
+# The names and ARNs of what definitions refer to, built from var.name alone. So they are known while planning, and a plan
+# can check what a definition renders to; the resources' own attributes are known only after the first apply. Where
+# something must be there first, depends_on says so.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+
+  bucket = "${var.name}-${local.account}-${local.region}"
+
+  functions = toset(["bulk_batch", "describe_failure", "prepare_run", "prune_versions", "start_run"])
+
+  arns = {
+    functions      = { for key in local.functions : key => "arn:${local.partition}:lambda:${local._here}:function:${var.name}-${replace(key, "_", "-")}" }
+    job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${var.name}-fetch-preprocessed-data" # whatever its revision
+    job_queue      = "arn:${local.partition}:batch:${local._here}:job-queue/${var.name}"
+    machines       = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}" }
+    topics         = { for kind in ["approvals", "failures", "successes"] : kind => "arn:${local.partition}:sns:${local._here}:${var.name}-runs" }
+    training_role  = "arn:${local.partition}:iam::${local.account}:role/${var.name}-training-job"
+  }
+
+  # Each machine's name by the stem of its definition's file.
+  machines = { for stem in ["bulk", "training"] : stem => "${var.name}-${stem}" }
+
+  _here = "${local.region}:${local.account}"
+}
