@@ -20,7 +20,8 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from opsctl.asl import Execution, parse
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 
 LEAST_RATIO = 10
 LEAST_RATE = 20_000

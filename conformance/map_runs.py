@@ -14,10 +14,11 @@ from random import Random
 from typing import Any
 
 from conformance.corpus import Event
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, StartMapRun, Succeeded
 from opsctl.asl.failures import StateError
+from opsctl.asl.interpreter import Execution
 from opsctl.asl.map_results import EXCEEDED, EXCEEDED_CAUSE, exports, result_text, tolerates, written
+from opsctl.asl.validate import parse
 
 _FIELDS_THAT_RESHAPE = ("ResultSelector", "Output", "OutputPath")
 

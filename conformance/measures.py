@@ -12,8 +12,9 @@ from conformance.corpus import Judged, Recording, judged, recordings
 from conformance.expectation import expected_states, expected_status
 from conformance.replay import replay
 from conformance.report import Measure, bar_from
-from opsctl.asl import InvalidDefinition, validate
+from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.history import read_history
+from opsctl.asl.validate import validate
 from opsctl.domain.lint import check
 from opsctl.domain.lint.sources import UnreadableError, read_json
 

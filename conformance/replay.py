@@ -21,7 +21,6 @@ from conformance.drawn import Dice, Drawn
 from conformance.events import details, outcome_of, work
 from conformance.inputs import real_input
 from conformance.map_runs import outcome_of_run
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import (
     Effect,
     Heartbeat,
@@ -31,6 +30,8 @@ from opsctl.asl.effects import (
     StartMapRun,
 )
 from opsctl.asl.habits import TODAY, habits_on
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 
 _TAKE_TIME = frozenset({"WaitStateExited", "ParallelStateStarted", "MapStateStarted"})
 _MOST_TIMERS = 100_000

@@ -62,13 +62,6 @@ def bytes_count(text: str) -> int:
     return int(float(match[1]) * 1000 ** ("", "k", "M", "G", "T").index(match[2]))
 
 
-def url(text: str) -> str:
-    """An http or https address."""
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
-        raise click.BadParameter(f"{text!r} is not an address such as http://127.0.0.1:5000")
-    return text
-
-
 def setting_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--set path=value`, any number of times."""
     help_text = "Set a value of the run input: a number, true or false, JSON, else a string. May be repeated."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,6 @@ import click
 
 from opsctl import __version__
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import url
 from opsctl.errors import INTERRUPTED, UNREAD, USAGE, OpsError
 
 # In the order of the help text: name, module and attribute, what it does.
@@ -47,6 +47,12 @@ GLOBALS_NOTE = (
 )
 
 
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+        raise click.BadParameter(f"{text!r} is not an address such as http://127.0.0.1:5000")
+    return text
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     invocation = context.find_root().ensure_object(Invocation)
     if value == "":  # "$PROFILE" with nothing in it: to go on without it may mean another account
@@ -64,7 +70,7 @@ def _global_options() -> list[click.Option]:
         option("--query", metavar="JMESPATH", help="Print only this part of the result, as JSON."),
         option("--profile", metavar="NAME", help="AWS profile; chooses AWS over a sandbox."),
         option("--region", metavar="NAME", help="AWS region; by default the deployment's own. Not for a sandbox."),
-        option("--endpoint-url", metavar="URL", type=url, help="Another endpoint; chooses AWS over a sandbox."),
+        option("--endpoint-url", metavar="URL", type=_url, help="Another endpoint; chooses AWS over a sandbox."),
         option("--context", type=click.Choice(["sandbox", "aws"]), help="[default: the sandbox if one is up]"),
         option("--machine", metavar="NAME", help="Which state machine. [default: training]"),
         option(

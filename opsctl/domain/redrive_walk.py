@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsctl.asl import Execution
 from opsctl.asl.effects import Outcome, ScheduleTask, Succeeded
 from opsctl.asl.history import SUCCEEDED, RunHistory, read_history
+from opsctl.asl.interpreter import Execution
 from opsctl.domain.replay import UnwalkableError, begun, drive, latest, replay
 from opsctl.domain.results import JOB_STATUS
 from opsctl.domain.runs import Run

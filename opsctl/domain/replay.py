@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Outcome, ScheduleTask, StartMapRun, Succeeded
 from opsctl.asl.history import CAUGHT, RUNNING, SUCCEEDED, Attempt, RunHistory, StateRun, read_history, seconds
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.domain.graph import all_states
 from opsctl.domain.runs import Run
 from opsctl.errors import OpsError

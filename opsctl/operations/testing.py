@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opsctl.asl import InvalidDefinition
+from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.domain.cases import Case, CaseError, Suite, Verdict, definition_of
 from opsctl.errors import OpsError, UsageError
 from opsctl.operations.documents_yaml import Source, load

@@ -22,7 +22,9 @@ from moto.stepfunctions.models import (
     StepFunctionBackend,
 )
 
-from opsctl import asl
+from opsctl.asl.definition import StateMachine as Definition
+from opsctl.asl.diagnostics import InvalidDefinition
+from opsctl.asl.validate import parse, validate
 from opsctl.sandbox import quotas
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.world import World
@@ -235,13 +237,13 @@ class Catalogue(StepFunctionBackend):
 
 
 @lru_cache(maxsize=256)
-def machine_of(definition: str) -> asl.StateMachine:
+def machine_of(definition: str) -> Definition:
     """The parsed definition. Raises ApiError (InvalidDefinition) with every finding."""
-    errors = [finding for finding in asl.validate(definition) if finding.severity == "ERROR"]
+    errors = [finding for finding in validate(definition) if finding.severity == "ERROR"]
     if not errors:
         try:
-            return asl.parse(definition)
-        except asl.InvalidDefinition as error:
+            return parse(definition)
+        except InvalidDefinition as error:
             errors = list(error.diagnostics)
     findings = ", ".join(f"{finding.code}: {finding.message} at {finding.location or '/'}" for finding in errors)
     raise ApiError("InvalidDefinition", f"Invalid State Machine Definition: '{findings}'")

@@ -21,7 +21,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from opsctl.asl import Execution
 from opsctl.asl.effects import (
     AbandonTask,
     Effect,
@@ -35,6 +34,7 @@ from opsctl.asl.effects import (
     Succeeded,
 )
 from opsctl.asl.failures import StateError
+from opsctl.asl.interpreter import Execution
 from opsctl.errors import RefusedError
 from opsctl.sandbox.runs import Run
 from opsctl.sandbox.tasks import MapTask, OpenTask, Task

@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from opsctl import asl
 from opsctl.asl import map_results
 from opsctl.asl.effects import Failed, MapRunStarted, Outcome, Succeeded
 from opsctl.asl.failures import StateError
+from opsctl.asl.validate import parse
 from opsctl.errors import RefusedError
 from opsctl.sandbox.constraints import service_model
 from opsctl.sandbox.integrations.casing import iso, to_result
@@ -197,7 +197,7 @@ def _origin(task: MapTask) -> Origin:
         name=f"{parent.name}/{effect.label}",
         role=parent.role,
         definition=json.dumps(effect.processor),
-        machine=asl.parse(effect.processor),
+        machine=parse(effect.processor),
         version_arn=None,
         alias_arn=None,
         description={**parent.description, "mapRunArn": effect.map_run_arn, "label": effect.label},

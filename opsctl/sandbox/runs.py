@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from opsctl.asl import Execution, StateMachine
+from opsctl.asl.definition import StateMachine
+from opsctl.asl.interpreter import Execution
 from opsctl.errors import RefusedError
 from opsctl.sandbox.clienttokens import ClientTokens
 from opsctl.sandbox.tasks import OpenTask

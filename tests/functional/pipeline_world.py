@@ -18,8 +18,9 @@ from typing import Any, cast
 
 from click.testing import CliRunner, Result
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Outcome, ScheduleTask, Started, Submitted, Succeeded
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.aws.session import Aws
 from opsctl.aws.stepfunctions import StepFunctions, execution_arn
 from opsctl.aws.storage import Storage

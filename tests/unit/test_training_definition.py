@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from opsctl.asl import Execution, parse, validate
 from opsctl.asl.effects import Failed, ScheduleTask, StartFailed, SubmitFailed, Submitted, Succeeded
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse, validate
 from opsctl.domain.names import job_prefix
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsctl.asl import Execution, StateMachine
+from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Failed, StartMapRun
 from opsctl.asl.failures import StateError
+from opsctl.asl.interpreter import Execution
 from opsctl.domain.cases.clock import Clock
 from opsctl.domain.cases.map_runs import ChildRun, MapRun, WalkChild, child_walk, cut_off, walk_map_run
 from opsctl.domain.cases.model import Case, Entry, Record

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opsctl.asl import StateMachine, parse
+from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Failed, Outcome, StartMapRun, Succeeded
 from opsctl.asl.map_results import EXCEEDED, EXCEEDED_CAUSE, Child, exports, result_text, tolerates, written
 from opsctl.asl.timestamps import format_timestamp
+from opsctl.asl.validate import parse
 from opsctl.domain.cases.model import Case, Record, Stop
 
 _UNLIMITED = 10_000

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from opsctl.asl import InvalidDefinition, StateMachine, parse, validate
+from opsctl.asl.definition import StateMachine
+from opsctl.asl.diagnostics import InvalidDefinition
+from opsctl.asl.validate import parse, validate
 from opsctl.domain.cases.document import read_cases
 from opsctl.domain.cases.model import Case, Verdict
 from opsctl.domain.cases.variants import begun_at, containers, mocked_whole, types_of

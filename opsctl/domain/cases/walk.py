@@ -15,7 +15,7 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from opsctl.asl import Execution, StateMachine
+from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import (
     AbandonTask,
     Effect,
@@ -30,6 +30,7 @@ from opsctl.asl.effects import (
     Submitted,
     Succeeded,
 )
+from opsctl.asl.interpreter import Execution
 from opsctl.domain.cases.clock import Clock, EndOfTimeError
 from opsctl.domain.cases.map_run_walks import MapRunWalks, StuckError
 from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Entry, Kind, Record, Stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opsctl.asl import validate
+from opsctl.asl.validate import validate
 from opsctl.domain.lint.allowances import apply_allowances
 from opsctl.domain.lint.catalogue import LESSONS, SUMMARIES
 from opsctl.domain.lint.findings import Finding

@@ -8,7 +8,8 @@ from typing import Any
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import ValidationException
 
-from opsctl import asl
+from opsctl.asl.diagnostics import Diagnostic, InvalidDefinition
+from opsctl.asl.validate import parse, validate
 from opsctl.asl.validation_variables import references
 from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.statesapi.actions import Actions
@@ -128,11 +129,11 @@ def _by_age(things: Any) -> list[tuple[int, Any]]:
     return sorted(numbered, key=lambda entry: entry[0])
 
 
-def _findings(definition: str) -> tuple[asl.Diagnostic, ...]:
-    found = asl.validate(definition)
+def _findings(definition: str) -> tuple[Diagnostic, ...]:
+    found = validate(definition)
     if not any(one.severity == "ERROR" for one in found):
         try:
-            asl.parse(definition)
-        except asl.InvalidDefinition as error:
+            parse(definition)
+        except InvalidDefinition as error:
             found += error.diagnostics
     return found

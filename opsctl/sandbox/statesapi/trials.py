@@ -8,7 +8,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.stepfunctions.exceptions import ValidationException
 
-from opsctl.asl import InvalidDefinition
+from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.effects import Failed, Outcome, Succeeded
 from opsctl.asl.single_state import Trial, Verdict, try_state, works
 from opsctl.asl.validation_graph import inner_scopes, states_of

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from opsctl.asl import Diagnostic, Execution, InvalidDefinition, parse, validate
+from opsctl.asl.diagnostics import Diagnostic, InvalidDefinition
 from opsctl.asl.effects import Failed, Succeeded
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse, validate
 from tests.unit.asl.mutations import VALUES, WORDS, spoilt
 from tests.unit.asl.walking import CALLBACK, CONTEXT, INVOKE, asked, machine_of
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from conformance.corpus import Recording
 from conformance.expectation import expected_states, expected_status
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Outcome, Started, Submitted, Succeeded
 from opsctl.asl.history import InvalidHistory, RunHistory, read_history
+from opsctl.asl.interpreter import Execution
 from opsctl.asl.unentered import unentered
+from opsctl.asl.validate import parse
 from tests.unit.asl.mutations import VALUES, spoilt
 from tests.unit.asl.test_fuzz_definitions import JSONATA, JSONPATH
 from tests.unit.asl.test_properties import RETRY, SCRIPTS, leaves, parallels, scope, walk

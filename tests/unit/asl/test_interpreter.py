@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import (
     AbandonTask,
     Failed,
@@ -21,6 +20,8 @@ from opsctl.asl.effects import (
     Submitted,
     Succeeded,
 )
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from tests.unit.asl.walking import CALLBACK, CONTEXT, INVOKE, JOB, asked, begin, cause_of, machine_of, play, written
 
 

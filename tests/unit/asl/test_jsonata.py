@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import parse, validate
 from opsctl.asl.effects import Failed, Succeeded
+from opsctl.asl.validate import parse, validate
 from tests.unit.asl.walking import INVOKE, asked, begin, machine_of, play, written
 
 pytest.importorskip("jsonata")

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import Execution, InvalidDefinition, parse
+from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.effects import AbandonTask, Failed, MapRunStarted, StartMapRun, Succeeded
 from opsctl.asl.failures import StateError
 from opsctl.asl.habits import TODAY, Habits, habits_on
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from tests.unit.asl.walking import CONTEXT, INVOKE, JOB, begin, machine_of, written
 
 ARN = "arn:aws:states:eu-west-1:123456789012:mapRun:training/Pages:run-1"

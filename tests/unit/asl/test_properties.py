@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Outcome, Started, Submitted, Succeeded
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from tests.unit.asl.walking import CALLBACK, CONTEXT, INVOKE, JOB, asked, machine_of
 
 ERRORS = ("Throttled", "States.TaskFailed", "Broken")

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Succeeded
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.errors import RefusedError
 from tests.unit.asl.walking import CALLBACK, INVOKE, JOB, asked, begin, machine_of, play, written
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsctl.asl import Diagnostic, InvalidDefinition, parse, validate
+from opsctl.asl.diagnostics import Diagnostic, InvalidDefinition
+from opsctl.asl.validate import parse, validate
 from tests.unit.asl.walking import INVOKE, machine_of
 
 TASK = {"Type": "Task", "Resource": INVOKE}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import validate
+from opsctl.asl.validate import validate
 from tests.unit.asl.walking import machine_of
 
 INSIDE = machine_of({"I": {"Type": "Pass"}})

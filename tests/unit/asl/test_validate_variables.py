@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import validate
+from opsctl.asl.validate import validate
 from tests.unit.asl.walking import INVOKE, machine_of
 
 TASK = {"Type": "Task", "Resource": INVOKE}

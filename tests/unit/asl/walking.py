@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Outcome, ScheduleTask
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 
 CONTEXT = {
     "Execution": {

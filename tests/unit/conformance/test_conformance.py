@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from conformance.__main__ import main
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, ScheduleTask, Started, Succeeded
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 
 Event = dict[str, Any]
 INVOKE = "arn:aws:states:::lambda:invoke"

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from conformance.comparison import compare
 from conformance.corpus import Recording
 from conformance.replay import replay
-from opsctl.asl import Execution, parse
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from tests.unit.asl.test_fuzz_histories import MACHINES
 from tests.unit.asl.test_properties import SCRIPTS, outcome
 from tests.unit.asl.walking import CONTEXT, asked

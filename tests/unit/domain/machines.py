@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, ScheduleTask, Succeeded
 from opsctl.asl.history import RunHistory, read_history
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.domain.documents import with_settings
 from opsctl.domain.driving import drive
 from opsctl.domain.guards import read_pipeline

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, ScheduleTask, Succeeded
 from opsctl.asl.history import read_history
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.domain.alerts import (
     CAUSE_LIMIT,
     SUBJECT_LIMIT,

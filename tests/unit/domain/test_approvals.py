@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, ScheduleTask, Started, Submitted, Succeeded
 from opsctl.asl.history import read_history
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.domain.approvals import Gate, choose_gate, gates_to_come, open_gates
 from opsctl.domain.task_tokens import Asked, masked, token_of
 from opsctl.errors import RefusedError, UsageError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsctl.asl import Execution, parse
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.domain.carrying.expressions import Sight
 from opsctl.domain.carrying.flow import at_start
 from opsctl.domain.carrying.values import From, Over, Unknown

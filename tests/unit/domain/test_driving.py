@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsctl.asl import validate
+from opsctl.asl.validate import validate
 from opsctl.domain.conditions import Setting
 from opsctl.domain.documents import with_settings
 from opsctl.domain.driving import bypassed, drive

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl import Execution, parse
 from opsctl.asl.effects import Failed, Outcome, ScheduleTask, Started, Submitted, Succeeded
 from opsctl.asl.history import read_history
+from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.domain.redrive import (
     NATIVE,
     RERUN,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsctl.asl import InvalidDefinition
+from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.domain.cases import CaseError, Suite, definition_of
 from opsctl.domain.cases.document import CASE_KEYS, FILE_KEYS
 from opsctl.domain.cases.expectations import KEYS
