@@ -101,10 +101,9 @@ class Deployment:
         for machine in self.machines.values():
             if key in (machine.key, machine.name, machine.arn):
                 return machine
-        nearest = difflib.get_close_matches(key, list(self.machines), n=1, cutoff=0.0)
-        raise UsageError(
-            f"no state machine {key!r} in this deployment", f"did you mean {nearest[0]!r}?" if nearest else None
-        )
+        nearest = difflib.get_close_matches(key, list(self.machines), n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are: {', '.join(self.machines)}"
+        raise UsageError(f"no state machine {key!r} in this deployment", hint)
 
 
 def module_directory(start: Path | None = None) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from opsctl.cli.progress import Progress
 from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.cleanup import ALL, PARTS, UNNAMED, Criteria, Decision
 from opsctl.domain.engines import MAP, WHO, Wish
+from opsctl.domain.objects import counted
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
 from opsctl.errors import AWS, OK, RefusedError, UsageError
 from opsctl.operations import cleanup as cleanups
@@ -69,7 +69,8 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
     connection = invocation.connect()
     with tempfile.TemporaryDirectory(prefix="opsctl-cleanup-") as folder:
         given = {name: value for name, value in asked.items() if value not in (None, (), False)}
-        plan = cleanups.plan(connection, criteria, given, Path(folder), _counting(), wish)
+        with Progress("found") as progress:
+            plan = cleanups.plan(connection, criteria, given, Path(folder), progress, wish)
         text = _text(plan, connection.aws.now())
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
@@ -131,11 +132,11 @@ def _text(plan: CleanupPlan, now: float) -> str:
     rows = [_row(decision, now) for decision in asked]
     parts = [table(["ACTION", "RUN", "MACHINE", "STATUS", "AGE", "OBJECTS", "SIZE", "WHY"], rows)] if rows else []
     if plan.uploads:
-        parts.append(f"{len(plan.uploads)} unfinished uploads are given up")
+        parts.append(f"gives up {counted(len(plan.uploads), 'unfinished upload')}")
     if plan.is_empty:
         return "\n\n".join([*parts, "nothing to clean up"])
     back = "can be brought back with --undo" if plan.versioned else "gone for good: the bucket is not versioned"
-    what = f"deletes {plan.objects:,} objects ({size(plan.bytes)}); {back}"
+    what = f"deletes {counted(plan.objects)} ({size(plan.bytes)}); {back}"
     return "\n\n".join([*parts, f"{what}\ndeleted {WHO[plan.engine.name]}: {plan.engine.why}"])
 
 
@@ -200,9 +201,9 @@ def _result_document(result: Result) -> dict[str, Any]:
 
 
 def _result_text(verb: str, result: Result) -> str:
-    lines = [f"{verb}: {result.done:,} objects"]
+    lines = [f"{verb}: {counted(result.done)}"]
     if result.changed:
-        lines.append(f"left alone, as they are not what they were: {result.changed:,} objects")
+        lines.append(f"left alone, not what was on record: {counted(result.changed)}")
     lines += [f"kept after all: {name} ({reason})" for name, reason in sorted(result.kept.items())]
     return "\n".join(lines)
 
@@ -213,11 +214,3 @@ def _exit_code(result: Result) -> int:
     if len(result.refused) > SHOWN:
         click.echo(f"error: and {len(result.refused) - SHOWN:,} more keys; -o json lists them all", err=True)
     return AWS if result.refused else OK
-
-
-def _counting() -> Any:
-    def counted(run: str, objects: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r\033[Ktaking stock: {objects:,} objects, {run}", err=True, nl=False)
-
-    return counted

@@ -14,6 +14,7 @@ from opsctl.domain.conditions import ABSENT
 from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.engines import WHO
+from opsctl.domain.objects import counted
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, place_of
 from opsctl.domain.prices import Cost, Estimate
 from opsctl.domain.reuse_costs import Expense, copying, lenders, reading_in_place
@@ -117,7 +118,7 @@ def _taken_over(plan: RerunPlan) -> str:
     """What is copied, or read where it lies, and what the other way would mean."""
     if not plan.reused:
         return "copies nothing"
-    what = f"{plan.reused_objects:,} objects ({size(plan.reused_bytes)})"
+    what = f"{counted(plan.reused_objects)} ({size(plan.reused_bytes)})"
     price, others = _expense(copying(plan)), " and ".join(lenders(plan))
     if plan.data == COPY:
         kept = f" and keep {others} from cleanup" if others else ""

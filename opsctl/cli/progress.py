@@ -11,6 +11,7 @@ from collections.abc import Callable
 import click
 
 from opsctl.cli.render import duration, size
+from opsctl.domain.objects import counted
 
 REDRAWN = 0.1  # seconds from one drawing to the next
 LINES = 10.0  # seconds from one line to the next where nothing can be redrawn
@@ -18,7 +19,7 @@ LINES = 10.0  # seconds from one line to the next where nothing can be redrawn
 
 class Progress:
     """Called with the objects and bytes that are done, of which the latter may be unknown. Ends its line at the end of
-    the block, and says then how far it came if that is not all."""
+    the block, and says then how far of a known way it came if it is cut off."""
 
     def __init__(self, verb: str, objects: int = 0, total: int = 0, now: Callable[[], float] = time.monotonic) -> None:
         self._verb, self._objects, self._bytes, self._now = verb, objects, total, now
@@ -37,7 +38,7 @@ class Progress:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if self._line and (self._draws or kind is not None):
+        if self._line and (self._draws or (kind is not None and self._objects)):
             self._draw()
         if self._line and self._draws:
             click.echo(err=True)
@@ -51,9 +52,9 @@ class Progress:
 
     def _told(self, objects: int, done: int | None) -> str:
         taken = self._now() - self._begun
-        parts = [f"{self._verb} {objects:,}" + (f" of {self._objects:,}" if self._objects else "") + " objects"]
-        if done and self._bytes:
-            parts.append(f"{size(done)} of {size(self._bytes)}")
+        parts = [f"{self._verb} {f'{objects:,} of ' if self._objects else ''}{counted(self._objects or objects)}"]
+        if done:
+            parts.append(size(done) + (f" of {size(self._bytes)}" if self._bytes else ""))
         if taken >= 1 and objects:
             parts.append(f"{objects / taken:,.0f}/s")
             if self._objects > objects:

@@ -6,10 +6,15 @@ or after it: each subcommand is given them when it is loaded, and both places wr
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import importlib
+import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,7 @@ import click
 
 from opsctl import __version__
 from opsctl.cli.invocation import Invocation
-from opsctl.errors import INTERRUPTED, UNREAD, USAGE, OpsError
+from opsctl.errors import FAILED, INTERRUPTED, UNREAD, USAGE, OpsError
 
 # In the order of the help text: name, module and attribute, what it does.
 COMMANDS = {
@@ -41,6 +46,7 @@ COMMANDS = {
     "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
 }
 PROGRAM = "opsctl"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GLOBALS_NOTE = (
     "Global options (opsctl --help) may stand here too: -o, --query, --profile, --region, --endpoint-url, --context, "
     "--machine, --terraform-dir."
@@ -124,6 +130,8 @@ class Root(click.Group):
     ) -> Any:
         """Run, and turn every error that is the user's to act on into one line, a hint and an exit code."""
         run = super().main
+        if standalone_mode and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as after Ctrl-C
         code = _guarded(lambda: run(args, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra))
         if standalone_mode:
             sys.exit(code)
@@ -155,9 +163,20 @@ def _guarded(run: Callable[[], Any]) -> int:
         return _report(error.format_message(), None, error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _forget_output()
+        return _report(f"cannot write: {error.strerror}", "make room, and run the command again", FAILED)
     except SystemExit:  # what click makes, and of nothing else, of a pipe that nobody reads: `opsctl list | head`
         return UNREAD
     return result if isinstance(result, int) else 0
+
+
+def _forget_output() -> None:
+    """Let what could not be written be lost: Python would try again at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError):  # standard output may be no file, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(message: str, hint: str | None, code: int) -> int:
@@ -206,6 +225,6 @@ def root(context: click.Context) -> None:
     RUN is a name, the beginning of one, an ARN, @latest or @failed. Results go to stdout, everything else to stderr.
 
     Exit codes: 0 ok, 1 the run failed, 2 usage, 3 refused, 4 configuration or credentials, 5 AWS, 124 wait timed out,
-    130 interrupted, 141 nobody reads the results any more.
+    130 interrupted (Ctrl-C, SIGTERM), 141 nobody reads the results any more.
     """
     context.ensure_object(Invocation)

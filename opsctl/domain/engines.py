@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opsctl.domain.objects import counted
 from opsctl.errors import ConfigurationError
 
 LOCAL = "local"
@@ -39,7 +40,7 @@ def choose(objects: int, wish: Wish, *, has_map: bool) -> Engine:
     if wish.engine:
         return Engine(wish.engine, "as --engine says")
     if objects <= wish.threshold:
-        return Engine(LOCAL, f"{objects:,} objects, not more than {wish.threshold:,}")
+        return Engine(LOCAL, f"{counted(objects)}, not more than {wish.threshold:,}")
     if not has_map:
         return Engine(LOCAL, "this deployment has no machine 'bulk'")
-    return Engine(MAP, f"{objects:,} objects, more than {wish.threshold:,}")
+    return Engine(MAP, f"{counted(objects)}, more than {wish.threshold:,}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from opsctl.domain.driving import bypassed
 from opsctl.domain.guards import Step
 from opsctl.domain.inventory import owner_of
-from opsctl.domain.objects import Stored
+from opsctl.domain.objects import Stored, counted
 from opsctl.domain.plan import Result, Source
 from opsctl.domain.results import StepResult, step_result
 
@@ -125,8 +125,8 @@ def _altered(source: Source, step: Step, stored: Result, result: StepResult, *, 
     claimed, lent = source.copied.get(step.slug) if taken_over else None, _lent(source, stored)
     if claimed and claimed != (stored.objects, stored.bytes):
         return (
-            f"{claimed[0]} objects ({claimed[1]:,} bytes) were {'found in' if lent else 'copied to'} {stored.uri}, "
-            f"and {stored.objects} ({stored.bytes:,} bytes) are there"
+            f"{counted(claimed[0])} ({counted(claimed[1], 'byte')}) {'lay in' if lent else 'went to'} {stored.uri}, "
+            f"which has {counted(stored.objects)} ({counted(stored.bytes, 'byte')}) now"
         )
     own = source.histories.get(source.run)
     end = (own.started if own else None) if taken_over else _end(result)

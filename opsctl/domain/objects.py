@@ -43,6 +43,11 @@ class Stored:
     storage_class: str = "STANDARD"
 
 
+def counted(count: int, noun: str = "object") -> str:
+    """`1 object`, `2,000 objects`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def differences(expected: Sequence[Stored], source: Sequence[Stored], target: Sequence[Stored]) -> list[str]:
     """Why `target` is not a true copy of what was `expected`, one line each; empty if it is.
 

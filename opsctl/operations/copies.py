@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 
 from opsctl.aws.bulk import Bulk, Refused
-from opsctl.domain.objects import Place, Stored, differences
+from opsctl.domain.objects import Place, Stored, counted, differences
 from opsctl.domain.plan import PlannedStep, Result
 from opsctl.errors import AwsError, OpsError, RefusedError
 from opsctl.operations import handing_over
@@ -61,7 +61,7 @@ def copy_result(
     if wrong:
         raise RefusedError(f"the copy of {source.uri} is not whole: {wrong[0]}", AGAIN)
     already = "" if len(missing) == len(items) else f", {len(items) - len(missing)} of them before"
-    on_progress(f"copied {step.name}: {len(items)} objects, {step.result.bytes:,} bytes{already}")
+    on_progress(f"copied {step.name}: {counted(len(items))}, {counted(step.result.bytes, 'byte')}{already}")
 
 
 def _copy(connection: Connection, source: Place, target: Place, items: list[Stored], progress: Told) -> None:
@@ -91,14 +91,15 @@ def _not_copied(bulk: Bulk, source: Place, refused: list[Refused]) -> OpsError:
     if len(refused) == 1 or isinstance(first, RefusedError):
         return first
     named = ", ".join(repr(item.key) for item in refused[:SHOWN]) + (", …" if len(refused) > SHOWN else "")
-    return AwsError(f"{first.message}; {len(refused)} objects could not be copied: {named}", first.hint or AGAIN)
+    return AwsError(f"{first.message}; {counted(len(refused))} could not be copied: {named}", first.hint or AGAIN)
 
 
 def verify_in_place(connection: Connection, step: PlannedStep, on_progress: OnProgress) -> None:
     """See that a step's result, which is not copied, is there and as it was planned. Raises RefusedError if not."""
     if step.result is not None:
         items = _as_planned(connection, step.result)
-        on_progress(f"verified {step.name}: {len(items)} objects, {step.result.bytes:,} bytes, in {step.result.uri}")
+        found = f"{counted(len(items))}, {counted(step.result.bytes, 'byte')}"
+        on_progress(f"verified {step.name}: {found}, in {step.result.uri}")
 
 
 def _as_planned(connection: Connection, planned: Result) -> list[Stored]:

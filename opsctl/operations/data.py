@@ -56,8 +56,9 @@ def named(connection: Connection, wanted: str, names: Collection[str]) -> str:
     if found:
         shown = ", ".join(found[:NEAREST]) + (", …" if len(found) > NEAREST else "")
         raise UsageError(f"{len(found)} runs begin with {wanted!r}", f"say which one: {shown}")
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
-    raise UsageError(f"no data of a run {wanted!r}", f"did you mean {near[0]!r}?" if near else None)
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "opsctl data list shows the runs that keep data"
+    raise UsageError(f"no data of a run {wanted!r}", hint)
 
 
 def names(connection: Connection) -> frozenset[str]:

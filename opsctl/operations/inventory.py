@@ -35,23 +35,23 @@ from opsctl.operations.connection import Connection
 THREADS = 16
 RECORDS = (CLAIM, STARTED_MARK)
 
-OnRun = Callable[[str, int], None]
+OnRun = Callable[[int, int], None]  # the objects and bytes found so far
 
 
 def take_stock(connection: Connection, on_run: OnRun | None = None) -> list[RunData]:
-    """Every run below `runs/`, in the order of their names. `on_run` is told each run and the objects found so far."""
+    """Every run below `runs/`, in the order of their names. `on_run` is called after each run."""
     known = _executions(connection)
     listing = Bulk(connection.aws).objects(Place(connection.deployment.bucket, ROOT))
     found: list[tuple[RunData, frozenset[str]]] = []
-    seen = 0
+    objects_found = bytes_found = 0
     for name, objects in itertools.groupby(listing, key=lambda item: run_of(item.key)):
         if name is None:
             continue
         data, records = _counted(name, objects)
         found.append((replace(data, known=_known(connection, known.get(name))), records))
-        seen += data.objects
+        objects_found, bytes_found = objects_found + data.objects, bytes_found + data.bytes
         if on_run:
-            on_run(name, seen)
+            on_run(objects_found, bytes_found)
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(lambda pair: _with_reads(connection, pair[0], pair[1], known.get(pair[0].name)), found))
 

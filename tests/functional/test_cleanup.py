@@ -200,7 +200,7 @@ def test_an_object_that_changed_since_the_plan_stays(runs: Bench, monkeypatch: p
 
     monkeypatch.setattr(Bulk, "upload", upload_and_change)
     answer = runs.opsctl("cleanup", "--run", "old", "--yes")
-    assert answer.stdout.endswith("deleted: 13 objects\nleft alone, as they are not what they were: 1 objects\n")
+    assert answer.stdout.endswith("deleted: 13 objects\nleft alone, not what was on record: 1 object\n")
     assert [f"runs/old/{key}" for key in below(runs, "old")] == [changed]
 
 

@@ -162,3 +162,14 @@ def test_a_table_is_cut_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     lines = table(["STATUS", "ERROR"], rows).splitlines()
     assert lines[1] == f"\x1b[31mFAILED\x1b[0m  {'x' * 51}…"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["cleanup", "--help"]])
+def test_a_full_disk_is_told_in_a_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "opsctl", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (run.returncode, run.stderr.splitlines()) == (1, [
+        "error: cannot write: No space left on device", "hint: make room, and run the command again",
+    ])  # fmt: skip

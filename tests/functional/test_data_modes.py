@@ -22,8 +22,8 @@ copies nothing: reads 5 objects (381 B) of nightly-7, which no cleanup deletes b
 plan """
 VERIFIED = [
     f"verified Fetch Preprocessed Data: 3 objects, 300 bytes, in s3://{BUCKET}/runs/nightly-7/fetch-preprocessed-data/",
-    f"verified Train Image Model: 1 objects, 41 bytes, in s3://{BUCKET}/runs/nightly-7/train-image-model/",
-    f"verified Train Text Model: 1 objects, 40 bytes, in s3://{BUCKET}/runs/nightly-7/train-text-model/",
+    f"verified Train Image Model: 1 object, 41 bytes, in s3://{BUCKET}/runs/nightly-7/train-image-model/",
+    f"verified Train Text Model: 1 object, 40 bytes, in s3://{BUCKET}/runs/nightly-7/train-text-model/",
 ]
 
 
@@ -136,8 +136,8 @@ def test_a_source_that_is_not_what_it_was_is_not_reused_unasked(failed: Bench) -
     result = failed.opsctl("rerun", "nightly-7-r1", "--from", EVALUATE, *IN_PLACE, "--yes")
     assert result.exit_code == 3
     assert (
-        f"3 objects (300 bytes) were found in {address('nightly-7', 'fetch-preprocessed-data')}, and 4 (304 bytes) "
-        "are there" in result.stderr
+        f"3 objects (300 bytes) lay in {address('nightly-7', 'fetch-preprocessed-data')}, which has "
+        "4 objects (304 bytes) now" in result.stderr
     )
 
 

@@ -101,8 +101,8 @@ def test_a_rerun_copies_what_it_reuses_and_walks_as_planned(failed: Bench) -> No
     assert result.stdout.splitlines()[-1] == "nightly-7-r1 SUCCEEDED after 43.0 s"
     assert result.stderr.splitlines()[:4] == [
         "copied Fetch Preprocessed Data: 3 objects, 300 bytes",
-        "copied Train Image Model: 1 objects, 41 bytes",
-        "copied Train Text Model: 1 objects, 40 bytes",
+        "copied Train Image Model: 1 object, 41 bytes",
+        "copied Train Text Model: 1 object, 40 bytes",
         "following nightly-7-r1",
     ]
     assert failed.world.entered() == ["Prepare Run", SEQUENCE, EVALUATE, "Notify Success"]

@@ -173,7 +173,7 @@ def test_a_copy_that_lost_an_object_is_not_reused(failed: Bench) -> None:
     fetched = f"s3://{BUCKET}/runs/nightly-7-r1/fetch-preprocessed-data/"
     assert (result.exit_code, result.stderr.splitlines()[0]) == (3, (
         f"error: {EVALUATE} needs steps that have no result: {FETCH} "
-        f"(3 objects (300 bytes) were copied to {fetched}, and 2 (200 bytes) are there)"
+        f"(3 objects (300 bytes) went to {fetched}, which has 2 objects (200 bytes) now)"
     ))  # fmt: skip
 
 

@@ -66,20 +66,28 @@ def test_what_is_not_known_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     told(Clock(), [(5, 1000, None)], objects=0, size=0)
     assert screen.getvalue().endswith("\r\033[Kdeleted 1,000 objects, 200/s\n")
+    told(Clock(), [(0, 1, 3000)], objects=0, size=0)
+    assert screen.getvalue().endswith("\r\033[Kdeleted 1 object, 3.0 kB\n")
 
 
-def test_an_interrupt_leaves_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("verb", "whole", "line"),
+    [("copied Fetch:", 10, "copied Fetch: 3 of 10 objects, 3 B of 10 B\n"), ("found", 0, "")],
+)
+def test_an_interrupt_leaves_the_last_line_of_a_known_way(
+    verb: str, whole: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     clock = Clock()
 
     def interrupted() -> None:
-        with Progress("copied Fetch:", 10, 10, clock) as progress:
+        with Progress(verb, whole, whole, clock) as progress:
             clock.now = 0.5
             progress(3, 3)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert capsys.readouterr().err == "copied Fetch: 3 of 10 objects, 3 B of 10 B\n"
+    assert capsys.readouterr().err == line
 
 
 def test_nothing_done_is_nothing_said(capsys: pytest.CaptureFixture[str]) -> None:
