@@ -22,6 +22,7 @@ from opsctl.config import Context
 
 SANDBOX_KEY = "sandbox"
 RETRIES = 8
+POLL_TIMEOUT = 75
 SANDBOX_RETRIES = 5  # its faults are to be borne like AWS's; a server that died is still told of within seconds
 
 
@@ -82,6 +83,8 @@ class Aws:
         }
         if service == "s3":
             settings |= {"max_pool_connections": 32, "s3": {"addressing_style": "path"} if self.context.url else {}}
+        if service == "stepfunctions":  # GetActivityTask answers after a minute at the latest, says AWS
+            settings |= {"read_timeout": POLL_TIMEOUT, "max_pool_connections": 32}
         if self.context.is_sandbox:
             settings |= {"proxies": {}, "retries": {"mode": "standard", "max_attempts": SANDBOX_RETRIES}}
             options |= {"aws_access_key_id": SANDBOX_KEY, "aws_secret_access_key": SANDBOX_KEY}

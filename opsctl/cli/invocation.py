@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from opsctl.config import Options
     from opsctl.operations.connection import Connection
 
 
@@ -30,13 +31,17 @@ class Invocation:
         """Whether results are printed as JSON."""
         return self.output == "json" or self.query is not None
 
+    def options(self) -> Options:
+        """The same as the library takes them."""
+        from opsctl.config import Options
+
+        return Options(self.profile, self.region, self.endpoint_url, self.context, self.machine, self.terraform_dir)
+
     def connect(self) -> Connection:
         """The deployment that the command works on; says so where it is a sandbox's. Raises ConfigurationError."""
-        from opsctl.config import Options
         from opsctl.operations.connection import connect
 
-        options = Options(self.profile, self.region, self.endpoint_url, self.context, self.machine, self.terraform_dir)
-        connection = connect(options)
+        connection = connect(self.options())
         if connection.context.is_sandbox:
             click.echo(f"context: sandbox {connection.context.url}", err=True)
         return connection
