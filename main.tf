@@ -34,6 +34,15 @@ locals {
   default_data_source = "s3://${local.bucket}/${var.dataset}"
 }
 
+module "encryption" {
+  source = "./modules/encryption"
+
+  name                 = var.name
+  deletion_window_days = var.encryption.deletion_window_days
+  kms_key_arn          = var.encryption.kms_key_arn
+  volumes              = false
+}
+
 module "storage" {
   source = "./modules/storage"
 
@@ -41,6 +50,7 @@ module "storage" {
   admin_role_arns    = var.storage.admin_role_arns
   code               = coalesce(var.code, "${path.module}/training")
   force_destroy      = var.storage.force_destroy
+  kms_key_arn        = module.encryption.key_arn
   noncurrent_days    = var.storage.noncurrent_days
   operator_role_arns = var.storage.operator_role_arns
   pipeline_role_arns = [
@@ -52,8 +62,9 @@ module "storage" {
 module "notifications" {
   source = "./modules/notifications"
 
-  name   = var.name
-  emails = var.notifications.emails
+  name        = var.name
+  emails      = var.notifications.emails
+  kms_key_arn = module.encryption.key_arn
 }
 
 module "batch" {
@@ -64,6 +75,9 @@ module "batch" {
   job            = var.batch
   network        = var.batch.network
   source_buckets = var.batch.source_buckets
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "training_role" {
@@ -72,6 +86,9 @@ module "training_role" {
   name   = var.name
   bucket = module.storage.bucket
   images = [for job in local._jobs : job.image if job.image != null]
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "functions" {
@@ -85,6 +102,9 @@ module "functions" {
   packages       = "${path.module}/functions/dist"
   source_buckets = var.batch.source_buckets
   topic_arn      = module.notifications.topic_arn
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 locals {
@@ -122,6 +142,10 @@ module "training" {
   after  = local.before_machines
   alerts = { function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   uses = {
     batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queue }
     functions = [local.arns.functions.describe_failure, local.arns.functions.prepare_run]
@@ -149,6 +173,10 @@ module "bulk" {
   after  = local.before_machines
   alerts = { function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   uses = {
     functions = [local.arns.functions.bulk_batch, local.arns.functions.describe_failure]
     maps      = { bucket = local.bucket, prefix = "audit/" }

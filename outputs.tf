@@ -1,3 +1,8 @@
+output "key_policy" {
+  description = "What the policy of a key that is brought (encryption.kms_key_arn) must hold besides the account's own use of it, in JSON: the statements for the services that encrypt in their own name."
+  value       = module.encryption.services_policy
+}
+
 output "opsctl" {
   description = "Everything that the opsctl command needs to know of this deployment; its one contract with this module."
   value = {

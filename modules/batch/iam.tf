@@ -24,8 +24,9 @@ data "aws_iam_policy_document" "trust" {
 
 # What the job itself may do.
 resource "aws_iam_role" "job" {
-  name               = "${var.name}-batch-job"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = "${var.name}-batch-job"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "job" {
@@ -49,6 +50,16 @@ data "aws_iam_policy_document" "job" {
     actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"]
     resources = ["${local._bucket_arn}/runs/*/fetch-preprocessed-data/*"]
   }
+  statement {
+    sid       = "ReadAndWriteEncryptedObjects"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "job" {
@@ -59,8 +70,9 @@ resource "aws_iam_role_policy" "job" {
 
 # What Fargate may do to start it. A public image needs no more than the logs.
 resource "aws_iam_role" "execution" {
-  name               = "${var.name}-batch-execution"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = "${var.name}-batch-execution"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "execution" {

@@ -17,6 +17,12 @@ variable "job" {
   nullable = false
 }
 
+variable "kms_key_arn" {
+  description = "Key that encrypts the bucket."
+  type        = string
+  nullable    = false
+}
+
 variable "name" {
   description = "What all names begin with."
   type        = string
@@ -31,6 +37,11 @@ variable "network" {
     subnet_ids         = list(string)
   })
   default = null
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, whatever else allows it; null for none."
+  type        = string
 }
 
 variable "source_buckets" {

@@ -22,8 +22,9 @@ data "aws_iam_policy_document" "trust" {
 resource "aws_iam_role" "this" {
   for_each = local.names
 
-  name               = each.value
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = each.value
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 # Of an object's ETag, S3 tells a conditional delete only whoever may read the object.

@@ -38,6 +38,7 @@ resource "aws_lambda_function" "this" {
   role             = aws_iam_role.this[each.key].arn
   memory_size      = each.value.memory_mb
   timeout          = each.value.timeout
+  kms_key_arn      = length(each.value.environment) > 0 ? var.kms_key_arn : null
 
   dynamic "environment" {
     for_each = length(each.value.environment) > 0 ? [each.value.environment] : []
@@ -47,5 +48,5 @@ resource "aws_lambda_function" "this" {
   }
 
   # Lambda would make the log group itself, and keep its logs for ever.
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.logs, aws_iam_role_policy.this]
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.encryption, aws_iam_role_policy.logs, aws_iam_role_policy.this]
 }

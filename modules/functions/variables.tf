@@ -4,6 +4,12 @@ variable "bucket" {
   nullable    = false
 }
 
+variable "kms_key_arn" {
+  description = "Key that encrypts the bucket, the topics, the logs and the functions' environments."
+  type        = string
+  nullable    = false
+}
+
 variable "log_retention" {
   description = "Days that logs are kept."
   type        = number
@@ -32,6 +38,11 @@ variable "packages" {
   description = "Folder with the functions' zip files."
   type        = string
   nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the functions' roles may do, whatever else allows it; null for none."
+  type        = string
 }
 
 variable "source_buckets" {

@@ -2,7 +2,7 @@
 
 resource "aws_sns_topic" "this" {
   name              = "${var.name}-runs"
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = var.kms_key_arn
 }
 
 resource "aws_sns_topic_subscription" "email" {

@@ -23,13 +23,15 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = var.name
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = var.name
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "this" {
   source_policy_documents = concat(
     data.aws_iam_policy_document.batch[*].json,
+    [data.aws_iam_policy_document.encryption.json],
     data.aws_iam_policy_document.maps[*].json,
     data.aws_iam_policy_document.training[*].json,
   )

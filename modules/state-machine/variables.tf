@@ -19,6 +19,12 @@ variable "definition" {
   nullable    = false
 }
 
+variable "kms_key_arn" {
+  description = "Key that encrypts messages, items and logs."
+  type        = string
+  nullable    = false
+}
+
 variable "logs" {
   description = "What the machine logs, and for how many days."
   type = object({
@@ -32,6 +38,11 @@ variable "name" {
   description = "Name of the machine, its role and its rule."
   type        = string
   nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the role may do, whatever else allows it; null for none."
+  type        = string
 }
 
 variable "uses" {

@@ -15,6 +15,12 @@ variable "force_destroy" {
   nullable    = false
 }
 
+variable "kms_key_arn" {
+  description = "Key that encrypts the objects."
+  type        = string
+  nullable    = false
+}
+
 variable "name" {
   description = "What the bucket's name begins with."
   type        = string

@@ -21,6 +21,22 @@ data "aws_iam_policy_document" "this" {
     resources = ["${local._bucket_arn}/runs/*/checkpoints/*"]
   }
   statement {
+    sid = "ReadAndWriteEncrypted"
+    # Not through S3 alone: SageMaker itself asks whether the role may encrypt what a job is given a key for.
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+  statement {
+    sid       = "EncryptVolumes"
+    actions   = ["kms:CreateGrant"]
+    resources = [var.kms_key_arn]
+    condition {
+      test     = "Bool"
+      variable = "kms:GrantIsForAWSResource"
+      values   = ["true"]
+    }
+  }
+  statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     resources = [local._logs_arn, "${local._logs_arn}:*"]

@@ -20,6 +20,7 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-training-job"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = "${var.name}-training-job"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
 }

@@ -10,8 +10,19 @@ variable "images" {
   nullable    = false
 }
 
+variable "kms_key_arn" {
+  description = "Key that encrypts the bucket and the jobs' volumes."
+  type        = string
+  nullable    = false
+}
+
 variable "name" {
   description = "What the role's name begins with."
   type        = string
   nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the role may do, whatever else allows it; null for none."
+  type        = string
 }

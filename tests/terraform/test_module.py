@@ -69,7 +69,9 @@ def run_tests(module, name):
     return result.returncode, statuses, errors, plans
 
 
-@pytest.mark.parametrize("name", ["base_models", "defaults", "validations"])
+@pytest.mark.parametrize(
+    "name", sorted(path.name.removesuffix(".tftest.hcl") for path in (ROOT / "tests/terraform").glob("*.tftest.hcl"))
+)
 def test_the_modules_own_tests_pass(module, name):
     code, statuses, errors, plans = run_tests(module, name)
     assert errors == []
@@ -81,6 +83,22 @@ def test_the_modules_own_tests_pass(module, name):
         check_names(planned)
         for name in ("bulk", "training"):
             check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
+    if name == "encryption":
+        assert boundaries(plans["a_boundary"]) == {"arn:aws:iam::123456789012:policy/teams/boundary"}
+        assert boundaries(plans["a_key_of_its_own"]) == {None}
+        assert kinds(plans["a_key_of_its_own"]) - kinds(plans["a_key_that_is_brought"]) == {
+            "aws_kms_key",
+            "aws_kms_alias",
+        }
+
+
+def boundaries(plan):
+    roles = [change for change in plan["resource_changes"] if change["type"] == "aws_iam_role"]
+    return {role["change"]["after"]["permissions_boundary"] for role in roles}
+
+
+def kinds(plan):
+    return {change["type"] for change in plan["resource_changes"]}
 
 
 def planned_definition(plan, name):
@@ -122,8 +140,9 @@ def test_the_module_is_formatted_and_valid(module):
 
 
 def test_every_rule_of_the_variables_is_broken_once():
-    rules = (ROOT / "variables.tf").read_text().count("\n  validation {")
-    refusals = (ROOT / "tests/terraform/validations.tftest.hcl").read_text().split("expect_failures")[1:]
+    rules = sum(path.read_text().count("\n  validation {") for path in ROOT.glob("variables*.tf"))
+    tests = [path.read_text() for path in sorted((ROOT / "tests/terraform").glob("*.tftest.hcl"))]
+    refusals = [refusal for test in tests for refusal in test.split("expect_failures")[1:]]
     assert sum(refusal.split("]")[0].count("var.") for refusal in refusals) >= rules
 
 

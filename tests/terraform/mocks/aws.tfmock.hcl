@@ -13,7 +13,10 @@ mock_data "aws_iam_session_context" {
 }
 
 mock_data "aws_partition" {
-  defaults = { partition = "aws" }
+  defaults = {
+    dns_suffix = "amazonaws.com"
+    partition  = "aws"
+  }
 }
 
 mock_data "aws_region" {
@@ -61,6 +64,13 @@ mock_resource "aws_cloudwatch_event_rule" {
 
 mock_resource "aws_iam_role" {
   defaults = { arn = "arn:aws:iam::123456789012:role/mocked" }
+}
+
+mock_resource "aws_kms_key" {
+  defaults = {
+    arn    = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    key_id = "1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
 }
 
 mock_resource "aws_lambda_function" {

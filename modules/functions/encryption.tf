@@ -1,0 +1,43 @@
+# What the key's encryption asks of each function: what it reads, writes or publishes is encrypted by the service that keeps
+# it, in the function's name; so is its environment, by Lambda.
+
+locals {
+  _encrypting_services = {
+    bulk_batch       = "s3"
+    describe_failure = "sns"
+    prepare_run      = "s3"
+  }
+}
+
+data "aws_iam_policy_document" "encryption" {
+  for_each = local.names
+
+  statement {
+    sid       = "UseTheKeyForItsWork"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["${local._encrypting_services[each.key]}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+  statement {
+    sid       = "ReadItsOwnEnvironment"
+    actions   = ["kms:Decrypt"]
+    resources = [var.kms_key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:lambda:FunctionArn"
+      values   = ["arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${each.value}"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "encryption" {
+  for_each = data.aws_iam_policy_document.encryption
+
+  name   = "encryption"
+  role   = aws_iam_role.this[each.key].id
+  policy = each.value.json
+}

@@ -1,0 +1,71 @@
+# A key is made or brought, and every role has the boundary that is asked for.
+
+mock_provider "aws" {
+  source          = "./tests/terraform/mocks"
+  override_during = plan
+}
+
+run "a_key_of_its_own" {
+  command = plan
+
+  assert {
+    condition     = module.encryption.key_arn == "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    error_message = "the module makes a key where none is brought"
+  }
+  assert {
+    condition     = local.kms_key_arn == "arn:aws:kms:us-east-1:123456789012:alias/documents"
+    error_message = "definitions name it by its alias, which is known while planning"
+  }
+}
+
+run "a_key_that_is_brought" {
+  command = plan
+
+  variables {
+    encryption = { kms_key_arn = "arn:aws:kms:eu-west-1:210987654321:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
+  }
+
+  assert {
+    condition     = module.encryption.key_arn == "arn:aws:kms:eu-west-1:210987654321:key/mrk-1234abcd12ab34cd56ef1234567890ab" && local.kms_key_arn == module.encryption.key_arn
+    error_message = "the brought key must be used, by its own ARN everywhere"
+  }
+}
+
+run "a_boundary" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/teams/boundary"
+  }
+}
+
+run "refused_an_alias_and_a_policys_name" {
+  command = plan
+
+  variables {
+    encryption               = { kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/data" }
+    permissions_boundary_arn = "boundary"
+  }
+
+  expect_failures = [var.encryption, var.permissions_boundary_arn]
+}
+
+run "refused_a_window_of_a_day" {
+  command = plan
+
+  variables {
+    encryption = { deletion_window_days = 1 }
+  }
+
+  expect_failures = [var.encryption]
+}
+
+run "refused_a_window_of_a_week_and_a_half" {
+  command = plan
+
+  variables {
+    encryption = { deletion_window_days = 10.5 }
+  }
+
+  expect_failures = [var.encryption]
+}
