@@ -7,6 +7,9 @@ data "aws_region" "current" {}
 resource "aws_s3_bucket" "this" {
   bucket        = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
   force_destroy = var.force_destroy
+
+  # So that a destroy which the bucket's objects stop has not begun to delete the key that they are encrypted with.
+  depends_on = [var.kms_key_arn]
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {
