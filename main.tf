@@ -62,9 +62,10 @@ module "storage" {
 module "notifications" {
   source = "./modules/notifications"
 
-  name        = var.name
-  emails      = var.notifications.emails
-  kms_key_arn = module.encryption.key_arn
+  name          = var.name
+  emails        = var.notifications.emails
+  kms_key_arn   = module.encryption.key_arn
+  subscriptions = var.notifications.subscriptions
 }
 
 module "batch" {
@@ -94,14 +95,14 @@ module "training_role" {
 module "functions" {
   source = "./modules/functions"
 
-  name           = var.name
-  bucket         = module.storage.bucket
-  log_retention  = var.logs.retention_days
-  machines       = values(local.machines)
-  notify_state   = "Notify Failure"
-  packages       = "${path.module}/functions/dist"
-  source_buckets = var.batch.source_buckets
-  topic_arn      = module.notifications.topic_arn
+  name             = var.name
+  bucket           = module.storage.bucket
+  dead_letters_arn = module.notifications.dead_letters.arn
+  log_retention    = var.logs.retention_days
+  machines         = values(local.machines)
+  packages         = "${path.module}/functions/dist"
+  source_buckets   = var.batch.source_buckets
+  topic_arns       = module.notifications.topic_arns
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -109,9 +110,9 @@ module "functions" {
 
 locals {
   # What machines call is there, and may do its work, before they are made or changed.
-  before_machines = concat(values(module.functions.arns), [
-    module.batch.job_definition, module.batch.job_queue, module.notifications.topic_arn, module.storage.bucket,
-    module.storage.code_prefix, module.training_role.arn,
+  before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), [
+    module.batch.job_definition, module.batch.job_queue, module.storage.bucket, module.storage.code_prefix,
+    module.training_role.arn,
   ])
 }
 
@@ -136,11 +137,11 @@ module "training" {
       steps               = local.steps
     }
     sequence_model = local.jobs["sequence_model"]
-    topic          = local.arns.topics.failures
+    topics         = local.arns.topics
     training_role  = local.arns.training_role
   })
   after  = local.before_machines
-  alerts = { function_arn = module.functions.arns.describe_failure }
+  alerts = { dead_letters_arn = module.notifications.dead_letters.arn, function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
 
   kms_key_arn              = module.encryption.key_arn
@@ -149,7 +150,7 @@ module "training" {
   uses = {
     batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queue }
     functions = [local.arns.functions.describe_failure, local.arns.functions.prepare_run]
-    topics    = [local.arns.topics.failures]
+    topics    = [local.arns.topics.failures, local.arns.topics.successes]
     training = {
       jobs = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
       role = local.arns.training_role
@@ -168,10 +169,10 @@ module "bulk" {
     machine         = local.machines.bulk
     max_concurrency = var.storage.bulk_concurrency
     partition       = local.partition
-    topic           = local.arns.topics.failures
+    topics          = local.arns.topics
   })
   after  = local.before_machines
-  alerts = { function_arn = module.functions.arns.describe_failure }
+  alerts = { dead_letters_arn = module.notifications.dead_letters.arn, function_arn = module.functions.arns.describe_failure }
   logs   = var.logs
 
   kms_key_arn              = module.encryption.key_arn

@@ -20,7 +20,7 @@ locals {
     job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${var.name}-fetch-preprocessed-data" # whatever its revision
     job_queue      = "arn:${local.partition}:batch:${local._here}:job-queue/${var.name}"
     machines       = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}" }
-    topics         = { for kind in ["approvals", "failures", "successes"] : kind => "arn:${local.partition}:sns:${local._here}:${var.name}-runs" }
+    topics         = { for kind in ["approvals", "failures", "successes"] : kind => "arn:${local.partition}:sns:${local._here}:${var.name}-${kind}" }
     training_role  = "arn:${local.partition}:iam::${local.account}:role/${var.name}-training-job"
   }
 

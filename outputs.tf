@@ -12,7 +12,8 @@ output "opsctl" {
     account             = local.account
     bucket              = module.storage.bucket
     default_data_source = local.default_data_source
-    topic               = module.notifications.topic_arn
+    topic               = module.notifications.topic_arns.failures
+    topics              = module.notifications.topic_arns
     machines = {
       bulk = {
         name            = module.bulk.name

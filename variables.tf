@@ -178,20 +178,6 @@ variable "name" {
   }
 }
 
-variable "notifications" {
-  description = "Who is told how runs end: `emails` are subscribed to the topic, and each must confirm once."
-  type = object({
-    emails = optional(set(string), [])
-  })
-  default  = {}
-  nullable = false
-
-  validation {
-    condition     = alltrue([for email in var.notifications.emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
-    error_message = "notifications.emails must hold addresses such as oncall@example.com."
-  }
-}
-
 variable "sequence_model" {
   description = "The model on top of the base models, which learns the order of pages; the fields are those of base_models, and a hyperparameter that is not named keeps its default (models.tf)."
   type = object({

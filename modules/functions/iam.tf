@@ -75,9 +75,9 @@ data "aws_iam_policy_document" "describe_failure" {
     resources = [for machine in var.machines : "${local._states_arn}:execution:${machine}:*"]
   }
   statement {
-    sid       = "Alert"
+    sid       = "TellHowRunsEnded"
     actions   = ["sns:Publish"]
-    resources = [var.topic_arn]
+    resources = [var.topic_arns.failures, var.topic_arns.successes]
   }
 }
 

@@ -10,8 +10,8 @@ locals {
       timeout     = 900
     }
     describe_failure = {
-      description = "Turns a failed run into an alert that names the next command"
-      environment = { NOTIFY_STATE = var.notify_state, TOPIC_ARN = var.topic_arn }
+      description = "Tells of runs that ended what they did not tell themselves, failures with the next command"
+      environment = { FAILURES_TOPIC = var.topic_arns.failures, SUCCESSES_TOPIC = var.topic_arns.successes }
       memory_mb   = 256
       policy      = data.aws_iam_policy_document.describe_failure.json
       timeout     = 60

@@ -4,6 +4,12 @@ variable "bucket" {
   nullable    = false
 }
 
+variable "dead_letters_arn" {
+  description = "Queue for the events with which an asynchronous call failed for good."
+  type        = string
+  nullable    = false
+}
+
 variable "kms_key_arn" {
   description = "Key that encrypts the bucket, the topics, the logs and the functions' environments."
   type        = string
@@ -28,12 +34,6 @@ variable "name" {
   nullable    = false
 }
 
-variable "notify_state" {
-  description = "State of the machine whose success means that the failure was already reported."
-  type        = string
-  nullable    = false
-}
-
 variable "packages" {
   description = "Folder with the functions' zip files."
   type        = string
@@ -51,8 +51,8 @@ variable "source_buckets" {
   nullable    = false
 }
 
-variable "topic_arn" {
-  description = "Topic that alerts go to when the machine could not report its failure itself."
-  type        = string
+variable "topic_arns" {
+  description = "Topics that failures and successes go to which the machine did not tell itself."
+  type        = object({ failures = string, successes = string })
   nullable    = false
 }

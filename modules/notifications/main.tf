@@ -1,14 +1,13 @@
-# One topic for how runs end; subscribers filter by the message attributes machine, run, step and status.
+# What there is to hear of: runs that failed, approvals that are waited for, runs that succeeded. Subscribers filter by the
+# message attributes machine, run, step, status and kind.
 
-resource "aws_sns_topic" "this" {
-  name              = "${var.name}-runs"
-  kms_master_key_id = var.kms_key_arn
+locals {
+  topics = toset(["approvals", "failures", "successes"])
 }
 
-resource "aws_sns_topic_subscription" "email" {
-  for_each = var.emails
+resource "aws_sns_topic" "this" {
+  for_each = local.topics
 
-  topic_arn = aws_sns_topic.this.arn
-  protocol  = "email"
-  endpoint  = each.value
+  name              = "${var.name}-${each.key}"
+  kms_master_key_id = var.kms_key_arn
 }

@@ -1,7 +1,7 @@
 output "arn" {
   description = "ARN of the machine, once its failures are heard of."
   value       = aws_sfn_state_machine.this.arn
-  depends_on  = [aws_cloudwatch_event_target.failed, aws_iam_role_policy.this]
+  depends_on  = [aws_cloudwatch_event_target.ended, aws_iam_role_policy.this]
 }
 
 output "definition" {

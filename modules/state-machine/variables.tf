@@ -6,9 +6,10 @@ variable "after" {
 }
 
 variable "alerts" {
-  description = "The function that is told of runs that ended without success."
+  description = "The function that is told of runs that ended, and the queue for what it could not be told."
   type = object({
-    function_arn = string
+    dead_letters_arn = string
+    function_arn     = string
   })
   nullable = false
 }

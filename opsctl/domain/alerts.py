@@ -1,8 +1,9 @@
-"""An unsuccessful run as a message that a person can act on.
+"""How a run ended, as a message that a person can act on.
 
 Two callers compose alerts: the machine itself, which hands over the failures it caught, and the status rule, which
 knows only the execution's history (a time limit, an abort, an error that no Catch can catch). Both come to the same
-text, whose last line is the command to type next.
+text, whose last line is the command to type next. Each attempt of a run is told once: by the rule unless the machine's
+own message went out.
 
 What a service reports as the cause is mostly a JSON document of which one sentence matters; that sentence is taken out.
 Causes can hold what a job's environment held, so anything that looks like a credential is struck out before it is
@@ -17,11 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, RunHistory, StateRun
+from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, Attempt, RunHistory, StateRun
 
 CAUSE_LIMIT = 1000
 SUBJECT_LIMIT = 99  # SNS refuses 100
 FIRST_STEP = "Prepare Run"
+NOTIFY_FAILURE = "Notify Failure"
+NOTIFY_SUCCESS = "Notify Success"
 DESCRIBE_STATE = "Describe Failure"  # where the machine comes to with the failures that it caught
 BULK = "-bulk"  # what the name of the machine for manifests ends with
 BATCH_LOG_GROUP = "/aws/batch/job"  # Batch's own, where a job definition names no other
@@ -76,18 +79,31 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure], *, cau
         lines += [f"Step:    {failure.step}"] if failure.step else []
         lines += [f"Error:   {failure.error}"] if failure.error else []
         lines += [f"Cause:   {cause}"] if (cause := _indented(readable_cause(failure.cause))) else []
-    link = f"https://{region}.{_CONSOLES.get(partition, _CONSOLES['aws'])}/states/home?region={region}"
     lines += [
         "",
-        f"Console: {link}#/v2/executions/details/{execution_arn}",
+        f"Console: {_console_link(execution_arn, partition, region)}",
         f"Next:    {next_command(machine, run, failures if caught else ())}",
     ]
-    attributes = {"machine": machine, "run": run, "status": status}
+    attributes = {"kind": "failure", "machine": machine, "run": run, "status": status}
     return Alert(
         subject=_subject(f"{machine}: {run} {status}" + (f" at {steps}" if steps else "")),
         message="\n".join(lines),
         attributes=attributes | ({"step": steps} if steps else {}),
     )
+
+
+def compose_success(execution_arn: str) -> Alert:
+    """The message about an execution that succeeded without telling so itself."""
+    _, partition, _, region, _, _, machine, run = execution_arn.split(":", 7)
+    lines = [
+        f"Run:     {run}",
+        f"Machine: {machine}",
+        f"Status:  {SUCCEEDED}",
+        "",
+        f"Console: {_console_link(execution_arn, partition, region)}",
+    ]
+    attributes = {"kind": "success", "machine": machine, "run": run, "status": SUCCEEDED}
+    return Alert(_subject(f"{machine}: {run} succeeded"), "\n".join(lines), attributes)
 
 
 def next_command(machine: str, run: str, caught: Sequence[Failure], where: str = "") -> str:
@@ -140,14 +156,20 @@ def failures_in(history: RunHistory, describe_state: str) -> tuple[Failure, ...]
     return tuple(failures) or (Failure("", history.error or history.status, history.cause or ""),)
 
 
-def was_reported(history: RunHistory, notify_state: str) -> bool:
-    """Whether the machine's own alert went out since the execution was last redriven."""
-    return any(
-        attempt.status == SUCCEEDED and attempt.generation == history.redrives
-        for state in history.states
-        if state.name == notify_state
-        for attempt in state.attempts
-    )
+def was_told(history: RunHistory, notify_state: str, topic: str) -> bool:
+    """Whether the machine told its end itself since it was last redriven: by a state of this name, or, as a definition
+    may call that state anything, by a publish to the topic after which it began no other task."""
+    begun = 0  # the latest entry into a task that is no publish to the topic
+    told = 0
+    for state in history.states:
+        sent = [attempt for attempt in state.attempts if _published(attempt, topic)]
+        if state.type == "Task" and not sent:
+            begun = max(begun, state.entered_id)
+        if any(_succeeded_now(attempt, history) for attempt in (state.attempts if state.name == notify_state else ())):
+            return True
+        if any(_succeeded_now(attempt, history) for attempt in sent):
+            told = max(told, state.entered_id)
+    return told > begun
 
 
 def readable_cause(cause: str) -> str:
@@ -160,6 +182,24 @@ def redacted(text: str) -> str:
     for secret in _SECRETS:
         text = secret.sub(r"\1[redacted]", text)
     return text
+
+
+def _succeeded_now(attempt: Attempt, history: RunHistory) -> bool:
+    return attempt.status == SUCCEEDED and attempt.generation == history.redrives
+
+
+def _published(attempt: Attempt, topic: str) -> bool:
+    try:
+        return attempt.resource.startswith(("sns:publish", "aws-sdk:sns:publish")) and (
+            json.loads(attempt.parameters or "")["TopicArn"] == topic
+        )
+    except (ValueError, LookupError, TypeError):  # left out of the history, or not of this shape
+        return False
+
+
+def _console_link(execution_arn: str, partition: str, region: str) -> str:
+    console = f"https://{region}.{_CONSOLES.get(partition, _CONSOLES['aws'])}/states/home?region={region}"
+    return f"{console}#/v2/executions/details/{execution_arn}"
 
 
 def _failure(state: StateRun, history: RunHistory) -> Failure:

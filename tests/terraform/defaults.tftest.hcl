@@ -29,6 +29,18 @@ override_resource {
 }
 
 override_resource {
+  target          = module.notifications.aws_sns_topic.this["approvals"]
+  override_during = plan
+  values          = { arn = "arn:aws:sns:us-east-1:123456789012:documents-approvals" }
+}
+
+override_resource {
+  target          = module.notifications.aws_sns_topic.this["successes"]
+  override_during = plan
+  values          = { arn = "arn:aws:sns:us-east-1:123456789012:documents-successes" }
+}
+
+override_resource {
   target          = module.training_role.aws_iam_role.this
   override_during = plan
   values          = { arn = "arn:aws:iam::123456789012:role/documents-training-job" }

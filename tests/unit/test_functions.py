@@ -274,6 +274,15 @@ EVENTS = {
         ("ExecutionFailed", {"error": "PipelineFailed"}),
     ],
     "redriven": [("ExecutionRedriven", {"redriveCount": 1})],
+    "failed": [("ExecutionFailed", {"error": "PipelineFailed"})],
+    "told well": [
+        ("TaskStateEntered", {"name": "Notify Success", "input": "{}"}),
+        ("TaskScheduled", {"resourceType": "sns", "resource": "publish", "parameters": "{}"}),
+        ("TaskSucceeded", {"resourceType": "sns", "resource": "publish", "output": "{}"}),
+        ("TaskStateExited", {"name": "Notify Success", "output": "{}"}),
+        ("ExecutionSucceeded", {"output": "{}"}),
+    ],
+    "well": [("ExecutionSucceeded", {"output": "{}"})],
 }
 
 
@@ -330,10 +339,13 @@ def step_functions(monkeypatch, answers):
 
 @pytest.fixture
 def topic(monkeypatch):
-    arn = boto3.client("sns").create_topic(Name="documents-runs")["TopicArn"]
-    monkeypatch.setenv("TOPIC_ARN", arn)
-    monkeypatch.setenv("NOTIFY_STATE", "Notify Failure")
-    return arn
+    """Both topics; the one of failures is returned."""
+    arns = [
+        boto3.client("sns").create_topic(Name=f"documents-{kind}")["TopicArn"] for kind in ("failures", "successes")
+    ]
+    for variable, arn in zip(("FAILURES_TOPIC", "SUCCESSES_TOPIC"), arns, strict=True):
+        monkeypatch.setenv(variable, arn)
+    return arns[0]
 
 
 def published():
@@ -372,7 +384,8 @@ def test_a_run_that_no_catch_could_report_is_reported_by_the_rule(monkeypatch, t
     assert subject == "documents-training: nightly-7 TIMED_OUT at Train Text Model"
     assert message.endswith("Next:    opsctl redrive nightly-7")
     assert {key: value["Value"] for key, value in attributes.items()} == {
-        "machine": "documents-training", "run": "nightly-7", "status": "TIMED_OUT", "step": "Train Text Model"
+        "kind": "failure", "machine": "documents-training", "run": "nightly-7", "status": "TIMED_OUT",
+        "step": "Train Text Model",
     }  # fmt: skip
 
 
@@ -388,9 +401,32 @@ def test_a_redrive_that_fails_again_is_reported_again(monkeypatch, topic):
     assert len(published()) == 1
 
 
-def test_an_end_that_a_redrive_has_overtaken_is_left_to_the_redrives_own(monkeypatch, topic):
-    with step_functions(monkeypatch, [history("start", "work", "timed out", "redriven", "work")]):
-        assert describe_failure.handler(ended("TIMED_OUT"), Context()) == {"published": False}
+def test_an_end_that_a_redrive_has_overtaken_is_told_as_it_was(monkeypatch, topic):
+    with step_functions(monkeypatch, [history("start", "work", "timed out", "redriven", "work", "reported")]):
+        assert describe_failure.handler(ended("TIMED_OUT"), Context()) == {"published": True}
+        assert describe_failure.handler(ended("FAILED", redrives=1), Context()) == {"published": False}
+    (told,) = published()
+    assert told[2] == "documents-training: nightly-7 TIMED_OUT at Train Text Model"
+
+
+def test_a_history_that_does_not_know_of_the_redrive_yet_is_read_again(monkeypatch, topic):
+    before = history("start", "work", "reported")
+    with step_functions(
+        monkeypatch, [before, [*before, *history("start", "work", "reported", "redriven", "failed")[-2:]]]
+    ):
+        assert describe_failure.handler(ended("FAILED", redrives=1), Context()) == {"published": True}
+
+
+def test_a_success_is_told_once(monkeypatch, topic):
+    with step_functions(monkeypatch, [history("start", "told well"), history("start", "well")]):
+        assert describe_failure.handler(ended("SUCCEEDED"), Context()) == {"published": False}
+        assert describe_failure.handler(ended("SUCCEEDED"), Context()) == {"published": True}
+    backend = sns_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
+    assert [len(backend.topics[arn].sent_notifications) for arn in (topic, topic.replace("failures", "successes"))] == [
+        0,
+        1,
+    ]
+    assert published()[0][2] == "documents-training: nightly-7 succeeded"
 
 
 def test_a_history_that_has_not_caught_up_is_read_again(monkeypatch, topic):
@@ -411,7 +447,7 @@ def test_an_alert_does_not_wait_for_a_history_that_never_catches_up(monkeypatch,
 def test_the_committed_package_is_what_its_sources_make(function):
     committed = (ROOT / f"functions/dist/{function}.zip").read_bytes()
     assert committed == build.package(function), "run `make functions`"
-    assert len(committed) < 60_000
+    assert len(committed) < 80_000
     with zipfile.ZipFile(io.BytesIO(committed)) as archive:
         for entry in archive.infolist():
             assert (entry.date_time, entry.compress_type) == ((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED)

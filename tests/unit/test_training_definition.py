@@ -128,7 +128,7 @@ def alert_of(world, execution):
     assert (execution.status, execution.error) == ("FAILED", "PipelineFailed")
     assert len(world.published) == 1
     alert = world.published[0]
-    assert alert["TopicArn"] == "arn:aws:sns:us-east-1:123456789012:documents-runs"
+    assert alert["TopicArn"] == "arn:aws:sns:us-east-1:123456789012:documents-failures"
     assert len(alert["Subject"]) < 100
     assert alert["MessageAttributes"]["status"] == {"DataType": "String", "StringValue": "FAILED"}
     assert alert["MessageAttributes"]["run"] == {"DataType": "String", "StringValue": world.name}

@@ -93,7 +93,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     for name, files in (("bulk-batch", {"handler.py": batch, "main.py": DENYING}), ("describe-failure", None)):
         made = _function(cloud, files)
         definition = definition.replace(f"{LAMBDA}:documents-{name}", made)
-    topic = cloud.client("sns").create_topic(Name="documents-runs")["TopicArn"]
+    topic = cloud.client("sns").create_topic(Name="documents-failures")["TopicArn"]
     assert topic in definition
     arn = cloud.client("stepfunctions").create_state_machine(
         name="documents-bulk", definition=definition, roleArn=cloud.role

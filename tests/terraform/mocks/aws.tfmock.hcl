@@ -86,5 +86,12 @@ mock_resource "aws_sfn_state_machine" {
 }
 
 mock_resource "aws_sns_topic" {
-  defaults = { arn = "arn:aws:sns:us-east-1:123456789012:documents-runs" }
+  defaults = { arn = "arn:aws:sns:us-east-1:123456789012:documents-failures" }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    arn = "arn:aws:sqs:us-east-1:123456789012:documents-dead-letters"
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/documents-dead-letters"
+  }
 }

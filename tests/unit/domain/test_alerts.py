@@ -11,13 +11,15 @@ from opsctl.domain.alerts import (
     SUBJECT_LIMIT,
     Failure,
     compose,
+    compose_success,
     failures_in,
     readable_cause,
     redacted,
     reported_failures,
-    was_reported,
+    was_told,
 )
 
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:documents-failures"
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:documents-training:nightly-7"
 
 
@@ -40,9 +42,9 @@ MACHINE = parse({
 })  # fmt: skip
 
 
-def history(**outcomes):
+def history(machine=MACHINE, **outcomes):
     """The history of a run whose tasks end as told (by first word of the state), and which is stopped at the rest."""
-    execution = Execution(MACHINE, "{}", context={"Execution": {"RedriveCount": 0}})
+    execution = Execution(machine, "{}", context={"Execution": {"RedriveCount": 0}})
     execution.start(0.0)
     while asked := [effect for effect in execution.effects() if isinstance(effect, ScheduleTask)]:
         for effect in asked:
@@ -59,7 +61,8 @@ def test_the_whole_alert():
     alert = compose(ARN, "FAILED", [Failure("Train Text Model", "States.TaskFailed", cause)])
     assert alert.subject == "documents-training: nightly-7 FAILED at Train Text Model"
     assert alert.attributes == {
-        "machine": "documents-training", "run": "nightly-7", "status": "FAILED", "step": "Train Text Model"
+        "kind": "failure", "machine": "documents-training", "run": "nightly-7", "status": "FAILED",
+        "step": "Train Text Model",
     }  # fmt: skip
     link = f"https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"
     assert alert.message.splitlines() == [
@@ -199,7 +202,7 @@ def test_the_machines_own_list_is_read_whatever_is_missing():
 def test_an_error_that_no_catch_caught_is_found_in_the_history():
     told = history(work=Failed("Unknown", "it broke"))
     assert failures_in(told, "Describe Failure") == (Failure("Work", "Unknown", "it broke"),)
-    assert not was_reported(told, "Notify Failure")
+    assert not was_told(told, "Notify Failure", TOPIC)
 
 
 def test_a_stopped_run_names_the_step_it_was_at():
@@ -211,14 +214,45 @@ def test_a_stopped_run_names_the_step_it_was_at():
 def test_an_alert_that_went_out_is_not_sent_again():
     told = history(work=Failed("Known"), describe=Succeeded("{}"), notify=Succeeded("{}"))
     assert told.error == "PipelineFailed"
-    assert was_reported(told, "Notify Failure")
+    assert was_told(told, "Notify Failure", TOPIC)
 
 
 def test_an_alert_that_did_not_go_out_tells_what_the_machine_had_caught():
     told = history(work=Failed("Known"), describe=Succeeded("{}"), notify=Failed("SNS.NotFoundException"))
-    assert not was_reported(told, "Notify Failure")
+    assert not was_told(told, "Notify Failure", TOPIC)
     assert failures_in(told, "Describe Failure") == (Failure("Work", "Known", "it did"),)
     assert {failure.step for failure in failures_in(told, "Of Another Name")} == {"Work", "Notify Failure"}
+
+
+def own(publish_next):
+    """A machine of one's own, which publishes by a state that may be called anything."""
+    parameters = {"TopicArn": TOPIC, "Message": "m"}
+    states = {"Fail": {"Type": "Fail", "Error": "Own"}, "Work": task(End=True)}
+    shout = task(Parameters=parameters, Next=publish_next)
+    return parse({"StartAt": "Shout", "States": {"Shout": shout, publish_next: states[publish_next]}})
+
+
+def test_a_publish_to_the_topic_after_which_nothing_was_done_is_the_alert_whatever_the_state_is_called():
+    told = history(own("Fail"), shout=Succeeded("{}"))
+    assert (told.status, was_told(told, "Notify Failure", TOPIC)) == ("FAILED", True)
+    assert not was_told(told, "Notify Failure", f"{TOPIC}-of-another-deployment")
+
+
+def test_a_publish_to_the_topic_after_which_the_run_went_on_is_no_alert():
+    told = history(own("Work"), shout=Succeeded("{}"), work=Failed("Later"))
+    assert (told.status, was_told(told, "Notify Failure", TOPIC)) == ("FAILED", False)
+
+
+def test_the_message_about_a_success():
+    message = compose_success(ARN)
+    assert message.subject == "documents-training: nightly-7 succeeded"
+    assert message.attributes == {
+        "kind": "success", "machine": "documents-training", "run": "nightly-7", "status": "SUCCEEDED"
+    }  # fmt: skip
+    link = f"https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/{ARN}"
+    assert message.message.splitlines() == [
+        "Run:     nightly-7", "Machine: documents-training", "Status:  SUCCEEDED", "", f"Console: {link}"
+    ]  # fmt: skip
 
 
 def test_a_history_that_tells_nothing_still_makes_an_alert():

@@ -1,0 +1,95 @@
+mock_provider "aws" {
+  source          = "./tests/terraform/mocks"
+  override_during = plan
+}
+
+run "subscribers" {
+  command = plan
+
+  variables {
+    notifications = {
+      emails = ["oncall@example.com"]
+      subscriptions = {
+        pager = {
+          protocol      = "https"
+          endpoint      = "https://events.example.com/hook"
+          filter_policy = jsonencode({ machine = ["documents-training"] })
+        }
+        team = {
+          protocol = "lambda"
+          endpoint = "arn:aws:lambda:us-east-1:123456789012:function:chat:live"
+          topics   = ["failures", "successes"]
+        }
+      }
+    }
+  }
+
+  assert {
+    condition = keys(module.notifications.subscriptions) == [
+      "approvals/oncall@example.com", "failures/oncall@example.com", "failures/pager", "failures/team", "successes/team",
+    ]
+    error_message = "an address hears of failures and approvals, everybody else of what they ask for"
+  }
+  assert {
+    condition     = alltrue([for one in module.notifications.subscriptions : jsondecode(one.redrive_policy).deadLetterTargetArn == module.notifications.dead_letters.arn])
+    error_message = "what a subscriber does not take is a dead letter"
+  }
+  assert {
+    condition     = module.notifications.subscriptions["failures/pager"].filter_policy == "{\"machine\":[\"documents-training\"]}" && module.notifications.subscriptions["failures/pager"].filter_policy_scope == "MessageAttributes"
+    error_message = "the filter policy is the given one, on attributes"
+  }
+  assert {
+    condition     = [for one in values(module.notifications.permissions) : "${one.function_name}:${one.qualifier}"] == ["arn:aws:lambda:us-east-1:123456789012:function:chat:live", "arn:aws:lambda:us-east-1:123456789012:function:chat:live"]
+    error_message = "SNS may call the alias that is subscribed"
+  }
+}
+
+run "refused_an_email_that_is_none" {
+  command = plan
+
+  variables {
+    notifications = { subscriptions = { me = { protocol = "email", endpoint = "oncall" } } }
+  }
+
+  expect_failures = [var.notifications]
+}
+
+run "refused_a_protocol_without_tls" {
+  command = plan
+
+  variables {
+    notifications = { subscriptions = { me = { protocol = "http", endpoint = "http://example.com" } } }
+  }
+
+  expect_failures = [var.notifications]
+}
+
+run "refused_a_topic_that_there_is_not" {
+  command = plan
+
+  variables {
+    notifications = { subscriptions = { me = { protocol = "email", endpoint = "me@example.com", topics = ["runs"] } } }
+  }
+
+  expect_failures = [var.notifications]
+}
+
+run "refused_a_filter_that_is_no_json" {
+  command = plan
+
+  variables {
+    notifications = { subscriptions = { me = { protocol = "email", endpoint = "me@example.com", filter_policy = "machine" } } }
+  }
+
+  expect_failures = [var.notifications]
+}
+
+run "refused_a_scope_that_there_is_not" {
+  command = plan
+
+  variables {
+    notifications = { subscriptions = { me = { protocol = "email", endpoint = "me@example.com", filter_policy_scope = "Subject" } } }
+  }
+
+  expect_failures = [var.notifications]
+}
