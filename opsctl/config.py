@@ -28,6 +28,7 @@ AWS = "aws"
 OUTPUT = "opsctl"
 VERSION = 1
 DEFAULT_MACHINE = "training"
+ROLE = "OPSCTL_SANDBOX_ROLE"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Context:
     region: str | None
     profile: str | None
     outputs: Path  # directory of the Terraform configuration whose outputs describe the deployment
+    role: str | None = None  # in the sandbox: the ARN of the role to work as
 
     @property
     def is_sandbox(self) -> bool:
@@ -139,7 +141,9 @@ def choose_context(options: Options, sandbox: Path | None = None) -> Context:
         outputs = options.terraform_dir or module_directory() or Path.cwd()
         return Context(AWS, options.endpoint_url, options.region, options.profile, outputs)
     _refuse_options_of_aws(options)
-    return Context(SANDBOX, server["url"], server["region"], None, directory / "terraform")
+    return Context(
+        SANDBOX, server["url"], server["region"], None, directory / "terraform", os.environ.get(ROLE) or None
+    )
 
 
 def _refuse_options_of_aws(options: Options) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsctl.aws.session import SANDBOX_KEY, Aws
+from opsctl.aws.session import Aws
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -83,7 +83,9 @@ def is_slow_down(message: str) -> bool:
 
 def _credentials(aws: Aws) -> dict[str, Any]:
     if aws.context.is_sandbox:
-        return {"access_key_id": SANDBOX_KEY, "secret_access_key": SANDBOX_KEY}
+        keys = aws.sandbox_keys
+        own = {"access_key_id": keys.key, "secret_access_key": keys.secret}
+        return {**own, "session_token": keys.token} if keys.token else own
     from obstore.auth.boto3 import Boto3CredentialProvider
 
     return {"credential_provider": Boto3CredentialProvider(aws.session, ttl=CREDENTIALS_LAST)}

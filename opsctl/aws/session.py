@@ -27,6 +27,15 @@ SANDBOX_RETRIES = 5  # its faults are to be borne like AWS's; a server that died
 
 
 @dataclass(frozen=True)
+class Keys:
+    """What a request is signed with."""
+
+    key: str
+    secret: str
+    token: str | None = None
+
+
+@dataclass(frozen=True)
 class Aws:
     """Clients for one context and region, made when first asked for; and the clock, so that tests need not wait."""
 
@@ -73,6 +82,22 @@ class Aws:
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda value: value)
         return session
 
+    @cached_property
+    def sandbox_keys(self) -> Keys:
+        """What the sandbox lets everything be done with, or a session of the role that OPSCTL_SANDBOX_ROLE names."""
+        own = Keys(SANDBOX_KEY, SANDBOX_KEY)
+        if self.context.role is None:
+            return own
+        from botocore.config import Config
+
+        sts = self.session.create_client(
+            "sts", region_name=self.region, endpoint_url=self.context.url, config=Config(proxies={}),
+            aws_access_key_id=own.key, aws_secret_access_key=own.secret,
+        )  # fmt: skip
+        with self.explained("sts:AssumeRole", self.context.role):
+            given = sts.assume_role(RoleArn=self.context.role, RoleSessionName="opsctl")["Credentials"]
+        return Keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
     def _make_client(self, service: str) -> Any:
         from botocore.config import Config
 
@@ -87,7 +112,9 @@ class Aws:
             settings |= {"read_timeout": POLL_TIMEOUT, "max_pool_connections": 32}
         if self.context.is_sandbox:
             settings |= {"proxies": {}, "retries": {"mode": "standard", "max_attempts": SANDBOX_RETRIES}}
-            options |= {"aws_access_key_id": SANDBOX_KEY, "aws_secret_access_key": SANDBOX_KEY}
+            keys = self.sandbox_keys
+            options |= {"aws_access_key_id": keys.key, "aws_secret_access_key": keys.secret}
+            options |= {"aws_session_token": keys.token}
         client = self._factory(service)(service, config=Config(**settings), **options)
         if service == "s3":
             parse_fast(client)

@@ -55,9 +55,20 @@ def sandbox() -> None:
     envvar="OPSCTL_SANDBOX_GRACE",
     help="Time from SIGTERM to SIGKILL for a stopped training job. Default: OPSCTL_SANDBOX_GRACE or 120, as on AWS.",
 )
+@click.option(
+    "--enforce-iam/--no-enforce-iam",
+    default=None,
+    envvar="OPSCTL_SANDBOX_ENFORCE_IAM",
+    help="Let jobs, functions, machines and users do only what their policies allow. Default: no.",
+)
 @click.pass_context
 def up(
-    context: click.Context, directory: Path | None, port: int | None, stopped_jobs: str | None, grace: float | None
+    context: click.Context,
+    directory: Path | None,
+    port: int | None,
+    stopped_jobs: str | None,
+    grace: float | None,
+    enforce_iam: bool | None,
 ) -> None:
     """Start the sandbox, unless it is up already, and print its URL.
 
@@ -71,7 +82,7 @@ def up(
     place = config.sandbox_directory(directory)
     began = time.monotonic()
     known = service.status(place)
-    server = service.up(place, port, stopped_jobs=stopped_jobs, grace=grace)
+    server = service.up(place, port, stopped_jobs=stopped_jobs, grace=grace, enforce_iam=enforce_iam)
     if known:
         _talk(f"The sandbox is already up, in {_shown(place)}.")
     else:
@@ -244,6 +255,7 @@ def _report_text(report: dict[str, Any], place: Path) -> str:
         ["process", str(report["pid"])],
         ["region", report["region"]],
         ["account", report["account"]],
+        ["IAM", "enforced" if report.get("enforce_iam") else "not enforced"],
         ["directory", _shown(place)],
         ["mailbox", f"{len(messages)} message{'' if len(messages) == 1 else 's'} in {_shown(place / 'mailbox')}"],
         *[["job", f"{job['kind']} {job['name']} (process {job['pid']})"] for job in report["jobs"]],

@@ -5,7 +5,7 @@ Importing this package is cheap: moto is only imported by the server process.
 
 from __future__ import annotations
 
-from opsctl.sandbox.control import add_fault, clear_faults, list_faults
+from opsctl.sandbox.control import add_fault, clear_faults, list_faults, statements_used
 from opsctl.sandbox.environment import environment, exports
 from opsctl.sandbox.lifecycle import down, jobs, status, up
 
@@ -17,6 +17,7 @@ __all__ = [
     "exports",
     "jobs",
     "list_faults",
+    "statements_used",
     "status",
     "up",
 ]

@@ -52,6 +52,13 @@ def find_actions(pattern: str) -> list[str]:
     return [f"{service}:{name}" for name in names if name.lower() in found]
 
 
+def operation_model(action: str) -> OperationModel | None:
+    """What botocore knows of an action, such as where its parameters stand."""
+    service, _, operation = action.partition(":")
+    model = _model(service)
+    return model.operation_model(operation) if model and operation in model.operation_names else None
+
+
 def error_status(action: str, code: str) -> int:
     """The HTTP status that a service answers an error with: its model's, or 500 for what is the service's own fault."""
     model = _model(action.partition(":")[0])

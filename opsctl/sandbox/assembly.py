@@ -41,7 +41,7 @@ class _Handler(MotoRequestHandler):
 
 def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Clients]:
     """The server, not yet serving, on a socket that listens already; and the clients its integrations use."""
-    clients = Clients(world.url, world.region)
+    clients = Clients(world.url, world.region, world.access)
     mailbox.install(world)
     functions.install(world)
     bus = events.install(world)
@@ -61,7 +61,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     provider.install()
     bus.start_execution = lambda arn, name, text: statemachines.machines(world).launch(arn, name, text)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    application = Gateway(DomainDispatcherApplication(create_backend_app), Faults())
+    application = Gateway(DomainDispatcherApplication(create_backend_app), Faults(), world.access)
     server = make_server(
         "127.0.0.1",
         listener.getsockname()[1],

@@ -16,8 +16,10 @@ from moto.batch.models import JOB_NAME_REGEX, BatchBackend, ComputeEnvironment, 
 from moto.batch.responses import BatchResponse
 from moto.core.config import default_user_config
 
+from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.batchjob import EXITED, FINAL, STARTED, TIMED_OUT, BatchJob
+from opsctl.sandbox.jobroles import pulling, writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.processes import Process
@@ -159,7 +161,7 @@ def _attempts(world: World, job: BatchJob) -> tuple[str, str]:
         if job.termination:
             break
         job.status = "STARTING"
-        with room(world, "batch", f"{job.job_name}-{job.job_id[:8]}") as place:
+        with room(world, "batch", f"{job.job_name}-{job.job_id[:8]}", job.container.get("jobRoleArn")) as place:
             code, reason = _attempt(world, job, place, number)
         if code == 0:
             return "SUCCEEDED", reason
@@ -181,12 +183,35 @@ def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int
         "AWS_BATCH_JQ_NAME": job.job_queue.name,
         "AWS_BATCH_CE_NAME": job.job_queue.environments[0].name if job.job_queue.environments else "",
     }
-    log = LogStream(world.account, world.region, job.log_group(), stream)
+    executing = job.container.get("executionRoleArn")
+    may = writer(world, executing, "batch")
+    log = LogStream(world.account, world.region, job.log_group(), stream, may)
+    refusal = _refusal(world, job, executing)
+    if refusal:
+        job.end_attempt(1, refusal)
+        return 1, refusal
     process = place.start(command, variables, log.write)
     job.attach(lambda: process.stop(min(GRACE_SECONDS, world.grace)))
     code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace))
     job.end_attempt(code, reason)
     return code, reason
+
+
+def _refusal(world: World, job: BatchJob, executing: str | None) -> str | None:
+    """Why ECS cannot start the job's container as its roles, where IAM is enforced."""
+    for role in filter(None, (executing, job.container.get("jobRoleArn"))):
+        if not world.access.trusts(str(role), "ecs-tasks.amazonaws.com", job.arn):
+            return (
+                f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the "
+                "role being passed has the proper trust relationship and permissions and that your IAM user has "
+                "permissions to pass this role."
+            )
+    try:
+        if executing:
+            world.access.demand(executing, "batch", *pulling(str(job.container.get("image", ""))))
+    except DeniedError as denied:
+        return f"CannotPullContainerError: {denied}"
+    return None
 
 
 def _attend(job: BatchJob, process: Process, grace: float) -> tuple[int, str]:

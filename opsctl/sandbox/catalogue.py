@@ -27,6 +27,7 @@ from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.validate import parse, validate
 from opsctl.sandbox import quotas
 from opsctl.sandbox.api import ApiError
+from opsctl.sandbox.machineroles import check_role
 from opsctl.sandbox.world import World
 
 INITIAL = "INITIAL"
@@ -63,6 +64,7 @@ class Catalogue(StepFunctionBackend):
         wanted = (definition, roleArn, options.get("sm_type") or "STANDARD")
         if known is not None and (known.definition, known.roleArn, known.type) != wanted:
             raise ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
+        check_role(self.world.access, arn, roleArn, definition, options.get("logging_configuration"))
         if known is None:
             quotas.room_for_machine(self.state_machines)
             quotas.check_tags({tag["key"] for tag in options.get("tags") or ()}, arn)
@@ -74,6 +76,11 @@ class Catalogue(StepFunctionBackend):
         """UpdateStateMachine: a new revision if anything changed. Executions keep the definition they started with."""
         if definition is not None:
             machine_of(definition)
+        known = self.describe_state_machine(arn)
+        check_role(
+            self.world.access, arn, (arguments[0] if arguments else None) or known.roleArn,
+            definition or known.definition, options.get("logging_configuration") or known.loggingConfiguration,
+        )  # fmt: skip
         before = _content(self.describe_state_machine(arn))
         machine = super().update_state_machine(arn, definition, *arguments, **options)
         if _content(machine) != before:

@@ -8,33 +8,49 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from opsctl.sandbox.environment import ACCESS_KEY, SECRET_KEY
+from opsctl.sandbox.access import Access
+from opsctl.sandbox.machineroles import SESSION
 
 WARM = ("batch", "lambda", "sagemaker", "sns", "stepfunctions", "s3")
 
 
 class Clients:
-    """Clients of every service, all speaking to one endpoint. Safe to use from any thread."""
+    """Clients of every service, all speaking to one endpoint, as the sandbox itself or as a role. Safe to use from any
+    thread."""
 
-    def __init__(self, url: str, region: str) -> None:
+    def __init__(self, url: str, region: str, access: Access, role: str | None = None) -> None:
         self._session = botocore.session.Session()
         self._url = url
         self._region = region
+        self._access = access
+        self._role = role
+        self._as_roles: dict[str, Clients] = {}
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         # No retries: an error answer is what the state machine's own Retry is about.
         self._config = Config(retries={"total_max_attempts": 1}, read_timeout=960, max_pool_connections=64)
 
+    def as_role(self, role: str) -> Clients:
+        """Clients with a session of this role; without IAM's enforcement these very ones."""
+        if not self._access.enforced:
+            return self
+        with self._lock:
+            if role not in self._as_roles:
+                self._as_roles[role] = Clients(self._url, self._region, self._access, role)
+            return self._as_roles[role]
+
     def client(self, service: str) -> Any:
         """The client of one service, by botocore's name. Raises botocore's UnknownServiceError."""
         with self._lock:
             if service not in self._clients:
+                key, secret, token = self._access.credentials(self._role, SESSION)
                 self._clients[service] = self._session.create_client(
                     service,
                     region_name=self._region,
                     endpoint_url=self._url,
-                    aws_access_key_id=ACCESS_KEY,
-                    aws_secret_access_key=SECRET_KEY,
+                    aws_access_key_id=key,
+                    aws_secret_access_key=secret,
+                    aws_session_token=token,
                     config=self._config,
                 )
             return self._clients[service]

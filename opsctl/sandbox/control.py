@@ -13,6 +13,7 @@ from opsctl.errors import ConfigurationError, OpsError, UsageError
 from opsctl.sandbox.lifecycle import status
 
 PATH = "/_sandbox/faults"
+ACCESS_PATH = "/_sandbox/access"
 SECONDS = 10.0
 
 
@@ -38,12 +39,19 @@ def clear_faults(directory: Path, ids: Sequence[int] = ()) -> list[dict[str, Any
     return answer
 
 
-def _ask(directory: Path, method: str, body: Mapping[str, Any] | None = None) -> Any:
+def statements_used(directory: Path) -> list[dict[str, Any]]:
+    """Which statement of which policy has allowed or denied what so far, where IAM is enforced: owner, policy, sid, the
+    actions that it decided `alone` and how often, and how often others said the same. Raises ConfigurationError."""
+    answer: list[dict[str, Any]] = _ask(directory, "GET", path=ACCESS_PATH)
+    return answer
+
+
+def _ask(directory: Path, method: str, body: Mapping[str, Any] | None = None, path: str = PATH) -> Any:
     server = status(directory)
     if server is None:
         raise ConfigurationError(f"no sandbox is up in {directory}", "start one: opsctl sandbox up")
     request = urllib.request.Request(
-        server["url"] + PATH, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}, method=method
+        server["url"] + path, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}, method=method
     )
     # Loopback: no proxy of the user's has anything to do with it.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -22,22 +22,25 @@ PASSED_ON = ("HOME", "TMPDIR")
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CA_BUNDLE")
 
 
-def environment(server: Mapping[str, Any]) -> dict[str, str]:
-    """The whole environment of a child of the sandbox that `server` (the content of server.json) describes."""
+OWN_KEYS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+
+
+def environment(server: Mapping[str, Any], keys: Mapping[str, str] = OWN_KEYS) -> dict[str, str]:
+    """The whole environment of a child of the sandbox that `server` (the content of server.json) describes; `keys` are
+    the variables that hold its credentials."""
     return {
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         "PATH": search_path(),
         "LANG": "C.UTF-8",
-        **aws_variables(str(server["url"]), str(server["region"])),
+        **aws_variables(str(server["url"]), str(server["region"]), keys),
     }
 
 
-def aws_variables(url: str, region: str) -> dict[str, str]:
-    """Endpoint, region and dummy keys, and the configuration files of the user put out of reach."""
+def aws_variables(url: str, region: str, keys: Mapping[str, str] = OWN_KEYS) -> dict[str, str]:
+    """Endpoint, region and keys, and the configuration files of the user put out of reach."""
     return {
         "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        **keys,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_CONFIG_FILE": os.devnull,

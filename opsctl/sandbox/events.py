@@ -16,12 +16,20 @@ from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from opsctl.sandbox.access import DeniedError, Need
 from opsctl.sandbox.functions import functions
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.transform import shape
 from opsctl.sandbox.world import World
 
 logger = logging.getLogger(__name__)
+SERVICE = "events.amazonaws.com"
+ACTIONS = {
+    "lambda": "lambda:InvokeFunction",
+    "sns": "sns:Publish",
+    "sqs": "sqs:SendMessage",
+    "states": "states:StartExecution",
+}
 StartExecution = Callable[[str, str, str], Any]
 
 
@@ -53,9 +61,9 @@ class Events:
     def deliver(self, rule: Rule, event: Mapping[str, Any]) -> None:
         """Hand an event that a rule matched to each of the rule's targets."""
         for target in list(rule.targets):
-            self._pool.submit(self._send, target, shape(event, target, rule.arn), rule.name)
+            self._pool.submit(self._send, target, shape(event, target, rule.arn), rule.name, rule.arn)
 
-    def _send(self, target: Mapping[str, Any], text: str, rule: str) -> None:
+    def _send(self, target: Mapping[str, Any], text: str, rule: str, source: str) -> None:
         arn = target["Arn"]
         service = arn.split(":")[2]
         try:
@@ -63,9 +71,23 @@ class Events:
             if send is None:
                 logger.warning("rule %s: the sandbox cannot deliver to %s", rule, arn)
             else:
+                self._authorize(service, target, source)
                 send(target, text)
-        except (JsonRESTError, ServiceException, LookupError, ValueError) as error:
+        except (DeniedError, JsonRESTError, ServiceException, LookupError, ValueError) as error:
             logger.warning("rule %s: delivery to %s failed: %s", rule, arn, error)
+
+    def _authorize(self, service: str, target: Mapping[str, Any], rule: str) -> None:
+        """Raise DeniedError unless the target's policy, or the target's role, lets EventBridge do it."""
+        access, action, role = self._world.access, ACTIONS.get(service), target.get("RoleArn")
+        if action is None:
+            return
+        need = Need(action, (target["Arn"],))
+        if role is None:
+            access.demand_of_service(SERVICE, rule, need)
+        elif access.trusts(role, SERVICE, rule):
+            access.demand(role, "events", need)
+        else:
+            raise DeniedError(f"{SERVICE} may not assume {role}")
 
     def _to_lambda(self, target: Mapping[str, Any], text: str) -> None:
         backend = functions(self._world)

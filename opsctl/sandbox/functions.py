@@ -24,6 +24,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.core.config import default_user_config
 
 from opsctl.sandbox.api import serve
+from opsctl.sandbox.jobroles import writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.storage import digest
@@ -114,7 +115,12 @@ class FunctionsBackend(LambdaBackend):
         """Run the function once and wait for it. Raises LambdaClientError if the sandbox cannot run such functions."""
         if function.package_type != "Zip" or not str(function.run_time).startswith("python"):
             raise LambdaClientError("InvalidRuntimeException", "the sandbox runs zipped Python functions only")
-        with room(self.world, "lambda", function.function_name) as place:
+        role = str(function.role)
+        if not self.world.access.trusts(role, "lambda.amazonaws.com", function.function_arn):
+            raise LambdaClientError(
+                "AccessDeniedException", "The role defined for the function cannot be assumed by Lambda."
+            )
+        with room(self.world, "lambda", function.function_name, role) as place:
             return _Call(self.world, function, place).run(payload)
 
 
@@ -137,7 +143,10 @@ class _Call:
         self.world = world
         self.request = str(uuid.uuid4())
         self.stream = f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
-        self.log = LogStream(world.account, world.region, function.logs_group_name, self.stream)
+        self.log = LogStream(
+            world.account, world.region, function.logs_group_name, self.stream,
+            writer(world, str(function.role), function.function_name),
+        )  # fmt: skip
         self.done = Invocation(self.request, str(function.version))
 
     def run(self, payload: bytes) -> Invocation:

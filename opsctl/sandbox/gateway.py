@@ -19,11 +19,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from xml.sax.saxutils import escape
 
+from opsctl.sandbox.access import Access, DeniedError, UnknownKeyError, answers
+from opsctl.sandbox.access.requests import call_of, key_of
 from opsctl.sandbox.actions import action_of
 from opsctl.sandbox.faults import BadFaultError, Fault, Faults, request_text
 from opsctl.sandbox.storage import S3_LOCK
 
 FAULTS_PATH = "/_sandbox/faults"
+ACCESS_PATH = "/_sandbox/access"
+MOTO_PATH = "/moto-api"
 INVOKE = "/invocations"
 ROLES_LOCK = threading.RLock()
 LOCAL_NAMES = ("127.0.0.1", "localhost")
@@ -35,9 +39,10 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """A WSGI application in front of moto's."""
 
-    def __init__(self, application: Application, faults: Faults) -> None:
+    def __init__(self, application: Application, faults: Faults, access: Access) -> None:
         self._application = application
         self._faults = faults
+        self._access = access
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -45,6 +50,12 @@ class Gateway:
             return _answer(environ, start_response, 403, "AccessDenied", "The sandbox answers local programs only")
         if environ.get("PATH_INFO") == FAULTS_PATH:
             return self._administer(environ, start_response)
+        if environ.get("PATH_INFO") == ACCESS_PATH:
+            return _say(start_response, self._access.record.documents())
+        if self._access.enforced:
+            refusal = self._refuse(environ)
+            if refusal is not None:
+                return _answer(environ, start_response, *refusal)
         if self._faults.none:
             return self._serve(environ, start_response)
         body = _read_body(environ)
@@ -83,9 +94,25 @@ class Gateway:
                 answer = self._faults.documents()
         except (BadFaultError, ValueError, TypeError, AttributeError) as error:
             return _answer(environ, start_response, 400, "BadFault", str(error))
-        content = json.dumps(answer).encode()
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
-        return [content]
+        return _say(start_response, answer)
+
+    def _refuse(self, environ: dict[str, Any]) -> tuple[int, str, str] | None:
+        """The error that whoever may not make this request is answered with."""
+        key = key_of(environ)
+        if key is None:
+            return (
+                None if environ.get("PATH_INFO", "").startswith(MOTO_PATH) else (403, "AccessDenied", "Access Denied")
+            )
+        body = _read_body(environ)
+        action, given = call_of(environ, body)
+        try:
+            self._access.check_request(key, action, given)
+        except UnknownKeyError:
+            return answers.unknown_key(action)
+        except DeniedError as denied:
+            logger.info("%s", denied)
+            return answers.denied(action, str(denied))
+        return None
 
     def _serve(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Let moto answer."""
@@ -105,6 +132,12 @@ class Gateway:
         except Exception as error:
             logger.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             return _answer(environ, start_response, 400, "InternalFailure", f"The sandbox failed: {error!r}")
+
+
+def _say(start_response: StartResponse, answer: Any) -> Iterable[bytes]:
+    content = json.dumps(answer).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
+    return [content]
 
 
 def _read_body(environ: dict[str, Any]) -> bytes:

@@ -16,15 +16,21 @@ from opsctl.sandbox.environment import environment
 from opsctl.sandbox.processes import Process
 from opsctl.sandbox.world import World
 
+KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+
 
 @dataclass(frozen=True)
 class Room:
-    """One job's private directory: `base` is its working tree, `home` and `tmp` are what its HOME and TMPDIR name."""
+    """One job's private directory: `base` is its working tree, `home` and `tmp` are what its HOME and TMPDIR name.
+
+    `role` is the ARN of the role that the job works as, which counts where IAM is enforced.
+    """
 
     kind: str
     name: str
     root: Path
     world: World
+    role: str | None = None
 
     @property
     def base(self) -> Path:
@@ -42,13 +48,14 @@ class Room:
 
         The sandbox's AWS variables win over the job's: a job cannot be led to a real account by its definition.
         """
-        own = environment({"url": self.world.url, "region": self.world.region})
+        keys = self.world.access.variables(self.role, re.sub(r"[^\w+=,.@-]", "-", self.name)[:64])
+        own = environment({"url": self.world.url, "region": self.world.region}, keys)
         process = Process(
             command,
             environment={
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
-                **variables,
+                **{name: value for name, value in variables.items() if name not in KEYS},
                 **own,
                 "HOME": str(self.root / "home"),
                 "TMPDIR": str(self.root / "tmp"),
@@ -67,13 +74,13 @@ class Room:
 
 
 @contextlib.contextmanager
-def room(world: World, kind: str, name: str) -> Iterator[Room]:
+def room(world: World, kind: str, name: str, role: str | None = None) -> Iterator[Room]:
     """A fresh directory for one job, removed with all its content afterwards."""
     readable = re.sub(r"[^A-Za-z0-9-]+", "-", name)[:80]
     root = world.place.jobs / f"{kind}-{readable}-{uuid.uuid4().hex[:8]}"
     for path in (root / "base", root / "home", root / "tmp"):
         path.mkdir(parents=True, mode=0o700)
     try:
-        yield Room(kind, name, root, world)
+        yield Room(kind, name, root, world, role)
     finally:
         shutil.rmtree(root, ignore_errors=True)

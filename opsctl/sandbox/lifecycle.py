@@ -37,19 +37,27 @@ def jobs(directory: Path) -> list[dict[str, Any]]:
 
 
 def up(
-    directory: Path, port: int | None = None, *, stopped_jobs: str | None = None, grace: float | None = None
+    directory: Path,
+    port: int | None = None,
+    *,
+    stopped_jobs: str | None = None,
+    grace: float | None = None,
+    enforce_iam: bool | None = None,
 ) -> dict[str, Any]:
     """Start the server unless one is up, and return its server.json once it answers.
 
     `port` None takes a free one. `stopped_jobs` ("succeed", the default, or "fail") is what a `.sync` task answers for
     a training job that ended Stopped. `grace` is the time in seconds from SIGTERM to SIGKILL for a stopped training
-    job, by default 120 as on AWS. Raises ConfigurationError (port in use, moto not installed), RefusedError (the server
+    job, by default 120 as on AWS. `enforce_iam` lets everybody but the sandbox's own key do only what policies allow.
+    Raises ConfigurationError (port in use, moto not installed), RefusedError (the server
     that is up was started otherwise, foreign directory), OpsError (the server died; its log says why).
     """
     place = SandboxDirectory(directory.absolute())
     running = status(place.root)
     if running is not None:
-        return _as_asked(running, {"port": port, "stopped_jobs": stopped_jobs, "grace": grace})
+        return _as_asked(
+            running, {"port": port, "stopped_jobs": stopped_jobs, "grace": grace, "enforce_iam": enforce_iam}
+        )
     fresh = not place.root.exists()
     place.create()
     # What a killed server left: its announcement and its jobs' directories are worth nothing.
@@ -60,6 +68,7 @@ def up(
         *("--port", str(port or 0)),
         *("--stopped-jobs", stopped_jobs or "succeed"),
         *("--grace", str(120 if grace is None else grace)),
+        *("--enforce-iam", "yes" if enforce_iam else "no"),
     )
     if "error" not in answer:
         return answer

@@ -19,11 +19,13 @@ from opsctl.asl.effects import Failed, MapRunStarted, Outcome, Succeeded
 from opsctl.asl.failures import StateError
 from opsctl.asl.validate import parse
 from opsctl.errors import RefusedError
+from opsctl.sandbox.access import DeniedError, Need
 from opsctl.sandbox.constraints import service_model
 from opsctl.sandbox.integrations.casing import iso, to_result
+from opsctl.sandbox.machineroles import SESSION
 from opsctl.sandbox.mapfiles import Items, MapFiles
 from opsctl.sandbox.mapruns import Child, MapRun
-from opsctl.sandbox.runs import Origin
+from opsctl.sandbox.runs import Origin, Run
 from opsctl.sandbox.statemachines import MachinesBackend, machines
 from opsctl.sandbox.tasks import MapTask
 from opsctl.sandbox.world import World
@@ -91,10 +93,14 @@ class MapDriver:
         self._fill(run)
 
     def _prepare(self, run: MapRun) -> None:
-        effect = run.task.effect
+        effect, parent = run.task.effect, run.task.run.origin
+        try:
+            self._world.access.demand(parent.role, SESSION, Need("states:StartExecution", (parent.arn,)))
+        except DeniedError as denied:
+            raise StateError("StepFunctions.AWSStepFunctionsException", str(denied)) from denied
         items: Items | None = effect.items
         if items is None:
-            items = self._files.read(effect.reader or {})
+            items = self._files.as_role(run.origin.role).read(effect.reader or {})
         inputs = self._machines.engine.map_inputs(run.task, items)
         batched = len(inputs) != len(items)
         run.fill(inputs, [len(json.loads(text)["Items"]) if batched else 1 for text in inputs])
@@ -115,6 +121,9 @@ class MapDriver:
             child.run = self._machines.launch_child(run.origin, child.text)
         else:
             child.pending_redrive = False
+            if not self._may("states:RedriveExecution", child.run):
+                run.settle(child)
+                return
             try:
                 self._machines.engine.redrive(child.run, None)
             except RefusedError:
@@ -153,7 +162,7 @@ class MapDriver:
             outputs = [child.output for child in run.children]
             return map_results.result_text(outputs, run.plan.writer)
         output, files = map_results.written(run.plan, run.arn, [_exported(child) for child in run.children])
-        self._files.write(str((run.plan.writer or {})["Parameters"].get("Bucket", "")), files)
+        self._files.as_role(run.origin.role).write(str((run.plan.writer or {})["Parameters"].get("Bucket", "")), files)
         run.written = True
         return output
 
@@ -164,8 +173,11 @@ class MapDriver:
 
     def _halt(self, run: MapRun) -> None:
         for child in run.active:
-            if child.run is not None:
+            if child.run is not None and self._may("states:StopExecution", child.run):
                 self._machines.engine.stop(child.run)
+
+    def _may(self, action: str, child: Run) -> bool:
+        return self._world.access.may(child.origin.role, SESSION, Need(action, (child.arn,)))
 
     def _close(self, run: MapRun, status: str, outcome: Outcome) -> None:
         run.end(status, time.time())

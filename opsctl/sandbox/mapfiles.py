@@ -30,6 +30,10 @@ class MapFiles:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
+    def as_role(self, role: str) -> MapFiles:
+        """The same, as a machine's role."""
+        return MapFiles(self._clients.as_role(role))
+
     def read(self, reader: Mapping[str, Any]) -> Items:
         """The items that an ItemReader finds. Raises StateError (States.ItemReaderFailed)."""
         asked, config = reader["Parameters"], reader["ReaderConfig"]

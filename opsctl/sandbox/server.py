@@ -18,7 +18,6 @@ from typing import IO, Any, NoReturn
 
 from opsctl.sandbox.directory import SandboxDirectory, acquire
 from opsctl.sandbox.environment import ACCOUNT, REGION
-from opsctl.sandbox.world import World
 
 HOST = "127.0.0.1"
 # The server's lock: open until the process is gone.
@@ -60,6 +59,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--ready-fd", type=int, default=-1)
     parser.add_argument("--stopped-jobs", choices=["succeed", "fail"], default="succeed")
     parser.add_argument("--grace", type=float, default=120.0)
+    parser.add_argument("--enforce-iam", choices=["yes", "no"], default="no")
     return parser.parse_args(arguments)
 
 
@@ -81,14 +81,17 @@ def _be_alone(place: SandboxDirectory) -> IO[bytes]:
 def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
     listener = _listen(options.port)
     port = listener.getsockname()[1]
-    world = World(place, f"http://{HOST}:{port}", REGION, ACCOUNT, options.stopped_jobs, options.grace)
     try:
+        from opsctl.sandbox.access import Access
         from opsctl.sandbox.assembly import assemble, warm
+        from opsctl.sandbox.world import World
     except ImportError as error:
         if (error.name or "").startswith("opsctl"):
             raise
         message = f"the sandbox's packages are not installed: {error}"
         raise StartError(message, "pip install 'opsctl[sandbox]'") from error
+    access = Access(ACCOUNT, REGION, enforced=options.enforce_iam == "yes")
+    world = World(place, f"http://{HOST}:{port}", REGION, ACCOUNT, options.stopped_jobs, options.grace, access)
     server, clients = assemble(world, listener)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +106,7 @@ def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "stopped_jobs": options.stopped_jobs,
         "grace": options.grace,
+        "enforce_iam": access.enforced,
     }
     place.write_server(document)
     _report(options.ready_fd, document)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from moto.s3.models import FakeKey, S3Backend, s3_backends
+
+from opsctl.sandbox.access import Need
 
 # moto's S3 has no locks, and closes an overwritten object's buffer under whoever reads it: one at a time, then, for
 # requests and for jobs alike.
@@ -20,9 +22,10 @@ class NoSuchBucketError(LookupError):
 
 
 class Storage:
-    """Objects of one account, by `s3://bucket/key` URIs."""
+    """Objects of one account, by `s3://bucket/key` URIs. `demand` raises DeniedError for what may not be done."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, demand: Callable[[Need], None] = lambda _: None) -> None:
+        self._demand = demand
         self._backend: S3Backend = s3_backends[account]["aws"]
 
     def download_prefix(self, uri: str, target: Path) -> int:
@@ -47,6 +50,7 @@ class Storage:
         """Store one file. Raises NoSuchBucketError."""
         bucket, name = split(uri)
         content = path.read_bytes()
+        self._demand(_of(bucket, name, "s3:PutObject"))
         with S3_LOCK:
             self._require(bucket)
             self._backend.put_object(bucket, name, content)
@@ -54,14 +58,17 @@ class Storage:
     def delete(self, uri: str) -> None:
         """Delete one object; one that is not there is fine."""
         bucket, name = split(uri)
+        self._demand(_of(bucket, name, "s3:DeleteObject"))
         with S3_LOCK:
             self._backend.delete_object(bucket, name)
 
     def _objects(self, bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+        self._demand(Need("s3:ListBucket", (f"arn:aws:s3:::{bucket}",), (("s3:prefix", (prefix,)),)))
         with S3_LOCK:
             self._require(bucket)
             names = [name for name in sorted(self._backend.buckets[bucket].keys) if name.startswith(prefix)]
         for name in names:
+            self._demand(_of(bucket, name, "s3:GetObject"))
             with S3_LOCK:
                 key = self._backend.get_object(bucket, name)
                 content = key.value if isinstance(key, FakeKey) else None
@@ -71,6 +78,10 @@ class Storage:
     def _require(self, bucket: str) -> None:
         if bucket not in self._backend.buckets:
             raise NoSuchBucketError(bucket)
+
+
+def _of(bucket: str, name: str, action: str) -> Need:
+    return Need(action, (f"arn:aws:s3:::{bucket}/{name}",))
 
 
 class Mirror:

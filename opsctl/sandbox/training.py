@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import moto.sagemaker.models
@@ -17,7 +18,9 @@ from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from opsctl.sandbox import container
+from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import ApiError, serve, validation_error
+from opsctl.sandbox.jobroles import pulling, writer, writes_metrics
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.processes import Process
@@ -54,6 +57,13 @@ class TrainingBackend(SageMakerModelBackend):
             pattern = "Member must satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
             raise validation_error(name, "trainingJobName", pattern)
         arn = self.world.arn("sagemaker", f"training-job/{name}")
+        role = request["RoleArn"]
+        if not self.world.access.trusts(role, "sagemaker.amazonaws.com", arn):
+            raise ApiError(
+                "ValidationException",
+                f"Could not assume role {role}. Please ensure that the role exists and allows principal "
+                "'sagemaker.amazonaws.com' to assume the role.",
+            )
         try:
             job = TrainingJob(arn, request, type(self).changed)
         except re.error as error:
@@ -127,10 +137,12 @@ def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
 def _run(world: World, job: TrainingJob) -> None:
     """A job's life, in its own thread: it ends Completed, Failed or Stopped whatever happens."""
     try:
-        with room(world, "training", job.training_job_name) as place:
+        with room(world, "training", job.training_job_name, job.request["RoleArn"]) as place:
             outcome = _train(world, job, place)
     except container.InputError as error:
         outcome = ("Failed", "Failed", str(error))
+    except DeniedError as denied:
+        outcome = ("Failed", "Failed", f"ClientError: {denied}")
     except NoSuchBucketError as error:
         outcome = ("Failed", "Failed", f"ClientError: The specified bucket does not exist: {error}")
     except Exception as error:
@@ -141,7 +153,10 @@ def _run(world: World, job: TrainingJob) -> None:
 
 def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str | None]:
     """Download, run, upload. Returns secondary status, status and failure reason."""
-    storage = Storage(world.account)
+    role = job.request["RoleArn"]
+    demand = partial(world.access.demand, role, "SageMaker")
+    demand(*pulling(job.request["AlgorithmSpecification"].get("TrainingImage", "")))
+    storage = Storage(world.account, demand)
     job.move("Downloading")
     container.prepare(job, place.base, storage)
     if job.stopping:
@@ -149,11 +164,16 @@ def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str |
     local = container.checkpoints(job, place.base)
     mirror = Mirror(storage, local, job.request["CheckpointConfig"]["S3Uri"]) if local else None
     job.move("Training")
-    log = LogStream(world.account, world.region, LOG_GROUP, f"{job.training_job_name}/algo-1-{int(time.time())}")
+    log = LogStream(
+        world.account, world.region, LOG_GROUP, f"{job.training_job_name}/algo-1-{int(time.time())}",
+        writer(world, role, "SageMaker"),
+    )  # fmt: skip
+    measured = writes_metrics(world.access, role)
 
     def on_line(line: str) -> None:
         log.write(line)
-        job.read_metrics(line)
+        if measured:
+            job.read_metrics(line)
 
     process = place.start(
         container.command(job, place.base),
@@ -162,9 +182,13 @@ def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str |
         directory=place.base,
     )
     job.attach(lambda: process.stop(world.grace))
-    code, overran = _attend(job, process, mirror)
-    if mirror:
-        mirror.synchronise()
+    try:
+        code, overran = _attend(job, process, mirror)
+        if mirror:
+            mirror.synchronise()
+    except DeniedError:  # of a checkpoint
+        process.stop(world.grace)
+        raise
     if code and not job.stopping:
         return ("Failed", "Failed", container.failure_reason(place.base, code))
     job.move("Uploading")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from opsctl.asl.effects import Failed, Succeeded
+from opsctl.sandbox.access import DeniedError, Need
 from opsctl.sandbox.batch import batch
 from opsctl.sandbox.integrations.calls import Calls, document
 from opsctl.sandbox.integrations.casing import compact
+from opsctl.sandbox.machineroles import SESSION
 from opsctl.sandbox.tasks import Task
 from opsctl.sandbox.world import World
 
@@ -35,9 +37,19 @@ class Batch:
         backend = batch(self._world)
         job = backend.own_jobs[answer["JobId"]]
         job.ended.add_done_callback(lambda ended: self._ended(task, ended.result()))
-        task.on_abandon(lambda: backend.terminate_job(job.job_id, ABANDONED))
+        role, needed = task.run.origin.role, Need("batch:TerminateJob", (job.arn,))
+        task.on_abandon(
+            lambda: (
+                backend.terminate_job(job.job_id, ABANDONED) if self._world.access.may(role, SESSION, needed) else None
+            )
+        )
 
     def _ended(self, task: Task, final: dict[str, Any]) -> None:
+        try:
+            self._world.access.demand(task.run.origin.role, SESSION, Need("batch:DescribeJobs", ("*",)))
+        except DeniedError as denied:
+            task.tell(Failed("Batch.AWSBatchException", str(denied)))
+            return
         shape = self._calls.shape("batch", "DescribeJobs").members["jobs"].member
         text = compact(document(shape, final))
         task.tell(Succeeded(text) if final["status"] == "SUCCEEDED" else Failed("States.TaskFailed", text))

@@ -7,9 +7,11 @@ from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError
 
+from opsctl.sandbox.access import DeniedError, Need
 from opsctl.sandbox.functions import Invocation, functions
 from opsctl.sandbox.integrations.calls import Calls, TaskError
 from opsctl.sandbox.integrations.casing import compact
+from opsctl.sandbox.machineroles import SESSION
 from opsctl.sandbox.world import World
 
 
@@ -31,11 +33,14 @@ class Functions:
         answer["Payload"] = json.loads(payload)
         return answer
 
-    def call(self, arn: str, parameters: Any) -> str:
+    def call(self, role: str, arn: str, parameters: Any) -> str:
         """A function's ARN as resource: the state's input goes in, the function's answer is the result."""
         backend = functions(self._world)
         try:
+            self._world.access.demand(role, SESSION, Need("lambda:InvokeFunction", (arn,)))
             done: Invocation = backend.run(backend.get_function(arn), compact(parameters).encode())
+        except DeniedError as denied:
+            raise TaskError("Lambda.AWSLambdaException", str(denied)) from denied
         except LambdaClientError as error:
             raise TaskError(f"Lambda.{error.error_type}", error.message) from error
         if done.error:

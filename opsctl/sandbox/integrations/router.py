@@ -44,14 +44,9 @@ class Router:
     """Carries out scheduled tasks. `begin` is called in a thread of a pool and may block for a request's time."""
 
     def __init__(self, world: World, clients: Clients, counter: Counter) -> None:
-        self._calls = Calls(clients)
+        self._world = world
+        self._clients = clients
         self._activities = Activities(world, counter)
-        self._functions = Functions(world, self._calls)
-        self._followed: dict[str, Followed] = {
-            "batch": Batch(world, self._calls),
-            "sagemaker": SageMaker(world, self._calls),
-            "states": Executions(world, self._calls),
-        }
 
     def begin(self, task: Task) -> None:
         """Carry out one task and tell what becomes of it; whatever goes wrong is told too."""
@@ -64,16 +59,30 @@ class Router:
         submits = resource.endswith((*SYNC, CALLBACK))
         task.tell(Started())
         try:
-            self._carry_out(task, resource)
+            _Hands(self._world, self._clients.as_role(task.run.origin.role)).carry_out(task, resource)
         except TaskError as error:
             task.tell((SubmitFailed if submits else Failed)(error.error, error.cause))
         except Exception as error:
             logger.exception("task %s of %s", task.effect.state, task.run.arn)
             task.tell(Failed("States.Runtime", f"The sandbox failed: {error!r}"))
 
-    def _carry_out(self, task: Task, resource: str) -> None:
+
+class _Hands:
+    """The integrations, working as one machine's role."""
+
+    def __init__(self, world: World, clients: Clients) -> None:
+        self._calls = Calls(clients)
+        self._functions = Functions(world, self._calls)
+        self._followed: dict[str, Followed] = {
+            "batch": Batch(world, self._calls),
+            "sagemaker": SageMaker(world, self._calls),
+            "states": Executions(world, self._calls),
+        }
+
+    def carry_out(self, task: Task, resource: str) -> None:
+        """Carry out a task whose resource is no activity. Raises TaskError."""
         if PREFIX not in resource:
-            task.tell(Succeeded(self._functions.call(resource, task.effect.parameters)))
+            task.tell(Succeeded(self._functions.call(task.run.origin.role, resource, task.effect.parameters)))
             return
         path, pattern = _split(resource.partition(PREFIX)[2])
         parameters = task.effect.parameters

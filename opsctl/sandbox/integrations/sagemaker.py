@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from opsctl.asl.effects import Failed, Succeeded
+from opsctl.sandbox.access import DeniedError, Need
 from opsctl.sandbox.api import ApiError
-from opsctl.sandbox.integrations.calls import Calls, document
+from opsctl.sandbox.integrations.calls import Calls, TaskError, document
 from opsctl.sandbox.integrations.casing import compact
+from opsctl.sandbox.machineroles import SESSION
 from opsctl.sandbox.tasks import Task
 from opsctl.sandbox.training import TrainingBackend, training
 from opsctl.sandbox.world import World
@@ -24,6 +26,11 @@ class SageMaker:
 
     def prepare(self, task: Task, parameters: dict[str, Any]) -> dict[str, Any]:
         """The request with the tags by which AWS marks jobs that a state machine started."""
+        try:
+            # Asked for before there is a job (IAM policies for SageMaker, `.sync`).
+            self._world.access.demand(task.run.origin.role, SESSION, Need("sagemaker:ListTags", ("*",)))
+        except DeniedError as denied:
+            raise TaskError("SageMaker.AmazonSageMakerException", str(denied)) from denied
         marks = [
             {"Key": "AWS_STEP_FUNCTIONS_EXECUTION_ARN", "Value": task.run.arn},
             {"Key": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"},
@@ -35,9 +42,18 @@ class SageMaker:
         backend = training(self._world)
         job = backend.own_jobs[answer["TrainingJobArn"].rpartition("/")[2]]
         job.ended.add_done_callback(lambda ended: self._ended(task, ended.result()))
-        task.on_abandon(lambda: _stop(backend, job.training_job_name))
+        role, needed = task.run.origin.role, Need("sagemaker:StopTrainingJob", (job.arn,))
+        task.on_abandon(
+            lambda: _stop(backend, job.training_job_name) if self._world.access.may(role, SESSION, needed) else None
+        )
 
     def _ended(self, task: Task, final: dict[str, Any]) -> None:
+        try:
+            needed = Need("sagemaker:DescribeTrainingJob", (final["TrainingJobArn"],))
+            self._world.access.demand(task.run.origin.role, SESSION, needed)
+        except DeniedError as denied:
+            task.tell(Failed("SageMaker.AmazonSageMakerException", str(denied)))
+            return
         text = compact(document(self._calls.shape("sagemaker", "DescribeTrainingJob"), final))
         status = final["TrainingJobStatus"]
         good = status == "Completed" or (status == "Stopped" and self._world.stopped_jobs == "succeed")

@@ -225,8 +225,8 @@ class Cloud:
             service,
             region_name=self.server["region"],
             endpoint_url=self.server["url"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
         )
 
     def _role(self) -> str:
