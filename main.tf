@@ -40,7 +40,7 @@ module "encryption" {
   name                 = var.name
   deletion_window_days = var.encryption.deletion_window_days
   kms_key_arn          = var.encryption.kms_key_arn
-  volumes              = false
+  volumes              = local.on_instances
 }
 
 module "storage" {
@@ -68,14 +68,26 @@ module "notifications" {
   subscriptions = var.notifications.subscriptions
 }
 
+module "network" {
+  source = "./modules/network"
+
+  name           = var.name
+  bucket         = local.bucket
+  network        = var.network
+  source_buckets = var.batch.source_buckets
+}
+
 module "batch" {
   source = "./modules/batch"
 
-  name           = var.name
-  bucket         = module.storage.bucket
-  job            = var.batch
-  network        = var.batch.network
-  source_buckets = var.batch.source_buckets
+  name                 = var.name
+  bucket               = module.storage.bucket
+  environments         = local.compute_environments
+  job                  = var.batch
+  network              = module.network
+  queues               = local.job_queues
+  service_linked_roles = var.batch.service_linked_roles
+  source_buckets       = var.batch.source_buckets
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -110,9 +122,8 @@ module "functions" {
 
 locals {
   # What machines call is there, and may do its work, before they are made or changed.
-  before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), [
-    module.batch.job_definition, module.batch.job_queue, module.storage.bucket, module.storage.code_prefix,
-    module.training_role.arn,
+  before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), values(module.batch.job_queues), [
+    module.batch.job_definition, module.storage.bucket, module.storage.code_prefix, module.training_role.arn,
   ])
 }
 
@@ -122,7 +133,7 @@ module "training" {
   name = local.machines.training
   definition = templatefile("${path.module}/definitions/training.asl.json.tftpl", {
     base_models     = { for key in keys(local.base_models) : key => local.jobs[key] }
-    batch           = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queue, state_timeout = module.batch.state_timeout }
+    batch           = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queues[var.batch.queue], state_timeout = module.batch.state_timeout }
     evaluate        = local.jobs["evaluate"]
     functions       = local.arns.functions
     last_base_model = reverse(keys(local.base_models))[0]
@@ -148,7 +159,7 @@ module "training" {
   permissions_boundary_arn = var.permissions_boundary_arn
 
   uses = {
-    batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queue }
+    batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queues[var.batch.queue] }
     functions = [local.arns.functions.describe_failure, local.arns.functions.prepare_run]
     topics    = [local.arns.topics.failures, local.arns.topics.successes]
     training = {

@@ -17,8 +17,8 @@ locals {
 
   arns = {
     functions      = { for key in local.functions : key => "arn:${local.partition}:lambda:${local._here}:function:${var.name}-${replace(key, "_", "-")}" }
-    job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${var.name}-fetch-preprocessed-data" # whatever its revision
-    job_queue      = "arn:${local.partition}:batch:${local._here}:job-queue/${var.name}"
+    job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${module.batch.job_definition_name}" # whatever its revision
+    job_queues     = { for key in keys(local.job_queues) : key => "arn:${local.partition}:batch:${local._here}:job-queue/${key == "default" ? var.name : "${var.name}-${key}"}" }
     machines       = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}" }
     topics         = { for kind in ["approvals", "failures", "successes"] : kind => "arn:${local.partition}:sns:${local._here}:${var.name}-${kind}" }
     training_role  = "arn:${local.partition}:iam::${local.account}:role/${var.name}-training-job"

@@ -3,6 +3,7 @@ data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  _here        = "${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
   _bucket_arn  = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
   _source_arns = concat([local._bucket_arn], [for bucket in var.source_buckets : "arn:${data.aws_partition.current.partition}:s3:::${bucket}"])
 }
@@ -68,7 +69,7 @@ resource "aws_iam_role_policy" "job" {
   policy = data.aws_iam_policy_document.job.json
 }
 
-# What Fargate may do to start it. A public image needs no more than the logs.
+# What Fargate, and the agent of an instance, may do to start it. A public image needs no more than the logs.
 resource "aws_iam_role" "execution" {
   name                 = "${var.name}-batch-execution"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
@@ -79,7 +80,7 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:/aws/batch/job:*"]
+    resources = ["arn:${data.aws_partition.current.partition}:logs:${local._here}:log-group:/aws/batch/job:*"]
   }
   statement {
     sid     = "PullPrivateImages"

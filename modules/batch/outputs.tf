@@ -1,3 +1,8 @@
+output "environments" {
+  description = "Names of the compute environments by their keys."
+  value       = local._names
+}
+
 output "job_definition" {
   # Without its revision: a run that is under way must find a definition after an apply has deregistered the one it knew.
   description = "ARN of the fetch job's definition, whatever its revision, once its roles may do their work."
@@ -5,9 +10,14 @@ output "job_definition" {
   depends_on  = [aws_iam_role_policy.execution, aws_iam_role_policy.job]
 }
 
-output "job_queue" {
-  description = "ARN of the job queue."
-  value       = aws_batch_job_queue.this.arn
+output "job_definition_name" {
+  description = "Name of the fetch job's definition, known while planning."
+  value       = local.job_definition
+}
+
+output "job_queues" {
+  description = "ARNs of the job queues by their keys."
+  value       = { for key, queue in aws_batch_job_queue.this : key => queue.arn }
 }
 
 output "job_role_arn" {
@@ -17,5 +27,5 @@ output "job_role_arn" {
 
 output "state_timeout" {
   description = "Seconds after which a state that waits for the job gives up: all its attempts, and an hour for the queue."
-  value       = var.job.attempts * var.job.timeout + 3600
+  value       = local.attempts * var.job.timeout + 3600
 }

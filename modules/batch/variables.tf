@@ -4,15 +4,28 @@ variable "bucket" {
   nullable    = false
 }
 
+variable "environments" {
+  description = "The compute environments: kind (fargate, fargate-spot, ec2, spot), size, and for the last two the instances."
+  type = map(object({
+    instance_types = set(string)
+    kind           = string
+    max_vcpus      = number
+    min_vcpus      = number
+    volume_gb      = number
+  }))
+  nullable = false
+}
+
 variable "job" {
-  description = "The fetch job: image, size, seconds and number of attempts."
+  description = "The fetch job: image, size, seconds, attempts of the script and further ones for lost hosts, and its queue."
   type = object({
-    attempts  = number
-    image     = string
-    max_vcpus = number
-    memory_mb = number
-    timeout   = number
-    vcpus     = number
+    attempts     = number
+    image        = string
+    memory_mb    = number
+    queue        = string
+    spot_retries = number
+    timeout      = number
+    vcpus        = number
   })
   nullable = false
 }
@@ -30,13 +43,25 @@ variable "name" {
 }
 
 variable "network" {
-  description = "Where the job runs; null for the default VPC."
+  description = "Where jobs run."
   type = object({
     assign_public_ip   = bool
     security_group_ids = list(string)
     subnet_ids         = list(string)
   })
-  default = null
+  nullable = false
+}
+
+variable "queues" {
+  description = "The environments of each queue, in the order in which it tries them."
+  type        = map(list(string))
+  nullable    = false
+}
+
+variable "service_linked_roles" {
+  description = "AWS services, such as spot.amazonaws.com, whose service-linked role is made here."
+  type        = set(string)
+  nullable    = false
 }
 
 variable "permissions_boundary_arn" {

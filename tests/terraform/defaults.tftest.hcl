@@ -93,24 +93,6 @@ run "names_derive_from_name_alone" {
   }
 }
 
-run "a_network_of_ones_own" {
-  command = plan
-
-  variables {
-    batch = {
-      network        = { subnet_ids = ["subnet-a"], security_group_ids = ["sg-a"] }
-      source_buckets = ["incoming"]
-      timeout        = 600
-      attempts       = 3
-    }
-  }
-
-  assert {
-    condition     = module.batch.state_timeout == 3 * 600 + 3600
-    error_message = "the state must wait for every attempt of the job, and an hour for the queue"
-  }
-}
-
 run "an_image_and_an_instance_of_ones_own" {
   command = plan
 

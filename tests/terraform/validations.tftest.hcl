@@ -43,11 +43,10 @@ run "refused_3" {
 
   variables {
     base_models = { page-layout = { script = "text.py" } }
-    batch       = { network = { subnet_ids = [], security_group_ids = ["sg-a"] } }
     name        = "a23456789-123456789-123456789-123"
   }
 
-  expect_failures = [var.base_models, var.batch, var.name]
+  expect_failures = [var.base_models, var.name]
 }
 
 run "refused_4" {
