@@ -52,6 +52,11 @@ variable "network" {
   nullable = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, whatever else allows it; null for none."
+  type        = string
+}
+
 variable "queues" {
   description = "The environments of each queue, in the order in which it tries them."
   type        = map(list(string))
@@ -62,11 +67,6 @@ variable "service_linked_roles" {
   description = "AWS services, such as spot.amazonaws.com, whose service-linked role is made here."
   type        = set(string)
   nullable    = false
-}
-
-variable "permissions_boundary_arn" {
-  description = "Policy that bounds what the roles may do, whatever else allows it; null for none."
-  type        = string
 }
 
 variable "source_buckets" {
