@@ -1,7 +1,7 @@
 """Fetch the run's own copy of fetch.py and become it, so that no image is built to change the code.
 
-On Spot capacity (`TRY_AGAIN` is set) Batch is asked for more attempts than the script may fail: the script's own failure is
-turned into that exit code as long as it may be tried again, and stays what it is after that.
+On Spot capacity (`TRY_AGAIN` is set) Batch is asked for more attempts than the script may fail: the script's own
+failure is turned into that exit code as long as it may be tried again, and stays what it is after that.
 """
 
 import os
@@ -23,7 +23,7 @@ def run():
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except Exception:
+    except Exception:  # noqa: BLE001, whatever it is, it is the script's failure
         traceback.print_exc()
         return 1
     return 0
