@@ -55,8 +55,10 @@ def train_base_model(
     name: str,
     declared: dict[str, Hyperparameter],
     make_task: Callable[[DataSet, dict[str, Value]], PageTask],
+    served_by: str | None = None,
 ) -> None:
-    """Trains a base model as the job's hyperparameters say and writes its artifact."""
+    """Trains a base model as the job's hyperparameters say and writes its artifact. `served_by` is the module whose
+    `serving_task` makes a task of a request's pages; without one, an ensemble with this model cannot be deployed."""
     values = parse_hyperparameters(job.hyperparameters(), declared)
     data = read_data_set(job.channel("data"))
     fold = folds_of_pages(data, int(values["folds"]))
@@ -70,7 +72,7 @@ def train_base_model(
     for index, network in enumerate(networks[1:]):
         pages = np.flatnonzero(fold == index)
         log_probability[pages] = predict(task, network, pages)
-    write_artifact(job, identity, data, networks[0], history)
+    write_artifact(job, identity | {"served_by": served_by}, data, networks[0], history)
     write_outputs(job.model, log_probability=log_probability, fold=fold)
 
 

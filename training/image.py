@@ -136,8 +136,14 @@ def make_task(data: DataSet, values: dict[str, Value]) -> ImageTask:
     return ImageTask(data, values, read_bitmaps(data))
 
 
+def serving_task(data: DataSet, values: dict[str, Value], images: list[Image.Image]) -> ImageTask:
+    """For pages of a request, given as images of any size."""
+    bitmaps = [255 - np.asarray(_scaled(image)) for image in images]
+    return ImageTask(data, values, np.array(bitmaps, dtype=np.uint8).reshape(-1, HEIGHT, WIDTH))
+
+
 def work(job: Job) -> None:
-    train_base_model(job, "image", HYPERPARAMETERS, make_task)
+    train_base_model(job, "image", HYPERPARAMETERS, make_task, served_by="image")
 
 
 if __name__ == "__main__":

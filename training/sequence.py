@@ -15,7 +15,8 @@ from base_model import settings, write_artifact
 from contract import Job, run
 from hyperparameters import Hyperparameter, Value, parse_hyperparameters
 from loop import Loop, autocast, load
-from outputs import Outputs, read_outputs, write_outputs
+from outputs import read_outputs, write_outputs
+from packing import write_ensemble
 from stacks import TRAIN, VALIDATION, DataSet, read_data_set
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
@@ -132,9 +133,9 @@ class SequenceTask:
         return torch.cat(labels).numpy(), torch.cat(firsts).numpy()
 
 
-def features_of(outputs: list[Outputs]) -> np.ndarray:
+def features_of(log_probabilities: list[np.ndarray]) -> np.ndarray:
     """What the base models say about each page, side by side: float32 [pages, models * classes], about -1 to 1."""
-    together = np.concatenate([output.log_probability for output in outputs], axis=1)
+    together = np.concatenate(log_probabilities, axis=1)
     return (np.maximum(together, SUREST) / -SUREST * 2 + 1).astype(np.float32)
 
 
@@ -142,7 +143,7 @@ def work(job: Job) -> None:
     values = parse_hyperparameters(job.hyperparameters(), HYPERPARAMETERS)
     data = read_data_set(job.channel("data"))
     outputs = [read_outputs(job, model, data) for model in job.base_models()]
-    task = SequenceTask(data, values, features_of(outputs))
+    task = SequenceTask(data, values, features_of([output.log_probability for output in outputs]))
     identity = {
         "model": "sequence",
         "hyperparameters": values,
@@ -154,6 +155,7 @@ def work(job: Job) -> None:
     log_probability, first = task.predict(networks[0], np.arange(len(data.stacks)))
     write_artifact(job, identity, data, networks[0], history)
     write_outputs(job.model, log_probability=log_probability, first=first)
+    write_ensemble(job, job.base_models())
 
 
 if __name__ == "__main__":

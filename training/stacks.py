@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,14 @@ class DataSet:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @staticmethod
+    def of_pages(texts: Sequence[str], sizes: Sequence[int], classes: tuple[str, ...]) -> DataSet:
+        """Pages of which nothing is known but their text, in stacks of these sizes; class and beginning are blank."""
+        stack = np.repeat(np.arange(len(sizes)), sizes)
+        names = tuple(str(number) for number in range(1, len(sizes) + 1))
+        label, first = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
+        return DataSet(Path(), "", classes, names, ("",) * len(sizes), stack, label, first, tuple(texts))
 
     def stacks_in(self, split: str) -> np.ndarray:
         """Indices of the stacks of a split, in order."""

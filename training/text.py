@@ -103,8 +103,14 @@ def make_task(data: DataSet, values: dict[str, Value]) -> TextTask:
     return TextTask(data, values, features)
 
 
+def serving_task(data: DataSet, values: dict[str, Value], images: list[object]) -> TextTask:
+    """For pages of a request: their bitmaps tell this model nothing."""
+    del images
+    return make_task(data, values)
+
+
 def work(job: Job) -> None:
-    train_base_model(job, "text", HYPERPARAMETERS, make_task)
+    train_base_model(job, "text", HYPERPARAMETERS, make_task, served_by="text")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def test_every_model_leaves_its_artifact(trained: dict[str, JobDirectory], data:
     assert {stack["split"] for stack in manifest["stacks"]} == MANIFEST_SPLITS
     for name in ("text", "image", "sequence"):
         model = trained[name].base / "model"
-        assert {path.name for path in model.iterdir()} == {"config.json", "metrics.json", "outputs.npz", "weights.pt"}
+        files = {"config.json", "metrics.json", "outputs.npz", "weights.pt"}
+        served = {"base", "code"} if name == "sequence" else set()
+        assert {path.name for path in model.iterdir()} == files | served
         config = json.loads((model / "config.json").read_text())
         assert (config["model"], config["fingerprint"]) == (name, manifest["fingerprint"])
         assert config["classes"] == manifest["classes"]
