@@ -22,6 +22,7 @@ from opsctl.errors import UsageError
 EXECUTION_NAME_LIMIT = 40
 JOB_PREFIX_LIMIT = 24
 SLUG_LIMIT = 30
+EVENT_DIGITS = 12
 
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _HASH_DIGITS = 8
@@ -46,6 +47,14 @@ def rerun_name(root: str, number: int) -> str:
     """The name of the `number`th rerun in the lineage of `root`: `<root>-r<number>`, at most 40 characters."""
     suffix = f"-r{number}"
     return _fitted(root, EXECUTION_NAME_LIMIT - len(suffix)) + suffix
+
+
+def event_name(words: str, identity: str) -> str:
+    """The name of the run that an event starts: what is readable of it, and 12 hex digits of the SHA-256 of what makes
+    it that event. The same event always gives the same name, another event another one."""
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:EVENT_DIGITS]
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", words)[: EXECUTION_NAME_LIMIT - EVENT_DIGITS - 1].strip("-")
+    return f"{readable or 'data'}-{digest}"
 
 
 def check_execution_name(name: str) -> None:
