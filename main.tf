@@ -115,6 +115,11 @@ module "functions" {
   packages         = "${path.module}/functions/dist"
   source_buckets   = var.batch.source_buckets
   topic_arns       = module.notifications.topic_arns
+  triggers = { for kind, trigger in var.triggers : kind => trigger == null ? null : {
+    input         = trigger.input
+    start         = local.arns.machines[trigger.machine]
+    while_running = trigger.while_running
+  } }
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -193,5 +198,21 @@ module "bulk" {
     functions = [local.arns.functions.bulk_batch, local.arns.functions.describe_failure]
     maps      = { bucket = local.bucket, prefix = "audit/" }
     topics    = [local.arns.topics.failures]
+  }
+}
+
+module "triggers" {
+  source = "./modules/triggers"
+  count  = var.triggers.data == null && var.triggers.schedule == null ? 0 : 1
+
+  name             = var.name
+  after            = [module.training.arn]
+  bucket           = module.storage.bucket
+  dead_letters_arn = module.notifications.dead_letters.arn
+  function_arn     = module.functions.arns.start_run
+  schedule         = var.triggers.schedule
+  data = var.triggers.data == null ? null : {
+    machine_arn = local.arns.machines[var.triggers.data.machine]
+    patterns    = var.triggers.data.patterns
   }
 }

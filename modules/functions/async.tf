@@ -1,7 +1,7 @@
 # Functions that EventBridge calls are called asynchronously: Lambda tries again twice, and keeps what failed for good.
 
 locals {
-  _asynchronous = toset(["describe_failure"])
+  _asynchronous = toset(setintersection(["describe_failure", "start_run"], keys(local.names)))
 }
 
 resource "aws_lambda_function_event_invoke_config" "this" {

@@ -3,7 +3,8 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  names = { for key in ["bulk_batch", "describe_failure", "prepare_run"] : key => "${var.name}-${replace(key, "_", "-")}" }
+  _keys = concat(["bulk_batch", "describe_failure", "prepare_run"], local._starts ? ["start_run"] : [])
+  names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
   _states_arn = "arn:${data.aws_partition.current.partition}:states:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
@@ -78,6 +79,48 @@ data "aws_iam_policy_document" "describe_failure" {
     sid       = "TellHowRunsEnded"
     actions   = ["sns:Publish"]
     resources = [var.topic_arns.failures, var.topic_arns.successes]
+  }
+}
+
+locals {
+  _starts  = length(local._targets) > 0
+  _targets = distinct([for trigger in [var.triggers.data, var.triggers.schedule] : trigger.start if trigger != null])
+  _started = distinct([for target in local._targets : join(":", slice(split(":", target), 0, 7))]) # without an alias
+}
+
+data "aws_iam_policy_document" "start_run" {
+  count = local._starts ? 1 : 0
+
+  statement {
+    sid       = "StartRuns"
+    actions   = ["states:StartExecution"]
+    resources = local._targets
+  }
+  statement {
+    sid       = "FindRunsThatGoOn"
+    actions   = ["states:ListExecutions"]
+    resources = local._started
+  }
+  statement {
+    sid       = "SeeWhetherARunGoesOn"
+    actions   = ["states:DescribeExecution"]
+    resources = [for machine in local._started : "${replace(machine, ":stateMachine:", ":execution:")}:*"]
+  }
+  statement {
+    sid       = "ClaimNamesOfRuns"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local._bucket_arn}/runs/*/plan.json"]
+  }
+  statement {
+    sid       = "RememberWhatWaits"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local._bucket_arn}/triggers/*"]
+  }
+  statement {
+    sid = "FindWhatWaits"
+    # For the whole bucket: S3 tells a missing object from a forbidden one only whoever may list without conditions.
+    actions   = ["s3:ListBucket"]
+    resources = [local._bucket_arn]
   }
 }
 

@@ -1,7 +1,9 @@
 # The functions that the machines call. Their packages are committed (make functions), so that an apply needs no Python.
 
 locals {
-  functions = {
+  functions = { for key, function in local._functions : key => function if contains(keys(local.names), key) }
+
+  _functions = {
     bulk_batch = {
       description = "Deletes or copies up to 1,000 objects of a manifest"
       environment = {}
@@ -22,6 +24,13 @@ locals {
       memory_mb   = 256
       policy      = data.aws_iam_policy_document.prepare_run.json
       timeout     = 60
+    }
+    start_run = {
+      description = "Starts a run for data that has arrived, or for a schedule, once"
+      environment = { BUCKET = var.bucket, TRIGGERS = jsonencode(var.triggers) }
+      memory_mb   = 256
+      policy      = one(data.aws_iam_policy_document.start_run[*].json)
+      timeout     = 120
     }
   }
 }

@@ -3,6 +3,11 @@ output "arns" {
   value       = { for key, function in aws_lambda_function.this : key => function.arn }
 }
 
+output "environments" {
+  description = "Environment variables of each function by its key."
+  value       = { for key, function in local.functions : key => function.environment }
+}
+
 output "role_arns" {
   description = "ARN of each function's role by the function's key."
   value       = { for key, role in aws_iam_role.this : key => role.arn }

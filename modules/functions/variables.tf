@@ -56,3 +56,12 @@ variable "topic_arns" {
   type        = object({ failures = string, successes = string })
   nullable    = false
 }
+
+variable "triggers" {
+  description = "What start_run starts: the machine's ARN, or its alias's, with input and what happens while a run goes on."
+  type = object({
+    data     = optional(object({ input = any, start = string, while_running = string }))
+    schedule = optional(object({ input = any, start = string, while_running = string }))
+  })
+  nullable = false
+}
