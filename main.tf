@@ -215,4 +215,7 @@ module "triggers" {
     machine_arn = local.arns.machines[var.triggers.data.machine]
     patterns    = var.triggers.data.patterns
   }
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
 }

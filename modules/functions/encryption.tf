@@ -6,6 +6,7 @@ locals {
     bulk_batch       = "s3"
     describe_failure = "sns"
     prepare_run      = "s3"
+    start_run        = "s3"
   }
 }
 

@@ -17,8 +17,9 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${var.name}-scheduler"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = "${var.name}-scheduler"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 data "aws_iam_policy_document" "scheduler" {
@@ -27,11 +28,25 @@ data "aws_iam_policy_document" "scheduler" {
     actions   = ["lambda:InvokeFunction"]
     resources = [var.function_arn]
   }
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html: the role reads the encrypted schedule.
+  statement {
+    sid       = "ReadTheSchedule"
+    actions   = ["kms:Decrypt"]
+    resources = [var.kms_key_arn]
+  }
 
   statement {
     sid       = "KeepWhatTheFunctionCouldNotBeGiven"
     actions   = ["sqs:SendMessage"]
     resources = [var.dead_letters_arn]
+  }
+  dynamic "statement" {
+    for_each = var.dead_letter_arn[*]
+    content {
+      sid       = "EncryptWhatTheFunctionCouldNotBeGiven"
+      actions   = ["kms:GenerateDataKey"]
+      resources = [var.kms_key_arn]
+    }
   }
 }
 

@@ -11,6 +11,7 @@ resource "aws_scheduler_schedule" "runs" {
   name                         = "start-run"
   description                  = "Starts a run"
   group_name                   = aws_scheduler_schedule_group.this.name
+  kms_key_arn                  = var.kms_key_arn
   end_date                     = var.schedule.end
   schedule_expression          = var.schedule.expression
   schedule_expression_timezone = var.schedule.timezone

@@ -30,10 +30,21 @@ variable "function_arn" {
   nullable    = false
 }
 
+variable "kms_key_arn" {
+  description = "The key that schedules and undelivered events are encrypted with."
+  type        = string
+  nullable    = false
+}
+
 variable "name" {
   description = "What all names begin with."
   type        = string
   nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the schedules' role; null for none."
+  type        = string
 }
 
 variable "schedule" {

@@ -46,6 +46,7 @@ resource "aws_scheduler_schedule" "waiting" {
   name                = "look-after-what-waits"
   description         = "Starts the run of data that waits, should the end of a run not have been told"
   group_name          = aws_scheduler_schedule_group.this.name
+  kms_key_arn         = var.kms_key_arn
   schedule_expression = "rate(15 minutes)"
 
   flexible_time_window {
