@@ -28,25 +28,17 @@ data "aws_iam_policy_document" "scheduler" {
     actions   = ["lambda:InvokeFunction"]
     resources = [var.function_arn]
   }
-  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html: the role reads the encrypted schedule.
-  statement {
-    sid       = "ReadTheSchedule"
-    actions   = ["kms:Decrypt"]
-    resources = [var.kms_key_arn]
-  }
-
   statement {
     sid       = "KeepWhatTheFunctionCouldNotBeGiven"
     actions   = ["sqs:SendMessage"]
     resources = [var.dead_letters_arn]
   }
-  dynamic "statement" {
-    for_each = var.dead_letter_arn[*]
-    content {
-      sid       = "EncryptWhatTheFunctionCouldNotBeGiven"
-      actions   = ["kms:GenerateDataKey"]
-      resources = [var.kms_key_arn]
-    }
+  # For the schedules, which are encrypted, and for what the queue encrypts
+  # (https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html).
+  statement {
+    sid       = "ReadSchedulesAndEncryptWhatIsKept"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
   }
 }
 
