@@ -4,5 +4,11 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 # Whoever starts the tests in the background of a shell has them ignore Ctrl-C, and every process that they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long examples take to make says what else the machine does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")

@@ -6,12 +6,12 @@ be cut off at any point: the same call on what a new listing shows ends in the s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from opsctl.aws.bulk_types import BATCH, CHANGED, LARGEST_SINGLE_COPY, Copied, Deleted, Refused, Target
 from opsctl.aws.errors import from_code
@@ -105,10 +105,11 @@ class Bulk:
         with self._aws.explained("s3:AbortMultipartUpload", Place(bucket, upload.key).uri):
             self._client.abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.upload_id)
 
-    def upload(self, place: Place, path: Path) -> None:
-        """Write a file of any size."""
-        with self._aws.explained("s3:PutObject", place.uri):
-            self._client.upload_file(str(path), place.bucket, place.key)
+    def upload(self, place: Place, file: BinaryIO) -> None:
+        """Write a file of any size, from where it stands to its end."""
+        file.flush()
+        with self._aws.explained("s3:PutObject", place.uri), os.fdopen(os.dup(file.fileno()), "rb") as reader:
+            self._client.upload_fileobj(reader, place.bucket, place.key)  # which closes what it has read
 
     def lines(self, place: Place) -> Iterator[bytes]:
         """The lines of an object, as they arrive."""

@@ -1,4 +1,4 @@
-"""Objects in S3: list, read, claim, copy, delete."""
+"""Objects in S3: list, read, claim, write, copy, delete."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ class Storage:
                     return False
                 raise
             return True
+
+    def write(self, place: Place, content: bytes) -> None:
+        """Write an object, over the one that is there."""
+        with self._aws.explained("s3:PutObject", place.uri):
+            self._client.put_object(Bucket=place.bucket, Key=place.key, Body=content)
 
     def delete(self, place: Place) -> None:
         """Delete one object; one that is not there is no error."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from opsctl.domain.objects import counted
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
 from opsctl.errors import AWS, OK, RefusedError, UsageError
 from opsctl.operations import cleanup as cleanups
+from opsctl.operations import undo as undoing
 from opsctl.operations.cleanup import CleanupPlan, Result
 from opsctl.operations.connection import Connection
 
@@ -67,10 +67,10 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
         context.exit(_undo(invocation, asked | {"engine": wish.engine}))
     criteria = _criteria(asked)
     connection = invocation.connect()
-    with tempfile.TemporaryDirectory(prefix="opsctl-cleanup-") as folder:
+    with tempfile.TemporaryFile() as manifest:  # has no name: nothing is left of it even after kill -9
         given = {name: value for name, value in asked.items() if value not in (None, (), False)}
         with Progress("found") as progress:
-            plan = cleanups.plan(connection, criteria, given, Path(folder), progress, wish)
+            plan = cleanups.plan(connection, criteria, given, manifest, progress, wish)
         text = _text(plan, connection.aws.now())
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
@@ -116,7 +116,7 @@ def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
     if any(value not in (None, (), False) for value in other.values()) or asked["part"] != ALL:
         raise UsageError("--undo goes with --run only", "leave the other options out")
     with Progress("brought back") as progress:
-        result = cleanups.undo(invocation.connect(), frozenset(asked["names"]), progress)
+        result = undoing.undo(invocation.connect(), frozenset(asked["names"]), progress)
     emit(invocation, _result_document(result), _result_text("brought back", result))
     if not (result.done or result.refused):
         of = f" of {', '.join(sorted(asked['names']))}" if asked["names"] else " of the last cleanup"

@@ -140,14 +140,14 @@ def _runs_text(found: list[Holding], region: str, now: float) -> str:
 def _row(holding: Holding, region: str, now: float) -> list[Any]:
     run = holding.data
     known = run.known
-    marks = [word for word, is_so in (("held", run.held), ("champion", holding.champion)) if is_so]
+    marks = {"held": run.held, "champion": holding.champion, "endpoint": holding.endpoint}
     return [
         run.name,
         known.machine if known else None,
         known.status if known else None,
         age(now - run.last_used),
         *_sums(run.folders, region),
-        ", ".join([*holding.read_by, *marks]) or None,
+        ", ".join([*holding.read_by, *(word for word, is_so in marks.items() if is_so)]) or None,
     ]
 
 
@@ -190,6 +190,7 @@ def _document(holding: Holding, region: str, read: Mapping[str, tuple[str, ...]]
         "usd_a_month": _usd(run.folders, region),
         "held": run.held,
         "champion": holding.champion,
+        "endpoint": holding.endpoint,
         "reads": sorted(run.reads),
         "read_by": list(holding.read_by),
         "folders": [_folder(folder, region) | by_folder.get(folder.name, {}) for folder in run.folders],

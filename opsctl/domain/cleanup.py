@@ -79,6 +79,19 @@ def plan_cleanup(
     return tuple(_decision(run, kept[run.name], criteria) for run in ordered)
 
 
+def generations(decisions: Iterable[Decision]) -> list[list[Decision]]:
+    """What goes, in turns: nothing in a turn is read by anything of a later one. Runs that read each other share the
+    last."""
+    left = {decision.run.name: decision for decision in decisions if decision.folders}
+    turns = []
+    while left:
+        read = {name for run, decision in left.items() for name in decision.run.reads - {run}}
+        turn = left.keys() - read or left.keys()
+        turns.append([decision for name, decision in left.items() if name in turn])
+        left = {name: decision for name, decision in left.items() if name not in turn}
+    return turns
+
+
 def _protection(run: RunData, criteria: Criteria, in_use: Mapping[str, str], now: float) -> str | None:
     known = run.known
     if run.held:

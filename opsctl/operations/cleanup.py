@@ -4,35 +4,33 @@ The plan is a manifest on disk, one line for each object. It is written to the a
 object is deleted. Deleting reads the manifest and a fresh listing side by side: an object that is not as it was planned
 stays. A run that has come into use since it was planned (redriven, held, read by a new run) stays as a whole.
 
-Where the bucket is versioned, deleting leaves the objects as noncurrent versions until a lifecycle rule ends them, and
-`undo` takes the delete markers away again. The manifest in the audit log says which ones: what somebody else deleted
-stays deleted.
+Where the bucket is versioned, deleting leaves the objects as noncurrent versions until a lifecycle rule ends them:
+`operations.undo` brings them back.
 """
 
 from __future__ import annotations
 
-import re
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, groupby, takewhile
-from pathlib import Path
-from typing import Any
+from itertools import groupby
+from typing import Any, BinaryIO
 
-from opsctl.aws.bulk import Bulk, Refused, Target, Upload, Version
-from opsctl.domain.cleanup import FRESH, Criteria, Decision, plan_cleanup
+from opsctl.aws.bulk import Bulk, Refused, Target, Upload
+from opsctl.domain.cleanup import FRESH, Criteria, Decision, generations, plan_cleanup
 from opsctl.domain.engines import MAP, Engine, Wish, choose
-from opsctl.domain.inventory import HOLD, ROOT, folder_of, folders_of
+from opsctl.domain.inventory import ROOT, folder_of, folders_of, run_of
 from opsctl.domain.manifest import Entry, Heading, by_run, entry_line, heading_line, joined, read_manifest
 from opsctl.domain.objects import Place, Stored
-from opsctl.errors import RefusedError, UsageError
-from opsctl.operations import handing_over, inventory
+from opsctl.errors import UsageError
+from opsctl.operations import handing_over, intents, inventory
 from opsctl.operations.connection import Connection
 
 AUDIT = "audit/"
-AUDIT_LOG = re.compile(rf"{AUDIT}[0-9-]+/cleanup-[^/]+\.jsonl")
 
 OnProgress = Callable[[int, int | None], None]  # objects and bytes that are done; None where nobody counts those
 
@@ -44,7 +42,7 @@ class CleanupPlan:
 
     heading: Heading
     decisions: tuple[Decision, ...]
-    manifest: Path
+    manifest: BinaryIO
     versioned: bool
     uploads: tuple[Upload, ...]
     engine: Engine
@@ -67,10 +65,11 @@ class CleanupPlan:
 
 @dataclass
 class Result:
-    """What came of it: objects deleted (or brought back), objects that stayed because they changed, runs that stayed
-    because they came into use (with the reason), and the keys that S3 refused."""
+    """What came of it: objects deleted (or brought back) and their bytes where they are known, objects that stayed
+    because they changed, runs that stayed because they came into use (with the reason), the keys that S3 refused."""
 
     done: int = 0
+    bytes: int = 0
     changed: int = 0
     kept: dict[str, str] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
@@ -80,11 +79,11 @@ def plan(
     connection: Connection,
     criteria: Criteria,
     asked: dict[str, Any],
-    folder: Path,
+    manifest: BinaryIO,
     on_run: inventory.OnRun,
     wish: Wish = Wish(),  # noqa: B008 - it is frozen
 ) -> CleanupPlan:
-    """What goes and what stays. Writes the manifest below `folder`; changes nothing in S3.
+    """What goes and what stays. Writes the manifest, which `execute` reads; changes nothing in S3.
 
     Raises UsageError for a named run that nobody knows. One that keeps nothing is no error: a cleanup that was cut off
     may have been done with it.
@@ -95,12 +94,12 @@ def plan(
     unknown = [name for name in absent if not inventory.is_known(connection, name)]
     if unknown:
         raise UsageError(f"no data of a run {unknown[0]!r}", "opsctl data list shows the runs that keep data")
-    decisions = plan_cleanup(runs, criteria, inventory.champions(connection), now)
+    decisions = plan_cleanup(runs, criteria, inventory.in_use(connection), now)
     heading = Heading(_new_id(now), now, connection.aws.identity(), bucket, asked)
-    manifest = folder / f"{heading.id}.jsonl"
-    with manifest.open("w") as file:
-        file.write(heading_line(heading))
-        decisions = tuple(_written(bulk, bucket, decision, file.write) for decision in decisions)
+    manifest.write(heading_line(heading).encode())
+    going = [decision for generation in generations(decisions) for decision in generation]
+    written = {decision.run.name: _written(bulk, bucket, decision, manifest) for decision in going}
+    decisions = tuple(written.get(decision.run.name, decision) for decision in decisions)
     uploads = bulk.uploads(Place(bucket, ROOT)) if criteria.orphans else ()
     given_up = tuple(upload for upload in uploads if now - upload.started >= FRESH)
     has_map = handing_over.machine(connection) is not None
@@ -110,23 +109,40 @@ def plan(
 
 def execute(connection: Connection, made: CleanupPlan, on_progress: OnProgress) -> Result:
     """Write the audit log, then delete what the manifest names and still is as it was planned."""
-    bulk, bucket, result = Bulk(connection.aws), made.heading.bucket, Result()
-    going = {decision.run.name for decision in made.decisions if decision.folders}
-    by_map = made.engine.name == MAP
-    if going:
-        if by_map:
-            handing_over.check(connection, made.manifest.stat().st_size)
-        bulk.upload(Place(bucket, _audit_key(made.heading)), made.manifest)
-        result.kept = _come_into_use(connection, made, going)
-    if going and by_map:
-        _hand_over(connection, made, result, on_progress)
-    elif going:
-        with made.manifest.open("rb") as lines:
-            targets = _unchanged(connection, made, read_manifest(lines, made.manifest.name)[1], result)
-            _carry_out(bulk, bucket, targets, result, on_progress)
+    bulk, result = Bulk(connection.aws), Result()
+    if any(decision.folders for decision in made.decisions):
+        _delete(connection, made, result, on_progress)
     for upload in made.uploads:
-        bulk.abort(bucket, upload)
+        bulk.abort(made.heading.bucket, upload)
     return result
+
+
+def _delete(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
+    """First say what goes, and only then look who came to need it: see `intents`."""
+    going = frozenset(decision.run.name for decision in made.decisions if decision.folders)
+    by_map = made.engine.name == MAP
+    if by_map:
+        handing_over.check(connection, made.manifest.seek(0, os.SEEK_END))
+    made.manifest.seek(0)
+    Bulk(connection.aws).upload(Place(made.heading.bucket, _audit_key(made.heading)), made.manifest)
+    with intents.declared(connection, made.heading.id, going):
+        result.kept |= _come_into_use(connection, made, going)
+        if by_map:
+            _hand_over(connection, made, result, on_progress)
+        else:
+            _delete_from_here(connection, made, result, on_progress)
+
+
+def _delete_from_here(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
+    """Generation by generation: nothing goes before all that read it are gone, wherever this is cut off."""
+    generation = {d.run.name: number for number, runs in enumerate(generations(made.decisions)) for d in runs}
+    made.manifest.seek(0)
+    runs = by_run(read_manifest(made.manifest, made.heading.id)[1])
+    staying: set[str] = set()
+    for _, group in groupby(runs, key=lambda pair: generation[pair[0]]):
+        staying |= {run for item in result.refused if (run := run_of(item.key))}
+        targets = _unchanged(connection, made, group, result, staying)
+        carry_out(Bulk(connection.aws), made.heading.bucket, targets, result, on_progress)
 
 
 def _hand_over(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
@@ -143,27 +159,6 @@ def _hand_over(connection: Connection, made: CleanupPlan, result: Result, on_pro
         result.refused += answer.refused
 
 
-def undo(connection: Connection, runs: frozenset[str], on_progress: OnProgress) -> Result:
-    """Bring back what the last cleanup deleted, or the data of the named runs, whichever cleanup deleted it.
-
-    Raises RefusedError for a bucket that is not versioned, or where no cleanup is on record.
-    """
-    bulk, bucket, result = Bulk(connection.aws), connection.deployment.bucket, Result()
-    if not bulk.is_versioned(bucket):
-        raise RefusedError(
-            f"the bucket {bucket} is not versioned: what is deleted there is gone",
-            "apply the module with versioning on before the next cleanup",
-        )
-    targets = chain.from_iterable(
-        _markers(bulk, bucket, run, entries, result)
-        for audit in _audits(bulk, bucket, runs)
-        for run, entries in by_run(read_manifest(bulk.lines(Place(bucket, audit)), audit)[1])
-        if not runs or run in runs
-    )
-    _carry_out(bulk, bucket, targets, result, on_progress)
-    return result
-
-
 def _new_id(now: float) -> str:
     """Later ones sort after earlier ones."""
     return f"cleanup-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
@@ -173,41 +168,35 @@ def _audit_key(heading: Heading) -> str:
     return f"{AUDIT}{datetime.fromtimestamp(heading.at, UTC):%Y-%m-%d}/{heading.id}.jsonl"
 
 
-def _audits(bulk: Bulk, bucket: str, runs: frozenset[str]) -> list[str]:
-    """The audit logs of cleanups, newest first: all of them where runs are named, else the last one."""
-    keys = [item.key for item in bulk.objects(Place(bucket, AUDIT)) if AUDIT_LOG.fullmatch(item.key)]
-    if not keys:
-        raise RefusedError(f"no cleanup is on record in s3://{bucket}/{AUDIT}", "there is nothing to undo")
-    newest = sorted(keys, key=lambda key: key.rpartition("/")[2], reverse=True)
-    return newest if runs else newest[:1]
-
-
-def _written(bulk: Bulk, bucket: str, decision: Decision, write: Callable[[str], Any]) -> Decision:
+def _written(bulk: Bulk, bucket: str, decision: Decision, manifest: BinaryIO) -> Decision:
     """Write the objects that go; the decision with the folders as they are now."""
-    if not decision.folders:
-        return decision
     prefix, going = f"{ROOT}{decision.run.name}/", {folder.name for folder in decision.folders}
 
     def written() -> Iterator[Stored]:
         for item in bulk.objects(Place(bucket, prefix)):
             short = item.key.removeprefix(prefix)
             if folder_of(short) in going:
-                write(entry_line(Entry(decision.run.name, item.key, item.size, item.etag)))
+                manifest.write(entry_line(Entry(decision.run.name, item.key, item.size, item.etag)).encode())
                 yield replace(item, key=short)
 
     return replace(decision, folders=folders_of(written()))
 
 
-def _come_into_use(connection: Connection, made: CleanupPlan, going: set[str]) -> dict[str, str]:
+def _come_into_use(connection: Connection, made: CleanupPlan, going: frozenset[str]) -> dict[str, str]:
     """The runs that may not go any more, with the reason: the world went on while somebody read the plan."""
-    known = {decision.run.name for decision in made.decisions}
-    read = inventory.read_by_newcomers(connection, known)
+    known = {
+        decision.run.name
+        for decision in made.decisions
+        if decision.folders or decision.run.started or decision.run.known is not None
+    }
+    read, running = inventory.read_by_newcomers(connection, known), inventory.running(connection)
+    with ThreadPoolExecutor(inventory.THREADS) as pool:
+        names = sorted(going)
+        held = dict(zip(names, pool.map(lambda name: inventory.is_held(connection, name), names), strict=True))
     kept = dict.fromkeys(going & read, "read")
-    for name in sorted(going - kept.keys()):
-        if connection.storage.read(Place(made.heading.bucket, f"{ROOT}{name}/{HOLD}")) is not None:
-            kept[name] = "held"
-        elif inventory.is_running(connection, name):
-            kept[name] = "running"
+    kept |= {name: word for name, word in inventory.in_use(connection).items() if name in going}
+    kept |= dict.fromkeys(going & running, "running")
+    kept |= {name: "held" for name in names if held[name]}
     return kept | dict.fromkeys(_read_by(made, kept) & going - kept.keys(), "read")
 
 
@@ -223,13 +212,19 @@ def _read_by(made: CleanupPlan, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _unchanged(connection: Connection, made: CleanupPlan, entries: Iterable[Entry], result: Result) -> Iterator[Target]:
+def _unchanged(
+    connection: Connection,
+    made: CleanupPlan,
+    runs: Iterable[tuple[str, Iterator[Entry]]],
+    result: Result,
+    staying: set[str],
+) -> Iterator[Target]:
     """What still is as it was planned. Whether a run has come into use is asked again when its turn comes: the runs
-    before it may have taken hours."""
+    before it may have taken hours. Runs of which something stays join `staying`: they still read what they read."""
     bulk, bucket = Bulk(connection.aws), made.heading.bucket
-    for run, planned in by_run(entries):
-        if run not in result.kept:
-            result.kept |= _come_into_use(connection, made, {run})
+    for run, planned in runs:
+        if run not in result.kept and (reason := _reason_to_keep(connection, made, run, staying | result.kept.keys())):
+            result.kept[run] = reason
         if run in result.kept:
             continue
         listed = bulk.objects(Place(bucket, f"{ROOT}{run}/"))
@@ -238,32 +233,22 @@ def _unchanged(connection: Connection, made: CleanupPlan, entries: Iterable[Entr
                 yield Target(entry.key, size=entry.size)
             else:
                 result.changed += 1
+                if item is not None:
+                    staying.add(run)
 
 
-def _markers(bulk: Bulk, bucket: str, run: str, entries: Iterable[Entry], result: Result) -> Iterator[Target]:
-    """The delete markers that hide the very objects that were deleted."""
-    versions = groupby(bulk.versions(Place(bucket, f"{ROOT}{run}/")), key=lambda version: version.key)
-    histories = ((key, list(group)) for key, group in versions)
-    for entry, found in joined(entries, histories, lambda entry: entry.key, lambda pair: pair[0]):
-        markers = _hiding(entry, found[1] if found else [])
-        yield from (Target(entry.key, marker) for marker in markers)
-        if not markers and (not found or found[1][0].etag != entry.etag):
-            result.changed += 1
+def _reason_to_keep(connection: Connection, made: CleanupPlan, run: str, staying: Iterable[str]) -> str | None:
+    if inventory.is_held(connection, run):
+        return "held"
+    if inventory.is_running(connection, run):
+        return "running"
+    return "read" if run in _read_by(made, staying) else None
 
 
-def _hiding(entry: Entry, versions: list[Version]) -> list[str]:
-    """The delete markers on top of the version that was deleted: more than one where a request was sent twice."""
-    markers = list(takewhile(lambda version: version.etag is None, versions))
-    hidden = versions[len(markers)] if len(markers) < len(versions) else None
-    same = hidden is not None and (hidden.size, hidden.etag) == (entry.size, entry.etag)
-    return [marker.version for marker in markers] if same else []
-
-
-def _carry_out(bulk: Bulk, bucket: str, targets: Iterable[Target], result: Result, on_progress: OnProgress) -> None:
-    size = 0
+def carry_out(bulk: Bulk, bucket: str, targets: Iterable[Target], result: Result, on_progress: OnProgress) -> None:
     with closing(bulk.delete(bucket, targets)) as parts:
         for part in parts:
             result.done += part.objects
+            result.bytes += part.bytes
             result.refused += part.refused
-            size += part.bytes
-            on_progress(result.done, size)
+            on_progress(result.done, result.bytes)

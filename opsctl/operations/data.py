@@ -19,20 +19,24 @@ NEAREST = 3
 
 @dataclass(frozen=True)
 class Holding:
-    """One run's data, and the runs that read it."""
+    """One run's data, the runs that read it, and what else does."""
 
     data: RunData
     read_by: tuple[str, ...]
     champion: bool
+    endpoint: bool
 
 
 def holdings(connection: Connection) -> list[Holding]:
     """Every run's data, the largest first."""
     runs = inventory.take_stock(connection)
-    champions = inventory.champions(connection)
+    champions, served = inventory.champions(connection), inventory.served(connection)
+    readers: dict[str, list[str]] = {}
+    for run in runs:
+        for name in run.reads:
+            readers.setdefault(name, []).append(run.name)
     found = [
-        Holding(data, tuple(other.name for other in runs if data.name in other.reads), data.name in champions)
-        for data in runs
+        Holding(data, tuple(readers.get(data.name, ())), data.name in champions, data.name in served) for data in runs
     ]
     return sorted(found, key=lambda holding: (-holding.data.bytes, holding.data.name))
 
@@ -40,7 +44,7 @@ def holdings(connection: Connection) -> list[Holding]:
 def holding(connection: Connection, run: str) -> Holding:
     """The data of a run that keeps some."""
     found, readers = inventory.one_run(connection, run)
-    return Holding(found, readers, run in inventory.champions(connection))
+    return Holding(found, readers, run in inventory.champions(connection), run in inventory.served(connection))
 
 
 def named(connection: Connection, wanted: str, names: Collection[str]) -> str:

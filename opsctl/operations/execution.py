@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from opsctl.domain.data_modes import IN_PLACE
 from opsctl.domain.engines import MAP
 from opsctl.domain.plan import RUNS, RerunPlan, Source
+from opsctl.domain.reuse_costs import lenders
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import RefusedError
+from opsctl.operations import intents
 from opsctl.operations.claims import claimed, same_input
 from opsctl.operations.connection import Connection
 from opsctl.operations.copies import OnProgress, Watch, copy_result, unwatched, verify_in_place
@@ -64,12 +66,17 @@ def execute(
     name, running = claimed(connection, made, wanted)
     if running is not None:
         return Started(running, resumed=True)
+    copies_here = bool(made.reused) and not connection.machine.foreign
+    if copies_here:  # after the claim: see intents
+        intents.demand_none(connection, {name, *(lenders(made) if made.data == IN_PLACE else ())})
     for step in made.reused:
         if made.data == IN_PLACE:
             verify_in_place(connection, step, on_progress)
         else:
             by_map = made.engine is not None and made.engine.name == MAP
             copy_result(connection, step, connection.prefix(name, step.slug), on_progress, watch, by_map=by_map)
+    if copies_here:  # again: a copy may take hours, and the claim of one that was cut off be older than a cleanup
+        intents.demand_none(connection, {name})
     document = made.input_for(connection.prefix(name).uri)
     try:
         arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))

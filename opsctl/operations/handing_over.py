@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from opsctl.aws.bulk import Bulk, Refused
@@ -143,14 +142,14 @@ def copy(
     now = datetime.fromtimestamp(connection.aws.now(), UTC)
     name = f"copy-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     place = Place(source.bucket, f"audit/{now:%Y-%m-%d}/{name}.jsonl")
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+    with tempfile.TemporaryFile() as file:
         objects = 0
         for item in items:
-            file.write(_copy_line(source, target, item))
+            file.write(_copy_line(source, target, item).encode())
             objects += 1
-        file.flush()
         _check_size(file.tell())
-        Bulk(connection.aws).upload(place, Path(file.name))
+        file.seek(0)
+        Bulk(connection.aws).upload(place, file)
     errand = Errand(name, "copy", place, place.key.removesuffix(".jsonl"), objects)
     yield from work_through(connection, errand, on_progress)
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from opsctl.aws.bulk import Bulk
+from opsctl.aws.endpoints import Endpoints
 from opsctl.domain.inventory import (
     CHAMPIONS,
     CLAIM,
@@ -25,10 +26,11 @@ from opsctl.domain.inventory import (
     folders_of,
     names_copied,
     names_read,
+    owner_of,
     run_of,
 )  # fmt: skip
 from opsctl.domain.objects import Place, Stored
-from opsctl.domain.runs import UNSUCCESSFUL, Run
+from opsctl.domain.runs import RUNNING, UNSUCCESSFUL, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
 
@@ -83,15 +85,35 @@ def champions(connection: Connection) -> dict[str, str]:
     return found
 
 
+def in_use(connection: Connection) -> dict[str, str]:
+    """The runs that something outside of the runs depends on, each with the word for it. Raises as `champions`."""
+    return dict.fromkeys(served(connection), "endpoint") | champions(connection)
+
+
+def served(connection: Connection) -> frozenset[str]:
+    """The runs below whose prefixes lie models that an endpoint of SageMaker's serves."""
+    root = Place(connection.deployment.bucket, ROOT).uri
+    addresses = Endpoints(connection.aws).models()
+    return frozenset(run for uri in addresses if uri.startswith(root) and (run := owner_of(uri)))
+
+
 def read_by_newcomers(connection: Connection, known: Collection[str]) -> frozenset[str]:
     """The runs that are read, or copied from, by runs that are not among the known ones."""
-    bucket = connection.deployment.bucket
-    claims = [
-        _text(connection, Place(bucket, f"{ROOT}{name}/{CLAIM}"))
-        for name in Bulk(connection.aws).folders(Place(bucket, ROOT))
-        if name not in known
-    ]
-    return frozenset().union(*(names_copied(claim) | names_read(claim, bucket) for claim in claims))
+    executions = _executions(connection, RUNNING)
+    folders = Bulk(connection.aws).folders(Place(connection.deployment.bucket, ROOT))
+    names = sorted({*folders, *executions} - {*known, ""})
+    with ThreadPoolExecutor(THREADS) as pool:
+        return frozenset().union(*pool.map(lambda name: _reads(connection, name, executions.get(name)), names))
+
+
+def running(connection: Connection) -> frozenset[str]:
+    """The names of all runs that are going, on any machine."""
+    return frozenset(_executions(connection, RUNNING))
+
+
+def is_held(connection: Connection, name: str) -> bool:
+    """Whether somebody keeps the run's data from every cleanup."""
+    return connection.storage.read(Place(connection.deployment.bucket, f"{ROOT}{name}/{HOLD}")) is not None
 
 
 def is_running(connection: Connection, name: str) -> bool:
@@ -123,11 +145,11 @@ def _counted(name: str, objects: Iterable[Stored]) -> tuple[RunData, frozenset[s
     return RunData(name, folders, None, STARTED_MARK in loose, HOLD in loose), frozenset(loose)
 
 
-def _executions(connection: Connection) -> dict[str, Run]:
+def _executions(connection: Connection, status: str | None = None) -> dict[str, Run]:
     """The runs of all machines that Step Functions knows, by name; of two with one name, the one that still runs."""
     found: dict[str, Run] = {}
     for machine in connection.deployment.machines.values():
-        for run in connection.states.runs(machine.arn):
+        for run in connection.states.runs(machine.arn, status):
             if run.name not in found or not run.ended:
                 found[run.name] = run
     return found

@@ -6,12 +6,16 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from tests.functional.pipeline_world import Bench, make_bench
+from opsctl.aws.session import Aws
+from opsctl.config import SANDBOX, Context
+from tests.functional.pipeline_world import DIVERGED, ROOT, Bench, make_bench, training_failure
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +54,26 @@ def moto(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def bench(moto: str) -> Bench:
     """The command line, a pipeline that was never run, and a world to script."""
     return make_bench(moto)
+
+
+@pytest.fixture
+def failed(bench: Bench) -> Bench:
+    """The same, after nightly-7 has failed at the sequence model and the failure was caught."""
+    bench.world.script["Train Sequence Model"] = [training_failure(DIVERGED)]
+    bench.opsctl("start", "--name", "nightly-7")
+    bench.world.entered()
+    return bench
+
+
+@pytest.fixture
+def aws(moto: str) -> Aws:
+    """What reaches it as opsctl does."""
+    return Aws(Context(SANDBOX, moto, "us-east-1", None, ROOT), "us-east-1")
+
+
+@pytest.fixture
+def s3(moto: str) -> Any:
+    """A client of boto3's own, and an empty bucket `bulk`."""
+    client = boto3.client("s3", endpoint_url=moto)
+    client.create_bucket(Bucket="bulk")
+    return client

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 
 from opsctl.aws.bulk import Bulk, Target
 from opsctl.aws.session import Aws
-from opsctl.config import SANDBOX, Context
 from opsctl.domain.objects import Place
-from tests.functional.pipeline_world import ROOT
 
 BUCKET = "bulk"
 ODD = [  # all but a line break, which moto's router does not take
@@ -19,18 +16,6 @@ ODD = [  # all but a line break, which moto's router does not take
     "amp&lt;<>\"'", "~tilde",
     "x" * 1000, "emoji-\N{ROCKET}", "trailing/", "a//b", "/leading", "../x", "a/../b", "a/./b",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def s3(moto: str) -> Any:
-    client = boto3.client("s3", endpoint_url=moto)
-    client.create_bucket(Bucket=BUCKET)
-    return client
-
-
-@pytest.fixture
-def aws(moto: str) -> Aws:
-    return Aws(Context(SANDBOX, moto, "us-east-1", None, ROOT), "us-east-1")
 
 
 @pytest.fixture

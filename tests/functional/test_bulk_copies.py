@@ -12,27 +12,13 @@ from opsctl.aws.bulk import Bulk
 from opsctl.aws.listing import parse_fast
 from opsctl.aws.multipart import copy_in_parts
 from opsctl.aws.session import Aws
-from opsctl.config import SANDBOX, Context
 from opsctl.domain.objects import Place, Stored
-from tests.functional.pipeline_world import ROOT
 
 BUCKET = "bulk"
 HERE, THERE = Place(BUCKET, "a/"), Place(BUCKET, "b/")
 PART = 5 * 1024**2  # the least that S3 takes, but for the last one
 LARGE = b"0" * PART + b"1" * PART + b"2"
 KEPT = {"Metadata": {"made-by": "nightly-7"}, "ContentType": "application/x-tar", "CacheControl": "no-store"}
-
-
-@pytest.fixture
-def s3(moto: str) -> Any:
-    client = boto3.client("s3", endpoint_url=moto)
-    client.create_bucket(Bucket=BUCKET)
-    return client
-
-
-@pytest.fixture
-def aws(moto: str) -> Aws:
-    return Aws(Context(SANDBOX, moto, "us-east-1", None, ROOT), "us-east-1")
 
 
 @pytest.fixture

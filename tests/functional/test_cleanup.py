@@ -235,3 +235,21 @@ def test_data_list_shows_what_runs_keep_and_who_reads_it(runs: Bench) -> None:
     ]  # fmt: skip
     answer = runs.opsctl("data", "list", "faild")
     assert (answer.exit_code, answer.stderr) == (2, "error: no data of a run 'faild'\nhint: did you mean 'failed'?\n")
+
+
+def test_what_an_endpoint_serves_stays(runs: Bench) -> None:
+    sagemaker = runs.connection.aws.client("sagemaker")
+    role = "arn:aws:iam::123456789012:role/x"
+    container = {"Image": "x", "ModelDataUrl": f"s3://{BUCKET}/runs/old/train-text-model/x/output/model.tar.gz"}
+    sagemaker.create_model(ModelName="model", PrimaryContainer=container, ExecutionRoleArn=role)
+    variant = {"VariantName": "all", "ModelName": "model", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    sagemaker.create_endpoint_config(EndpointConfigName="configuration", ProductionVariants=[variant])
+    assert planned(runs, "--run", "old")["old"] == ALL_OF_IT
+    sagemaker.create_endpoint(EndpointName="documents", EndpointConfigName="configuration")
+    assert planned(runs, "--run", "old")["old"] == "endpoint"
+    listed = runs.opsctl("data", "list", "--query", "[?endpoint].[run, champion]")
+    assert json.loads(listed.stdout) == [["old", False]]
+    assert "  endpoint\n" in runs.opsctl("data", "list").stdout
+    sagemaker.delete_model(ModelName="model")
+    sagemaker.delete_endpoint_config(EndpointConfigName="configuration")
+    assert planned(runs, "--run", "old")["old"] == ALL_OF_IT

@@ -10,7 +10,7 @@ import pytest
 from opsctl.aws.bulk import Bulk
 from opsctl.aws.stepfunctions import execution_arn
 from opsctl.domain.objects import Place
-from tests.functional.pipeline_world import BUCKET, DIVERGED, MACHINE, Bench, training_failure
+from tests.functional.pipeline_world import BUCKET, MACHINE, Bench
 
 DAY = 86400.0
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
@@ -25,15 +25,6 @@ VERIFIED = [
     f"verified Train Image Model: 1 object, 41 bytes, in s3://{BUCKET}/runs/nightly-7/train-image-model/",
     f"verified Train Text Model: 1 object, 40 bytes, in s3://{BUCKET}/runs/nightly-7/train-text-model/",
 ]
-
-
-@pytest.fixture
-def failed(bench: Bench) -> Bench:
-    """A bench on which nightly-7 has failed at the sequence model."""
-    bench.world.script[SEQUENCE] = [training_failure(DIVERGED)]
-    bench.opsctl("start", "--name", "nightly-7")
-    bench.world.entered()
-    return bench
 
 
 def address(run: str, step: str) -> str:

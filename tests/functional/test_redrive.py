@@ -43,15 +43,6 @@ Retries count from zero, and time limits start anew; input, definition and name 
 
 
 @pytest.fixture
-def failed(bench: Bench) -> Bench:
-    """A bench on which nightly-7 has failed at the sequence model, and the failure was caught."""
-    bench.world.script[SEQUENCE] = [training_failure(DIVERGED)]
-    bench.opsctl("start", "--name", "nightly-7")
-    bench.world.entered()
-    return bench
-
-
-@pytest.fixture
 def stopped(bench: Bench) -> Bench:
     """A bench on which nightly-7 was stopped while it trained the text model."""
     bench.world.open_steps = {TEXT}

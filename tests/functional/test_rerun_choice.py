@@ -8,20 +8,11 @@ import json
 import pytest
 
 from opsctl.asl.effects import Failed
-from tests.functional.pipeline_world import BUCKET, DIVERGED, Bench, training_failure
+from tests.functional.pipeline_world import BUCKET, Bench
 
 FETCH, IMAGE, TEXT = "Fetch Preprocessed Data", "Train Image Model", "Train Text Model"
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
 MODEL = f"s3://{BUCKET}/runs/nightly-7/train-text-model/nightly-7-train-text-model-d0r0/output/model.tar.gz"
-
-
-@pytest.fixture
-def failed(bench: Bench) -> Bench:
-    """A bench on which nightly-7 has failed at the sequence model."""
-    bench.world.script[SEQUENCE] = [training_failure(DIVERGED)]
-    bench.opsctl("start", "--name", "nightly-7")
-    bench.world.entered()
-    return bench
 
 
 @pytest.fixture

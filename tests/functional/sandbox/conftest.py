@@ -20,6 +20,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     sandbox.down(directory)
 
 
+@pytest.fixture(scope="module")
+def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A sandbox that is only one module's: for what looks at every run of a bucket, or leaves runs that never end."""
+    directory = tmp_path_factory.mktemp("own") / "sandbox"
+    server = sandbox.up(directory)
+    yield Cloud(server, directory)
+    sandbox.down(directory)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
     """A directory for a sandbox of the test's own, which is ended after the test whatever happened."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result as Ran
 
-from opsctl import sandbox
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, Machine
 from opsctl.domain.objects import Place
@@ -82,10 +80,9 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """On a sandbox of its own: a cleanup waits for another one, and takes stock of the whole bucket."""
-    directory = tmp_path_factory.mktemp("bulk") / "sandbox"
-    cloud = Cloud(sandbox.up(directory), directory)
+def deployed(own_cloud: Cloud) -> Deployed:
+    """A cleanup waits for another one, and takes stock of the whole bucket."""
+    cloud = own_cloud
     cloud.client("s3").put_bucket_versioning(Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"})
     definition = GOLDEN.read_text().replace(GOLDEN_BUCKET, cloud.bucket)
     definition = definition.replace('"MaxItemsPerBatch": 1000', '"MaxItemsPerBatch": 10')
@@ -103,8 +100,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         key: Machine(key, machine.rpartition(":")[2], machine, "", (), {})
         for key, machine in (("bulk", arn), ("training", training))
     }
-    yield Deployed(cloud, Deployment("x", cloud.server["region"], "123456789012", cloud.bucket, "", topic, machines))
-    sandbox.down(directory)
+    return Deployed(cloud, Deployment("x", cloud.server["region"], "123456789012", cloud.bucket, "", topic, machines))
 
 
 def _function(cloud: Cloud, files: dict[str, str] | None) -> str:

@@ -6,22 +6,20 @@ also comes back. A part of the keys is deleted one by one, so that some of the k
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
 from opsctl import sandbox
+from opsctl.operations import intents
 from tests.functional.sandbox.cloud import Cloud, unique, wait_for
+from tests.functional.sandbox.small import Small, kill
 
-ROOT = Path(__file__).parents[3]
 RANDOM_POINTS = 10
 OBJECTS = [*(f"fetch/part-{number:02}" for number in range(30)), *(f"fetch/odd\t{number:02}" for number in range(30))]
 
@@ -31,11 +29,9 @@ class Runs:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(cloud.directory), "PYTHONPATH": str(ROOT)}
-        self.environment["OPSCTL_SANDBOX_DIR"] = str(cloud.directory)
         cloud.client("s3").put_bucket_versioning(Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"})
         self.machine = cloud.machine({"Done": {"Type": "Pass", "End": True}})
-        self._describe()
+        self.small = Small(cloud, self.machine, steps=["fetch"])
         self.other = self.make()
 
     def make(self) -> str:
@@ -52,10 +48,7 @@ class Runs:
 
     def cleanup(self, *words: str) -> subprocess.Popen[str]:
         """The command, running."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "opsctl", "cleanup", *words], cwd=self.cloud.directory, env=self.environment,
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        return self.small.opsctl("cleanup", *words)
 
     def finished(self, *words: str) -> str:
         """What it prints."""
@@ -68,41 +61,24 @@ class Runs:
         """The keys of a run's data, relative to it."""
         return [key.removeprefix(f"runs/{run}/") for key in self.cloud.keys(f"runs/{run}/")]
 
-    def _describe(self) -> None:
-        machine = {
-            "arn": self.machine, "name": self.machine.rpartition(":")[2], "log_group": "none", "steps": ["fetch"],
-            "hyperparameters": {}, "needs": {},
-        }  # fmt: skip
-        value = {
-            "version": 1, "name": "small", "region": self.cloud.server["region"], "account": "123456789012",
-            "bucket": self.cloud.bucket, "default_data_source": f"s3://{self.cloud.bucket}/datasets/x/",
-            "topic": "none", "machines": {"training": machine},
-        }  # fmt: skip
-        folder = self.cloud.directory / "terraform"
-        folder.mkdir(exist_ok=True)
-        state = {"version": 4, "outputs": {"opsctl": {"value": value}}}
-        (folder / "terraform.tfstate").write_text(json.dumps(state))
-
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """On a sandbox that is only this module's: every run of its bucket is looked at."""
-    directory = tmp_path_factory.mktemp("killed") / "sandbox"
-    server = sandbox.up(directory)
-    yield Runs(Cloud(server, directory))
-    sandbox.down(directory)
+def runs(own_cloud: Cloud) -> Runs:
+    """Every run of its bucket is looked at."""
+    return Runs(own_cloud)
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-
-
-def half_done(runs: Runs, run: str) -> subprocess.Popen[str]:
-    """A cleanup that has begun to delete."""
-    process = runs.cleanup("--run", run, "--yes")
-    wait_for(lambda: len(runs.kept(run)) < len(OBJECTS) or process.poll() is not None, "the first deletion")
-    return process
+@contextmanager
+def half_done(runs: Runs, run: str) -> Iterator[subprocess.Popen[str]]:
+    """A cleanup that has begun to delete; the keys that go one by one take it seconds."""
+    directory = runs.cloud.directory
+    sandbox.add_fault(directory, {"action": "s3:DeleteObject", "match": "odd", "delay": 1.0})
+    try:
+        process = runs.cleanup("--run", run, "--yes")
+        wait_for(lambda: len(runs.kept(run)) < len(OBJECTS) or process.poll() is not None, "the first deletion")
+        yield process
+    finally:
+        sandbox.clear_faults(directory)
 
 
 def as_if_undisturbed(runs: Runs, run: str) -> None:
@@ -110,6 +86,7 @@ def as_if_undisturbed(runs: Runs, run: str) -> None:
     runs.finished("--run", run, "--yes")
     assert runs.kept(run) == []
     assert sorted(runs.kept(runs.other)) == sorted(OBJECTS)
+    assert list(runs.small.temporary.iterdir()) == []
 
 
 def test_killed_at_ten_random_points(runs: Runs) -> None:
@@ -122,27 +99,28 @@ def test_killed_at_ten_random_points(runs: Runs) -> None:
         runs.fill(run)
         process = runs.cleanup("--run", run, "--yes")
         time.sleep(moments.uniform(0.3, 1.0) * whole)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        kill(process)
         as_if_undisturbed(runs, run)
 
 
 def test_what_two_cleanups_deleted_comes_back_as_a_whole(runs: Runs) -> None:
     run = runs.make()
-    process = half_done(runs, run)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with half_done(runs, run) as process:
+        kill(process)
     as_if_undisturbed(runs, run)
     runs.finished("--undo", "--run", run)
     assert sorted(runs.kept(run)) == sorted(OBJECTS)
 
 
-def test_an_interrupt_says_how_far_it_came_and_what_goes_on(runs: Runs) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_how_far_it_came_and_what_goes_on(runs: Runs, sent: signal.Signals) -> None:
     run = runs.make()
-    process = half_done(runs, run)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
+    before = runs.cloud.keys(intents.FOLDER)  # of those that were killed
+    with half_done(runs, run) as process:
+        process.send_signal(sent)
+        _, err = process.communicate()
     assert process.returncode == 130
     assert "interrupted; the same command again deletes the rest\n" in err
     assert "Traceback" not in err
+    assert runs.cloud.keys(intents.FOLDER) == before
     as_if_undisturbed(runs, run)

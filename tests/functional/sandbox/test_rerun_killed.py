@@ -8,23 +8,19 @@ last step, so that every run that was started is still there to be counted.
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opsctl import sandbox
 from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
+from tests.functional.sandbox.small import Small, kill
 
-ROOT = Path(__file__).parents[3]
 OBJECTS = 40
 RANDOM_POINTS = 10
 PART = 60.0
@@ -35,10 +31,9 @@ class Pipeline:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(cloud.directory), "PYTHONPATH": str(ROOT)}
-        self.environment["OPSCTL_SANDBOX_DIR"] = str(cloud.directory)
         self.machine = self._machine()
-        self._describe()
+        needs, settings = {"train": ["fetch"]}, {"train": {"rate": "1"}}
+        self.small = Small(cloud, self.machine, steps=["fetch", "train"], hyperparameters=settings, needs=needs)
         self.put_code()
         self.source = unique("nightly")
         for number in range(OBJECTS):
@@ -49,10 +44,7 @@ class Pipeline:
     def rerun(self, rate: int, *more: str) -> subprocess.Popen[str]:
         """The command, running; each rate makes another plan of it."""
         words = ["rerun", self.source, "--from", "train", "--set", f"hyperparameters.train.rate={rate}", "--yes", *more]
-        return subprocess.Popen(
-            [sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        return self.small.opsctl(*words)
 
     def finished(self, rate: int, *more: str) -> str:
         """The name of the run that the command says it made."""
@@ -98,21 +90,6 @@ class Pipeline:
             "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
         })  # fmt: skip
 
-    def _describe(self) -> None:
-        machine = {
-            "arn": self.machine, "name": self.machine.rpartition(":")[2], "log_group": "none",
-            "steps": ["fetch", "train"], "hyperparameters": {"train": {"rate": "1"}}, "needs": {"train": ["fetch"]},
-        }  # fmt: skip
-        value = {
-            "version": 1, "name": "small", "region": self.cloud.server["region"], "account": "123456789012",
-            "bucket": self.cloud.bucket, "default_data_source": f"s3://{self.cloud.bucket}/datasets/x/",
-            "topic": "none", "machines": {"training": machine},
-        }  # fmt: skip
-        folder = self.cloud.directory / "terraform"
-        folder.mkdir(exist_ok=True)
-        state = {"version": 4, "outputs": {"opsctl": {"value": value}}}
-        (folder / "terraform.tfstate").write_text(json.dumps(state))
-
 
 def _guard(key: str, around: str, into: str) -> dict[str, Any]:
     variable = f"$$.Execution.Input.skip.{key}"
@@ -121,17 +98,9 @@ def _guard(key: str, around: str, into: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """On a sandbox that is only this module's: its runs never end by themselves."""
-    directory = tmp_path_factory.mktemp("killed") / "sandbox"
-    server = sandbox.up(directory)
-    yield Pipeline(Cloud(server, directory))
-    sandbox.down(directory)
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+def pipeline(own_cloud: Cloud) -> Pipeline:
+    """Its runs never end by themselves."""
+    return Pipeline(own_cloud)
 
 
 def one_whole_run(pipeline: Pipeline, rate: int) -> None:

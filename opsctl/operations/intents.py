@@ -1,0 +1,68 @@
+"""What cleanups are about to delete, said before they look who needs it.
+
+A cleanup must not pass a rerun that is about to read a run's results where they lie (`--data reuse`) unseen. So each of
+them first writes down what it is up to, and only then looks for the other: the rerun writes its claim and looks for
+intents, the cleanup writes its intent (`audit/at-work/<cleanup>.json`) and looks for claims. S3 shows what is written
+to whoever reads afterwards, so one of the two sees the other at least: the cleanup keeps what a claim names, the rerun
+starts on nothing that an intent names.
+
+A cleanup takes its intent away when it ends. One that was handed to the machine `bulk` may go on without whoever did
+that: the execution has its name. The intent of one that was killed counts for a day, for no cleanup from one machine
+takes as long.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from opsctl.domain.objects import Place
+from opsctl.errors import RefusedError
+from opsctl.operations import handing_over
+from opsctl.operations.connection import Connection
+
+FOLDER = "audit/at-work/"
+LASTS = 86400.0  # seconds
+
+
+@contextmanager
+def declared(connection: Connection, cleanup: str, runs: Collection[str]) -> Iterator[None]:
+    """Inside, everybody can know that the cleanup deletes what these runs keep."""
+    for _, place, is_open in _found(connection):
+        if not is_open:
+            connection.storage.delete(place)
+    place = Place(connection.deployment.bucket, f"{FOLDER}{cleanup}.json")
+    connection.storage.write(place, json.dumps({"cleanup": cleanup, "runs": sorted(runs)}).encode())
+    try:
+        yield
+    finally:
+        if not _goes_on(connection, cleanup):
+            connection.storage.delete(place)
+
+
+def demand_none(connection: Connection, runs: Collection[str]) -> None:
+    """Raise RefusedError if a cleanup is about to delete what one of these runs keeps."""
+    for cleanup, place, is_open in _found(connection):
+        document = json.loads(connection.storage.read(place) or b"{}") if is_open else {}
+        for run in sorted(set(document.get("runs", ())) & set(runs)):
+            raise RefusedError(
+                f"{cleanup} is deleting what {run} keeps",
+                "run the same command again when it has ended; one that was killed is forgotten after a day",
+            )
+
+
+def _found(connection: Connection) -> Iterator[tuple[str, Place, bool]]:
+    """The intents there are: each cleanup, its intent's place, and whether it still counts."""
+    folder, now = Place(connection.deployment.bucket, FOLDER), connection.aws.now()
+    for item in connection.storage.list(folder):
+        name, goes_on = item.key.removesuffix(".json"), _goes_on(connection, item.key.removesuffix(".json"))
+        recent = now - (item.modified or now) < LASTS
+        yield name, Place(folder.bucket, folder.key + item.key), recent if goes_on is None else goes_on
+
+
+def _goes_on(connection: Connection, cleanup: str) -> bool | None:
+    """Whether the machine for manifests is at work on a cleanup; None where it was never handed to it."""
+    machine = handing_over.machine(connection)
+    run = connection.states.find(machine.arn, cleanup) if machine else None
+    return None if run is None else not run.ended

@@ -1,0 +1,69 @@
+"""Bring back what a cleanup deleted: take away the delete markers that it left in a versioned bucket.
+
+The manifest in the audit log says which: what somebody else deleted stays deleted, and what was written anew stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby, takewhile
+
+from opsctl.aws.bulk import Bulk, Target, Version
+from opsctl.domain.inventory import ROOT
+from opsctl.domain.manifest import Entry, by_run, joined, read_manifest
+from opsctl.domain.objects import Place
+from opsctl.errors import RefusedError
+from opsctl.operations.cleanup import AUDIT, OnProgress, Result, carry_out
+from opsctl.operations.connection import Connection
+
+AUDIT_LOG = re.compile(rf"{AUDIT}[0-9-]+/cleanup-[^/]+\.jsonl")
+
+
+def undo(connection: Connection, runs: frozenset[str], on_progress: OnProgress) -> Result:
+    """Bring back what the last cleanup deleted, or the data of the named runs, whichever cleanup deleted it.
+
+    Raises RefusedError for a bucket that is not versioned, or where no cleanup is on record.
+    """
+    bulk, bucket, result = Bulk(connection.aws), connection.deployment.bucket, Result()
+    if not bulk.is_versioned(bucket):
+        raise RefusedError(
+            f"the bucket {bucket} is not versioned: what is deleted there is gone",
+            "apply the module with versioning on before the next cleanup",
+        )
+    targets = chain.from_iterable(
+        _markers(bulk, bucket, run, entries, result)
+        for audit in _audits(bulk, bucket, runs)
+        for run, entries in by_run(read_manifest(bulk.lines(Place(bucket, audit)), audit)[1])
+        if not runs or run in runs
+    )
+    carry_out(bulk, bucket, targets, result, on_progress)
+    return result
+
+
+def _audits(bulk: Bulk, bucket: str, runs: frozenset[str]) -> list[str]:
+    """The audit logs of cleanups, newest first: all of them where runs are named, else the last one."""
+    keys = [item.key for item in bulk.objects(Place(bucket, AUDIT)) if AUDIT_LOG.fullmatch(item.key)]
+    if not keys:
+        raise RefusedError(f"no cleanup is on record in s3://{bucket}/{AUDIT}", "there is nothing to undo")
+    newest = sorted(keys, key=lambda key: key.rpartition("/")[2], reverse=True)
+    return newest if runs else newest[:1]
+
+
+def _markers(bulk: Bulk, bucket: str, run: str, entries: Iterable[Entry], result: Result) -> Iterator[Target]:
+    """The delete markers that hide the very objects that were deleted."""
+    versions = groupby(bulk.versions(Place(bucket, f"{ROOT}{run}/")), key=lambda version: version.key)
+    histories = ((key, list(group)) for key, group in versions)
+    for entry, found in joined(entries, histories, lambda entry: entry.key, lambda pair: pair[0]):
+        markers = _hiding(entry, found[1] if found else [])
+        yield from (Target(entry.key, marker) for marker in markers)
+        if not markers and (not found or found[1][0].etag != entry.etag):
+            result.changed += 1
+
+
+def _hiding(entry: Entry, versions: list[Version]) -> list[str]:
+    """The delete markers on top of the version that was deleted: more than one where a request was sent twice."""
+    markers = list(takewhile(lambda version: version.etag is None, versions))
+    hidden = versions[len(markers)] if len(markers) < len(versions) else None
+    same = hidden is not None and (hidden.size, hidden.etag) == (entry.size, entry.etag)
+    return [marker.version for marker in markers] if same else []

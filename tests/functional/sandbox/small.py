@@ -1,0 +1,57 @@
+"""A deployment in small: one machine of a test's own, and the commands on it as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.functional.sandbox.cloud import Cloud
+
+ROOT = Path(__file__).parents[3]
+
+
+class Small:
+    """What `opsctl`, run in the sandbox's directory, finds: the machine as `training`, and the sandbox's bucket."""
+
+    def __init__(self, cloud: Cloud, arn: str, **machine: Any) -> None:
+        self.cloud, self.machine = cloud, arn
+        self.temporary = cloud.directory.with_name("temporary")
+        self.temporary.mkdir(exist_ok=True)
+        described = {
+            "arn": arn,
+            "name": arn.rpartition(":")[2],
+            "log_group": "none",
+            "hyperparameters": {},
+            "needs": {},
+        }
+        value = {
+            "version": 1, "name": "small", "region": cloud.server["region"], "account": "123456789012",
+            "bucket": cloud.bucket, "default_data_source": f"s3://{cloud.bucket}/datasets/x/", "topic": "none",
+            "machines": {"training": described | machine},
+        }  # fmt: skip
+        folder = cloud.directory / "terraform"
+        folder.mkdir(exist_ok=True)
+        state = {"version": 4, "outputs": {"opsctl": {"value": value}}}
+        (folder / "terraform.tfstate").write_text(json.dumps(state))
+
+    def opsctl(self, *words: str) -> subprocess.Popen[str]:
+        """A command, running."""
+        environment = {
+            "PATH": os.environ["PATH"], "HOME": str(self.cloud.directory), "PYTHONPATH": str(ROOT),
+            "OPSCTL_SANDBOX_DIR": str(self.cloud.directory), "TMPDIR": str(self.temporary),
+        }  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """At once, without a word."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
