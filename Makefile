@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test test-e2e test-rest check fmt bench conformance functions clean
+# Its hundred packages stay out of our environment, whose versions they would bind.
+CHECKOV := .cache/checkov
+
+.PHONY: setup demo test test-checkov test-e2e test-rest check checkov fmt bench conformance functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -28,13 +31,27 @@ demo: setup
 
 # The end-to-end tests wait for Terraform and for jobs most of the time: the others run meanwhile.
 test: check
-	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-rest
+	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-rest test-checkov
 
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e
 
 test-rest: setup
-	$(BIN)/python -m pytest --ignore=tests/e2e
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform/test_checkov.py
+
+# Where PyPI cannot be reached, the tests that need checkov skip, and say so.
+test-checkov: setup
+	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
+	$(BIN)/python -m pytest tests/terraform/test_checkov.py
+
+checkov: setup $(CHECKOV)/.ready
+	$(BIN)/python -m pytest tests/terraform/test_checkov.py
+
+$(CHECKOV)/.ready:
+	@echo "installing checkov into $(CHECKOV) (a minute the first time)"
+	@$(PYTHON) -m venv --clear $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip --disable-pip-version-check --quiet install 'checkov>=3.3.30,<3.4'
+	@touch $@
 
 check: setup
 	$(BIN)/ruff check .

@@ -47,6 +47,7 @@ module "storage" {
   source = "./modules/storage"
 
   name               = var.name
+  access_log_bucket  = var.storage.access_log_bucket
   admin_role_arns    = var.storage.admin_role_arns
   code               = coalesce(var.code, "${path.module}/training")
   force_destroy      = var.storage.force_destroy

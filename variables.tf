@@ -57,15 +57,19 @@ variable "name" {
 
 variable "storage" {
   description = <<-EOT
-    The bucket. With `force_destroy`, destroy deletes it with everything in it, data and models included. What is deleted or
+    The bucket. With `force_destroy`, destroy deletes it with everything in it, data and models included; without, a destroy
+    is refused before it begins, and says so (docs/removal.md). What is deleted or
     overwritten can be brought back (`opsctl cleanup --undo`) for `noncurrent_days`, and is paid for as long.
     `bulk_concurrency` is how many batches of 1,000 objects the machine `bulk` works on at a time: about 8 reach the 3,500
     writes a second that S3 takes below one prefix, and each takes one of the account's concurrent Lambda calls.
     Below runs/ may delete, whatever other policies allow, only the pipeline's own roles, `operator_role_arns` (who runs
     `opsctl cleanup`) and `admin_role_arns`; these are roles or users, `*` in them stands for anything, and administrators
     are by default whoever applies. Name them where more than one person or CI applies, or each apply changes the policy.
+    `access_log_bucket` names a bucket of yours that S3 writes a log of every request to, below the bucket's name; its own
+    policy must let logging.s3.amazonaws.com write, and it must be encrypted with S3's own keys.
   EOT
   type = object({
+    access_log_bucket  = optional(string)
     admin_role_arns    = optional(set(string))
     bulk_concurrency   = optional(number, 8)
     force_destroy      = optional(bool, false)
@@ -78,6 +82,10 @@ variable "storage" {
   validation {
     condition     = try(var.storage.noncurrent_days >= 1 && floor(var.storage.noncurrent_days) == var.storage.noncurrent_days, false)
     error_message = "storage.noncurrent_days must be a whole number of at least 1: S3 keeps deleted objects for whole days."
+  }
+  validation {
+    condition     = var.storage.access_log_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.storage.access_log_bucket))
+    error_message = "storage.access_log_bucket must be the name of a bucket, such as access-logs-123456789012, not its ARN or URL."
   }
   validation {
     condition     = try(var.storage.bulk_concurrency >= 1 && var.storage.bulk_concurrency <= 1000 && floor(var.storage.bulk_concurrency) == var.storage.bulk_concurrency, false)

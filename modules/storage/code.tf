@@ -12,4 +12,7 @@ resource "aws_s3_object" "code" {
   source       = "${var.code}/${each.value}"
   source_hash  = filemd5("${var.code}/${each.value}")
   content_type = "text/x-python"
+
+  # Encrypted, and kept in versions, as the bucket says from then on.
+  depends_on = [aws_s3_bucket_server_side_encryption_configuration.this, aws_s3_bucket_versioning.this]
 }

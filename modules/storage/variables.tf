@@ -1,3 +1,8 @@
+variable "access_log_bucket" {
+  description = "Bucket that takes the logs of access; null for none."
+  type        = string
+}
+
 variable "admin_role_arns" {
   description = "Roles and users that administer the bucket and may delete below runs/; null means whoever applies."
   type        = set(string)
