@@ -38,6 +38,7 @@ locals {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_50:A run's history already says when each call began, ended and what it answered; traces would show no more.
   #checkov:skip=CKV_AWS_115:What is reserved for one function is taken from all others of the account, and a limit would only delay runs.
+  #checkov:skip=CKV_AWS_116:What is called asynchronously has a destination for its failures (async.tf), which says more than a dead-letter queue.
   #checkov:skip=CKV_AWS_117:They speak only to AWS's own endpoints, by TLS and IAM; a VPC would add addresses and endpoints to pay for.
   #checkov:skip=CKV_AWS_272:The packages lie in the repository and are reviewed with it; a signing profile would be the account's.
   for_each = local.functions

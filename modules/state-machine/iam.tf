@@ -67,9 +67,15 @@ data "aws_iam_policy_document" "batch" {
   }
   statement {
     sid     = "FollowBatchJobs"
-    actions = ["batch:DescribeJobs", "batch:TerminateJob"]
-    # Neither action can be narrowed to a queue or a definition.
+    actions = ["batch:DescribeJobs"]
+    # The action knows no resources.
     resources = ["*"]
+  }
+  statement {
+    sid     = "StopBatchJobs"
+    actions = ["batch:TerminateJob"]
+    # Jobs have no names of ours, and the action cannot be narrowed to a queue or a definition.
+    resources = ["arn:${local._partition}:batch:${local._here}:job/*"]
   }
   statement {
     sid       = "HearOfEndedBatchJobs"
@@ -114,7 +120,7 @@ data "aws_iam_policy_document" "training" {
     sid     = "ReadTags"
     actions = ["sagemaker:ListTags"]
     # Step Functions asks before it knows the job.
-    resources = ["*"]
+    resources = ["arn:${local._partition}:sagemaker:${local._here}:training-job/*"]
   }
   statement {
     sid       = "GiveJobsTheirRole"
