@@ -12,7 +12,7 @@ resource "terraform_data" "protection" {
   }
 
   depends_on = [
-    module.batch, module.bulk, module.encryption, module.functions, module.notifications, module.storage, module.training,
-    module.training_role,
+    module.batch, module.bulk, module.encryption, module.functions, module.network, module.notifications, module.storage,
+    module.training, module.training_role, module.triggers,
   ]
 }

@@ -51,6 +51,7 @@ data "aws_subnets" "given" {
 }
 
 resource "aws_security_group" "jobs" {
+  #checkov:skip=CKV2_AWS_5:It is attached to the compute environments, by way of an output that checkov does not follow.
   for_each = data.aws_vpc.default
 
   name        = "${var.name}-jobs"

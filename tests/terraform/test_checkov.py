@@ -65,7 +65,7 @@ def test_no_rule_is_broken(tools, copy):
         f"{check['check_id']} {check['file_path']}: {check['check_name']}"
         for check in report["results"]["failed_checks"]
     }
-    assert sorted(broken) == []
+    assert not broken, "\n".join(sorted(broken))
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 0
 
