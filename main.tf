@@ -118,7 +118,7 @@ module "functions" {
   topic_arns       = module.notifications.topic_arns
   triggers = { for kind, trigger in var.triggers : kind => trigger == null ? null : {
     input         = trigger.input
-    start         = local.arns.machines[trigger.machine]
+    start         = local.arns.aliases[trigger.machine]
     while_running = trigger.while_running
   } }
 
@@ -164,6 +164,8 @@ module "training" {
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
 
+  versions = { alias = local.alias, keep = var.versions.keep, prune_function = local.arns.functions.prune_versions }
+
   uses = {
     batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queues[var.batch.queue] }
     functions = [local.arns.functions.describe_failure, local.arns.functions.prepare_run]
@@ -194,6 +196,8 @@ module "bulk" {
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
+
+  versions = { alias = local.alias, keep = var.versions.keep, prune_function = local.arns.functions.prune_versions }
 
   uses = {
     functions = [local.arns.functions.bulk_batch, local.arns.functions.describe_failure]

@@ -15,7 +15,10 @@ locals {
 
   functions = toset(["bulk_batch", "describe_failure", "prepare_run", "prune_versions", "start_run"])
 
+  alias = "live" # what runs of each machine start on
+
   arns = {
+    aliases        = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}:${local.alias}" }
     functions      = { for key in local.functions : key => "arn:${local.partition}:lambda:${local._here}:function:${var.name}-${replace(key, "_", "-")}" }
     job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${module.batch.job_definition_name}" # whatever its revision
     job_queues     = { for key in keys(local.job_queues) : key => "arn:${local.partition}:batch:${local._here}:job-queue/${key == "default" ? var.name : "${var.name}-${key}"}" }

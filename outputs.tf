@@ -18,6 +18,7 @@ output "opsctl" {
       bulk = {
         name            = module.bulk.name
         arn             = module.bulk.arn
+        alias           = module.bulk.alias
         log_group       = module.bulk.log_group
         steps           = []
         needs           = {}
@@ -26,6 +27,7 @@ output "opsctl" {
       training = {
         name            = module.training.name
         arn             = module.training.arn
+        alias           = module.training.alias
         log_group       = module.training.log_group
         steps           = local.steps
         needs           = local.needs

@@ -73,7 +73,8 @@ class Context:
 @dataclass(frozen=True)
 class Machine:
     """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs, `needs` for
-    a step those whose results it reads. Of a `foreign` one, which is not the deployment's, none of these is known."""
+    a step those whose results it reads, `alias` the ARN of the alias that its runs start on (None where the deployment
+    was made before machines had one). Of a `foreign` one, which is not the deployment's, none of these is known."""
 
     key: str
     name: str
@@ -83,6 +84,12 @@ class Machine:
     hyperparameters: Mapping[str, Mapping[str, str]]
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foreign: bool = False
+    alias: str | None = None
+
+    @property
+    def start_arn(self) -> str:
+        """Where runs start: the ARN of the alias, or of the machine itself where it has none."""
+        return self.alias or self.arn
 
 
 @dataclass(frozen=True)
@@ -212,7 +219,10 @@ def _machine(key: str, entry: Mapping[str, Any]) -> Machine:
     }
     needs = {str(step): tuple(map(str, others)) for step, others in entry.get("needs", {}).items()}
     steps = tuple(map(str, entry["steps"]))
-    return Machine(key, str(entry["name"]), str(entry["arn"]), str(entry["log_group"]), steps, hyperparameters, needs)
+    return Machine(
+        key, str(entry["name"]), str(entry["arn"]), str(entry["log_group"]), steps, hyperparameters, needs,
+        alias=None if entry.get("alias") is None else str(entry["alias"]),
+    )  # fmt: skip
 
 
 def _server(directory: Path, *, required: bool) -> dict[str, str] | None:

@@ -1,5 +1,5 @@
 # What the key's encryption asks of each function: what it reads, writes or publishes is encrypted by the service that keeps
-# it, in the function's name; so is its environment, by Lambda.
+# it, in the function's name; so is its environment, by Lambda. `prune_versions` has neither.
 
 locals {
   _encrypting_services = {
@@ -11,7 +11,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "encryption" {
-  for_each = local.names
+  for_each = { for key, service in local._encrypting_services : key => service if contains(keys(local.names), key) }
 
   statement {
     sid       = "UseTheKeyForItsWork"
@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "encryption" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["${local._encrypting_services[each.key]}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+      values   = ["${each.value}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
     }
   }
   statement {
@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "encryption" {
     condition {
       test     = "StringEquals"
       variable = "kms:EncryptionContext:aws:lambda:FunctionArn"
-      values   = ["arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${each.value}"]
+      values   = ["arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${local.names[each.key]}"]
     }
   }
 }

@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  _keys = concat(["bulk_batch", "describe_failure", "prepare_run"], local._starts ? ["start_run"] : [])
+  _keys = concat(["bulk_batch", "describe_failure", "prepare_run", "prune_versions"], local._starts ? ["start_run"] : [])
   names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
@@ -82,6 +82,20 @@ data "aws_iam_policy_document" "describe_failure" {
   }
 }
 
+# AWS asks about the machine's ARN also where a version or an alias is meant ("Authorization for versions and aliases").
+data "aws_iam_policy_document" "prune_versions" {
+  statement {
+    sid       = "FindUnusedVersions"
+    actions   = ["states:ListExecutions", "states:ListStateMachineAliases", "states:ListStateMachineVersions"]
+    resources = [for machine in var.machines : "${local._states_arn}:stateMachine:${machine}"]
+  }
+  statement {
+    sid       = "DeleteUnusedVersions"
+    actions   = ["states:DeleteStateMachineVersion"]
+    resources = [for machine in var.machines : "${local._states_arn}:stateMachine:${machine}"]
+  }
+}
+
 locals {
   _starts  = length(local._targets) > 0
   _targets = distinct([for trigger in [var.triggers.data, var.triggers.schedule] : trigger.start if trigger != null])
@@ -94,7 +108,7 @@ data "aws_iam_policy_document" "start_run" {
   statement {
     sid       = "StartRuns"
     actions   = ["states:StartExecution"]
-    resources = local._targets
+    resources = local._started # AWS asks about the machine's ARN where the start is on its alias
   }
   statement {
     sid       = "FindRunsThatGoOn"

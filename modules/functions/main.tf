@@ -25,6 +25,13 @@ locals {
       policy      = data.aws_iam_policy_document.prepare_run.json
       timeout     = 60
     }
+    prune_versions = {
+      description = "Deletes versions of a machine that are old and in nobody's use"
+      environment = {}
+      memory_mb   = 256
+      policy      = data.aws_iam_policy_document.prune_versions.json
+      timeout     = 300
+    }
     start_run = {
       description = "Starts a run for data that has arrived, or for a schedule, once"
       environment = { BUCKET = var.bucket, TRIGGERS = jsonencode(var.triggers) }

@@ -3,6 +3,7 @@ resource "aws_sfn_state_machine" "this" {
   name       = var.name
   role_arn   = aws_iam_role.this.arn
   definition = var.definition
+  publish    = true
 
   logging_configuration {
     include_execution_data = true

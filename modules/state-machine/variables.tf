@@ -60,3 +60,13 @@ variable "uses" {
   })
   nullable = false
 }
+
+variable "versions" {
+  description = "The alias that runs start on, how many versions of the machine are kept, and the ARN of the function that deletes older ones."
+  type = object({
+    alias          = string
+    keep           = number
+    prune_function = string
+  })
+  nullable = false
+}

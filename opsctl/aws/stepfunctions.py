@@ -8,7 +8,7 @@ from typing import Any
 
 from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
-from opsctl.domain.runs import RUNNING, Run, seconds
+from opsctl.domain.runs import RUNNING, Run, seconds, version_number
 from opsctl.errors import RefusedError
 
 PAGE = 1000
@@ -39,7 +39,8 @@ class StepFunctions:
         return self._aws.client("stepfunctions")
 
     def start(self, machine_arn: str, name: str, text: str) -> str:
-        """Start a run and return its ARN. The same name and input again, while it runs, is the same run."""
+        """Start a run of a machine, or on an alias of it, and return its ARN. The same name and input again, while it
+        runs, is the same run."""
         from botocore.exceptions import ClientError
 
         with self._aws.explained("states:StartExecution", machine_arn):
@@ -143,10 +144,22 @@ class StepFunctions:
                 raise
             return answer
 
-    def definition(self, machine_arn: str) -> dict[str, Any]:
-        """The definition that a run started now would walk."""
-        with self._aws.explained("states:DescribeStateMachine", machine_arn):
-            return _definition(self._client.describe_state_machine(stateMachineArn=machine_arn))
+    def leads_to(self, arn: str) -> str:
+        """The ARN of what a run walks that is started now on an alias: a version. Any other ARN leads to itself.
+
+        Of an alias that somebody has split between two versions, the one that most runs walk.
+        """
+        if len(arn.split(":")) < 8 or version_number(arn) is not None:
+            return arn
+        with self._aws.explained("states:DescribeStateMachineAlias", arn):
+            routes = self._client.describe_state_machine_alias(stateMachineAliasArn=arn)["routingConfiguration"]
+        version: str = max(routes, key=lambda route: route["weight"])["stateMachineVersionArn"]
+        return version
+
+    def definition(self, arn: str) -> dict[str, Any]:
+        """The definition of a machine, or of one of its versions: of the latter, what `leads_to` found."""
+        with self._aws.explained("states:DescribeStateMachine", arn):
+            return _definition(self._client.describe_state_machine(stateMachineArn=arn))
 
     def definition_of_run(self, arn: str) -> dict[str, Any]:
         """The definition that this run walks or walked."""
@@ -232,4 +245,6 @@ def _run(answer: dict[str, Any]) -> Run:
         redriven=None if redriven is None else seconds(redriven),
         redrive_status=answer.get("redriveStatus"),
         redrive_reason=answer.get("redriveStatusReason"),
+        version=version_number(answer.get("stateMachineVersionArn")),
+        alias=(answer.get("stateMachineAliasArn") or "").rpartition(":")[2] or None,
     )

@@ -78,6 +78,8 @@ def _document(listed: Listed, machine: str) -> dict[str, object]:
         "run": run.name,
         "arn": run.arn,
         "machine": machine,
+        "version": run.version,
+        "alias": run.alias,
         "status": run.status,
         "started": iso(run.started),
         "stopped": iso(run.stopped),

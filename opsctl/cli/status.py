@@ -17,7 +17,7 @@ from opsctl.domain.alerts import caught_in
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.results import one_line
-from opsctl.domain.runs import LATEST, UNSUCCESSFUL
+from opsctl.domain.runs import LATEST, UNSUCCESSFUL, Run
 from opsctl.domain.steps import WAITING
 from opsctl.errors import UsageError
 from opsctl.operations import runs
@@ -96,6 +96,7 @@ def _text(found: RunStatus, named: list[tuple[str, Any]], now: float, verbose: b
     run = found.run
     header = facts([
         *named,
+        ("VERSION", _version(run)),
         ("STATUS", run.status),
         ("STARTED", moment(run.started)),
         ("DURATION", duration((run.stopped or now) - run.started)),
@@ -145,6 +146,12 @@ def _map_run_row(arn: str, found: MapRun | str | None, indent: str) -> list[Any]
 
 def _clock(seconds: float | None) -> str | None:
     return None if seconds is None else (moment(seconds) or "").split()[1]
+
+
+def _version(run: Run) -> str | None:
+    """`7, by the alias live`; None for a run that was started on the machine itself."""
+    by = f", by the alias {run.alias}" if run.alias else ""
+    return None if run.version is None else f"{run.version}{by}"
 
 
 def _redrives(found: RunStatus) -> str | None:

@@ -20,6 +20,8 @@ def status_document(found: RunStatus) -> dict[str, Any]:
     return {
         "run": run.name,
         "arn": run.arn,
+        "version": run.version,
+        "alias": run.alias,
         "status": run.status,
         "started": iso(run.started),
         "stopped": iso(run.stopped),

@@ -56,7 +56,8 @@ class Source:
     `copied` holds, by slug, the objects and bytes that the run took over, copied or where they lay, as its claim says.
 
     `linked` is whether the machine is one of ours: its run input has `reuse` and `rerun`. Where it is not, `root` and
-    `earlier` (newest first) are the runs of its lineage before it. `definition` is what a new run walks.
+    `earlier` (newest first) are the runs of its lineage before it. `definition` is what a new run walks; `versions` are
+    the numbers of the version that the source run walked and of the one that a new run walks, None where there is none.
     """
 
     run: str
@@ -73,6 +74,7 @@ class Source:
     earlier: tuple[str, ...] = ()
     linked: bool = True
     definition: Mapping[str, Any] | None = None
+    versions: tuple[int | None, int | None] = (None, None)
     prices: PriceList = UNKNOWN
     copied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     root: str | None = None

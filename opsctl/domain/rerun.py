@@ -34,6 +34,7 @@ from opsctl.domain.plan import (
 from opsctl.domain.prices import step_cost
 from opsctl.domain.results import setup_of
 from opsctl.domain.reuse_warnings import group_of, reuse_warnings
+from opsctl.domain.runs import of_version
 from opsctl.domain.selection import FAILED_STEPS, Selection, choose_steps, select
 from opsctl.errors import RefusedError, UsageError
 
@@ -59,7 +60,10 @@ def plan_rerun(source: Source, request: Request) -> RerunPlan:
     if warnings and request.strict:
         raise RefusedError(f"--strict: {warnings[0]}", "run that step again too with --from, or leave --strict out")
     if source.changed:
-        warnings.append(f"the definition has changed since {source.run}: the new run walks the current one")
+        before_it, since = map(of_version, source.versions)
+        warnings.append(
+            f"the definition has changed since {source.run}{before_it}: the new run walks the current one{since}"
+        )
     return RerunPlan(
         source.run, root, steps, document, tuple(_changes(source, before, after)), tuple(warnings),
         named=named, linked=source.linked, prices=source.prices, world=world_of(source), data=request.data,

@@ -27,6 +27,8 @@ class Run:
 
     `redrives` is how often it was redriven, `redriven` when it last was. `redrive_status` is AWS's word on whether
     it can be (REDRIVABLE, NOT_REDRIVABLE, REDRIVABLE_BY_MAP_RUN, or one still to come), `redrive_reason` why not.
+    `version` is the machine's version that the run walks, and `alias` the name of the alias that it was started on;
+    None for a run that was started on the machine itself.
     """
 
     name: str
@@ -43,11 +45,24 @@ class Run:
     redriven: float | None = None
     redrive_status: str | None = None
     redrive_reason: str | None = None
+    version: int | None = None
+    alias: str | None = None
 
     @property
     def ended(self) -> bool:
         """Whether the run is over, for better or worse."""
         return self.status == SUCCEEDED or self.status in UNSUCCESSFUL
+
+
+def version_number(arn: str | None) -> int | None:
+    """The number of a state machine's version; None for the ARN of anything else."""
+    parts = (arn or "").split(":")
+    return int(parts[7]) if len(parts) == 8 and parts[7].isdecimal() else None
+
+
+def of_version(number: int | None) -> str:
+    """` (version 7)`; nothing where there is none."""
+    return "" if number is None else f" (version {number})"
 
 
 def choose_run(wanted: str, runs: Iterable[Run]) -> Run:

@@ -62,7 +62,7 @@ def execute(
     """
     wanted = name
     if made.reused:
-        connection.states.demand_start(connection.machine.arn)
+        connection.states.demand_start(connection.machine.start_arn)
     name, running = claimed(connection, made, wanted)
     if running is not None:
         return Started(running, resumed=True)
@@ -79,7 +79,7 @@ def execute(
         intents.demand_none(connection, {name})
     document = made.input_for(connection.prefix(name).uri)
     try:
-        arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
+        arn = connection.states.start(connection.machine.start_arn, name, json.dumps(document, sort_keys=True))
     except RefusedError:
         run = connection.states.find(connection.machine.arn, name)
         if run is not None and same_input(run, document):  # another process made it of the same plan, and it has ended

@@ -117,7 +117,7 @@ def work_through(connection: Connection, errand: Errand, on_progress: OnProgress
     if sum(map(len, errand.kept)) > MOST_KEPT:
         raise RefusedError(f"{len(errand.kept):,} runs came into use since the plan was made", "plan anew")
     bulk = connection.deployment.machines[MACHINE]
-    arn = connection.states.start(bulk.arn, errand.name, json.dumps(errand.document))
+    arn = connection.states.start(bulk.start_arn, errand.name, json.dumps(errand.document))
     run = _follow(connection, arn, errand.objects, on_progress)
     refused = 0
     for answer in _answers(connection, Place(errand.manifest.bucket, f"{errand.results}/")):

@@ -27,7 +27,7 @@ from opsctl.domain.redrive import (
     refuse_ended_well,
 )
 from opsctl.domain.redrive_walk import foresee
-from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
+from opsctl.domain.runs import RUNNING, SUCCEEDED, Run, of_version, version_number
 from opsctl.domain.selection import FAILED_STEPS
 from opsctl.domain.stop import jobs_of
 from opsctl.errors import RefusedError
@@ -131,7 +131,8 @@ def _later(connection: Connection, run: Run) -> Iterator[str]:
 def _definition_warning(
     connection: Connection, run: Run, walked: Mapping[str, Any], history: RunHistory
 ) -> Iterator[str]:
-    current = connection.states.definition(connection.machine.arn)
+    latest = connection.states.leads_to(connection.machine.start_arn)
+    current = connection.states.definition(latest)
     if current == walked:
         return
     before, after = dict(all_states(walked)), dict(all_states(current))
@@ -140,6 +141,6 @@ def _definition_warning(
     shown = sorted(changed, key=lambda name: name not in entered)[:SHOWN]
     which = f" ({', '.join(shown)}{', …' if len(changed) > SHOWN else ''})" if changed else ""
     yield (
-        f"the definition has changed since {run.name} was started{which}: a redrive walks the old one, without the "
-        "change; a rerun takes the new one"
+        f"the definition has changed since {run.name} was started{which}: a redrive walks the old one"
+        f"{of_version(run.version)}, without the change; a rerun takes the new one{of_version(version_number(latest))}"
     )

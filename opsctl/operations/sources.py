@@ -16,7 +16,7 @@ from opsctl.domain.names import rerun_name, skip_key
 from opsctl.domain.objects import Place
 from opsctl.domain.plan import Result, Source
 from opsctl.domain.prices import shipped
-from opsctl.domain.runs import Run
+from opsctl.domain.runs import Run, version_number
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.claims import claimed_input, copied_by
 from opsctl.operations.connection import Connection
@@ -32,7 +32,8 @@ LISTED = 1000
 def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> Source:
     """The run and its world. Raises RefusedError where AWS keeps its history no more."""
     machine = connection.machine
-    current = connection.states.definition(machine.arn)
+    latest = connection.states.leads_to(machine.start_arn)
+    current = connection.states.definition(latest)
     walked, own = _walked(connection, run)
     if own is None:
         raise RefusedError(
@@ -51,6 +52,7 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
         histories={run.name: own, **reused, **earlier},
         results={} if machine.foreign else _results(connection, run.name, document),
         changed=_changed(walked, current),
+        versions=(run.version, version_number(latest)),
         gone=frozenset(name for name, _ in all_states(walked)) - {name for name, _ in all_states(current)},
         earlier=tuple(earlier),
         root=place.root if place else None,
@@ -68,7 +70,7 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
 def forgotten_source(connection: Connection, name: str) -> Source:
     """A run that AWS has forgotten, or none (""): its results are all that is left of it, and its claim, which says
     where those lie that it read below other runs' prefixes."""
-    current = connection.states.definition(connection.machine.arn)
+    current = connection.states.definition(connection.states.leads_to(connection.machine.start_arn))
     document = claimed_input(connection, name) if name else {}
     document = {} if input_problems(connection, document) else document
     return Source(

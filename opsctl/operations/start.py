@@ -55,7 +55,7 @@ def start(connection: Connection, request: StartRequest) -> Started:
     check_input(connection, document)
     name = new_name(connection, request)
     earlier = None if request.name is None else connection.states.find(connection.machine.arn, name)
-    arn = connection.states.start(connection.machine.arn, name, json.dumps(document, sort_keys=True))
+    arn = connection.states.start(connection.machine.start_arn, name, json.dumps(document, sort_keys=True))
     run = earlier or Run(name, arn, connection.machine.arn, RUNNING, connection.aws.now())
     return Started(run, resumed=earlier is not None)
 

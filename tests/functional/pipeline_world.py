@@ -152,18 +152,31 @@ class FakeStates:
 
     def __init__(self, world: World, definition: Mapping[str, Any] = DEFINITION) -> None:
         self.world = world
+        self.version = 0
         self.current = dict(definition)
         self.executions: dict[str, tuple[Run, Execution, Mapping[str, Any]]] = {}
 
+    @property
+    def current(self) -> Mapping[str, Any]:
+        """The definition that new runs walk; another one is another version."""
+        return self._current
+
+    @current.setter
+    def current(self, definition: Mapping[str, Any]) -> None:
+        self._current = definition
+        self.version += 1
+
     def start(self, machine_arn: str, name: str, text: str) -> str:
         """AWS's rule: the same name again is refused, but for a run that goes on and has the same input."""
+        version, alias = (self.version, "live") if machine_arn.endswith(":live") else (None, None)
+        machine_arn = machine_arn.removesuffix(":live")
         arn = execution_arn(machine_arn, name)
         if arn in self.executions:
             run = self.describe(arn)
             if run.ended or run.input != text:
                 raise RefusedError(f"a run {name} exists already", "choose another --name")
             return arn
-        run = Run(name, arn, machine_arn, RUNNING, self.world.now, input=text)
+        run = Run(name, arn, machine_arn, RUNNING, self.world.now, input=text, version=version, alias=alias)
         self.executions[arn] = (run, _walk(self.world, run, self.current), self.current)
         return arn
 
@@ -220,9 +233,13 @@ class FakeStates:
         """The events with higher ids."""
         return [event for event in self.executions[arn][1].events if event["id"] > last]
 
-    def definition(self, machine_arn: str) -> dict[str, Any]:
+    def leads_to(self, arn: str) -> str:
+        """The alias leads to the newest version."""
+        return f"{arn.removesuffix(':live')}:{self.version}" if arn.endswith(":live") else arn
+
+    def definition(self, arn: str) -> dict[str, Any]:
         """The one that new runs walk."""
-        del machine_arn
+        del arn
         return dict(self.current)
 
     def definition_of_run(self, arn: str) -> dict[str, Any]:

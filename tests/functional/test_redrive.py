@@ -160,7 +160,10 @@ def test_the_run_s_own_time_limit(bench: Bench) -> None:
         "that anew"
     )
     assert "RUN     Train Image Model        37.0 s  was cut off by the run's time limit; starts from zero" in shown
-    assert "warning: the definition has changed since nightly-7 was started: a redrive walks the old one" in shown
+    assert (
+        "warning: the definition has changed since nightly-7 was started: a redrive walks the old one (version 1)"
+        in shown
+    )
 
 
 def test_changes_to_the_input_make_it_a_rerun(stopped: Bench) -> None:
@@ -189,11 +192,11 @@ def test_what_is_worth_knowing_is_said(bench: Bench) -> None:
     change(bench, EVALUATE, Comment="mended")
     bench.opsctl("rerun", "nightly-7", "--from", EVALUATE, "--yes")
     shown = bench.opsctl("redrive", "nightly-7", "--dry-run").stdout.splitlines()
-    changed = "the definition has changed since nightly-7 was started (Evaluate): a redrive walks the old one, without"
+    changed = "the definition has changed since nightly-7 was started (Evaluate): a redrive walks the old one"
     assert shown[0] == "Redrive of nightly-7, the same run: Evaluate failed and nothing caught it"
     assert [line for line in shown if line.startswith("warning: ")] == [
         "warning: the input stays as it is: if that made Evaluate fail, it fails again; --set makes it a rerun",
-        f"warning: {changed} the change; a rerun takes the new one",
+        f"warning: {changed} (version 2), without the change; a rerun takes the new one (version 3)",
         "warning: nightly-7-r1, a rerun of nightly-7, has SUCCEEDED since",
     ]
 

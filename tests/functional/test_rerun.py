@@ -115,8 +115,8 @@ def test_a_rerun_copies_what_it_reuses_and_walks_as_planned(failed: Bench) -> No
         "run": "nightly-7", "uri": f"s3://{BUCKET}/runs/nightly-7-r1/train-text-model/",
     }  # fmt: skip
     status = failed.opsctl("status").stdout.splitlines()
-    assert status[5] == "RERUN OF  nightly-7, from Train Sequence Model"
-    assert status[9].split()[-3:] == ["REUSED", "from", "nightly-7"]
+    assert status[6] == "RERUN OF  nightly-7, from Train Sequence Model"
+    assert status[10].split()[-3:] == ["REUSED", "from", "nightly-7"]
 
 
 def test_a_rerun_of_a_rerun_of_a_rerun(failed: Bench) -> None:
@@ -266,12 +266,13 @@ def test_warnings_about_code_data_and_definition(failed: Bench) -> None:
     words = ["--set", "data.source=s3://documents/datasets/july/", "--set", "hyperparameters.text_model.epochs=60"]
     result = failed.opsctl("rerun", "--from", SEQUENCE, *words, "--dry-run")
     sample = f"s3://{BUCKET}/datasets/sample/"
+    changed = "the definition has changed since nightly-7 (version 1)"
     assert [line for line in result.stdout.splitlines() if line.startswith("warning: ")] == [
         f"warning: {FETCH}: reused, though its definition has changed",
         f"warning: {FETCH}, {IMAGE}, {TEXT}: reused, though made with other code than the new run takes",
         f"warning: {FETCH}, {IMAGE}, {TEXT}: reused, though made from {sample}, not s3://documents/datasets/july/",
         f"warning: {TEXT}: reused, though made with epochs=6, not 60",
-        "warning: the definition has changed since nightly-7: the new run walks the current one",
+        f"warning: {changed}: the new run walks the current one (version 2)",
     ]
 
 

@@ -44,6 +44,7 @@ following nightly-7
 STATUS = """\
 RUN       nightly-7
 MACHINE   documents-training
+VERSION   1, by the alias live
 STATUS    SUCCEEDED
 STARTED   2127-01-15 08:00:00 UTC
 DURATION  1 min 55 s

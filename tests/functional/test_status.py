@@ -79,7 +79,7 @@ def test_a_saved_history_says_the_same_as_aws(bench: Bench, saved: Path) -> None
     live = bench.opsctl("status").stdout.splitlines()
     result = offline(saved, "--history", "history.json", "--definition", "definition.json")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines() == ["HISTORY   history.json", *live[2:]]
+    assert result.stdout.splitlines() == ["HISTORY   history.json", *live[3:]]
     document = json.loads(offline(saved, "--history", "history.json", "-o", "json").stdout)
     assert (document["run"], document["history"], document["status"]) == (None, "history.json", "FAILED")
     assert [step["step"] for step in document["steps"]] == [

@@ -36,7 +36,7 @@ run "data" {
     condition = jsondecode(module.functions.environments.start_run.TRIGGERS) == {
       data = {
         input         = {}
-        start         = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"
+        start         = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training:live"
         while_running = "skip"
       }
       schedule = null
@@ -72,7 +72,7 @@ run "a_schedule" {
   assert {
     condition = jsondecode(module.functions.environments.start_run.TRIGGERS).schedule == {
       input         = { hyperparameters = { text_model = { epochs = 12 } }, skip = { evaluate = true } }
-      start         = "arn:aws:states:us-east-1:123456789012:stateMachine:invoices-training"
+      start         = "arn:aws:states:us-east-1:123456789012:stateMachine:invoices-training:live"
       while_running = "parallel"
     }
     error_message = "the run input must reach the function as it was given"

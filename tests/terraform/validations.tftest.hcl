@@ -149,3 +149,13 @@ run "refused_everybody_as_administrator" {
 
   expect_failures = [var.storage]
 }
+
+run "refused_no_version_kept" {
+  command = plan
+
+  variables {
+    versions = { keep = 0 }
+  }
+
+  expect_failures = [var.versions]
+}

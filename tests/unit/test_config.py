@@ -49,6 +49,17 @@ def server_up(directory: Path, content: str | None = None) -> Iterator[None]:
         yield
 
 
+def test_runs_start_on_the_alias_and_where_there_is_none_on_the_machine() -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"
+    assert parse_deployment(GOLDEN).machine(None).start_arn == f"{arn}:live"
+    machines = {
+        key: {name: value for name, value in machine.items() if name != "alias"}
+        for key, machine in GOLDEN["machines"].items()
+    }
+    older = parse_deployment({**GOLDEN, "machines": machines}).machine(None)
+    assert (older.alias, older.start_arn) == (None, arn)
+
+
 def test_the_golden_output_is_a_deployment() -> None:
     deployment = parse_deployment(GOLDEN)
     machine = deployment.machine(None)
