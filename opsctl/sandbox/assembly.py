@@ -14,7 +14,7 @@ import logging
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from opsctl.sandbox import batch, events, functions, mailbox, provider, statemachines, statesapi, training
+from opsctl.sandbox import batch, endpoints, events, functions, mailbox, provider, statemachines, statesapi, training
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
@@ -46,6 +46,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     functions.install(world)
     bus = events.install(world)
     training.install(world, lambda job: _training_changed(bus, job))
+    endpoints.install(world, lambda endpoint: _endpoint_changed(bus, endpoint))
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
     counter = Counter()
     map_driver = MapDriver(world, MapFiles(clients))
@@ -80,6 +81,11 @@ def warm(clients: Clients) -> None:
 
 def _run_changed(bus: events.Events, run: Run) -> None:
     bus.emit("aws.states", "Step Functions Execution Status Change", [run.arn], run.change())
+
+
+def _endpoint_changed(bus: events.Events, endpoint: dict[str, Any]) -> None:
+    times = {name: int(value.timestamp() * 1000) for name, value in endpoint.items() if hasattr(value, "timestamp")}
+    bus.emit("aws.sagemaker", "SageMaker Endpoint State Change", [endpoint["EndpointArn"]], endpoint | times)
 
 
 def _training_changed(bus: events.Events, job: dict[str, Any]) -> None:

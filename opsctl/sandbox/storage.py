@@ -46,6 +46,13 @@ class Storage:
             count += 1
         return count
 
+    def holds(self, uri: str) -> bool:
+        """Whether there is an object of exactly this URI."""
+        bucket, name = split(uri)
+        with S3_LOCK:
+            found = self._backend.buckets.get(bucket)
+            return found is not None and name in found.keys
+
     def upload_file(self, path: Path, uri: str) -> None:
         """Store one file. Raises NoSuchBucketError."""
         bucket, name = split(uri)

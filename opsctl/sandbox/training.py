@@ -15,16 +15,15 @@ import moto.sagemaker.models
 import moto.sagemaker.urls
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend
-from moto.sagemaker.responses import SageMakerResponse
 
 from opsctl.sandbox import container
 from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import ApiError, serve, validation_error
+from opsctl.sandbox.endpoints import EndpointActions
 from opsctl.sandbox.jobroles import pulling, writer, writes_metrics
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.processes import Process
-from opsctl.sandbox.provider import present
 from opsctl.sandbox.storage import Mirror, NoSuchBucketError, Storage
 from opsctl.sandbox.trainingjob import TrainingJob
 from opsctl.sandbox.world import World
@@ -91,8 +90,8 @@ class TrainingBackend(SageMakerModelBackend):
         job.stop()
 
 
-class TrainingResponse(SageMakerResponse):
-    """The actions on training jobs that moto lacks or answers too simply."""
+class TrainingResponse(EndpointActions):
+    """The actions on training jobs that moto lacks or answers too simply; those on endpoints it inherits."""
 
     def create_training_job(self) -> ActionResult:
         """CreateTrainingJob."""
@@ -103,14 +102,6 @@ class TrainingResponse(SageMakerResponse):
         """StopTrainingJob."""
         self._backend.stop_training_job(self._get_param("TrainingJobName"))
         return EmptyResult()
-
-    def describe_model(self) -> ActionResult:
-        """DescribeModel, without the structures that were not given."""
-        return ActionResult(present(self._backend.describe_model(self._get_param("ModelName")).response_object))
-
-    def describe_endpoint_config(self) -> ActionResult:
-        """DescribeEndpointConfig, without the structures that were not given."""
-        return ActionResult(present(self._backend.describe_endpoint_config(self._get_param("EndpointConfigName"))))
 
     @property
     def _backend(self) -> TrainingBackend:
