@@ -1,23 +1,6 @@
 # The pipeline, room by room. Region and credentials come from the provider's environment; every name derives from var.name.
 
 locals {
-  _jobs = merge(local.base_models, {
-    sequence_model = local.sequence_model
-    evaluate = merge(var.evaluate, {
-      metrics = coalesce(var.evaluate.metrics, toset([for model in concat(keys(local.base_models), ["average", "sequence"]) : "${model}_page_accuracy"]))
-      script  = coalesce(var.evaluate.script, "evaluate.py")
-    })
-  })
-
-  # What the definition needs of each job. A state outlives its job by an hour, for the wait for capacity and the upload.
-  jobs = { for key, job in local._jobs : key => merge(job, {
-    image         = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.training_role.images.gpu : module.training_role.images.cpu)
-    entrypoint    = ["python3", "/opt/ml/input/data/code/${job.script}"]
-    metrics       = [for metric in job.metrics : { Name = metric, Regex = "\\b${metric}=([-+0-9.eE]+)" }]
-    resources     = { InstanceType = job.instance.type, InstanceCount = job.instance.count, VolumeSizeInGB = job.instance.volume_gb }
-    state_timeout = job.max_runtime + 3600
-  }) }
-
   steps = concat(["fetch-preprocessed-data"], values(local.base_models)[*].slug, ["train-sequence-model", "evaluate"])
 
   # Whose results each step reads: what it is given as channels in the definition.
@@ -100,6 +83,7 @@ module "training_role" {
   name   = var.name
   bucket = module.storage.bucket
   images = [for job in local._jobs : job.image if job.image != null]
+  vpc    = anytrue([for job in local.jobs : job.vpc])
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -142,6 +126,7 @@ module "training" {
     batch           = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queues[var.batch.queue], state_timeout = module.batch.state_timeout }
     evaluate        = local.jobs["evaluate"]
     functions       = local.arns.functions
+    kms_key         = local.kms_key_arn
     last_base_model = reverse(keys(local.base_models))[0]
     machine         = local.machines.training
     partition       = local.partition

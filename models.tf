@@ -59,6 +59,13 @@ locals {
     skip_key            = "train_${key}_model"
     hyperparameters_key = "${key}_model"
 
+    encrypt_traffic   = try(var.base_models[key].encrypt_traffic, null)
+    max_wait          = try(var.base_models[key].max_wait, null)
+    network_isolation = try(var.base_models[key].network_isolation, null)
+    spot              = try(var.base_models[key].spot, null)
+    vpc               = try(var.base_models[key].vpc, null)
+    warm_pool_seconds = try(var.base_models[key].warm_pool_seconds, null)
+
     environment = try(coalesce(var.base_models[key].environment), {})
     hyperparameters = { for name, value in merge(
       try(local.shipped_base_models[key].hyperparameters, {}),

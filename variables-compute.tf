@@ -131,3 +131,31 @@ variable "job_queues" {
     error_message = "A job queue cannot have both Fargate and EC2 or Spot environments: give each of the two a queue of its own in job_queues."
   }
 }
+
+variable "training" {
+  description = <<-EOT
+    What holds for every training job that does not say otherwise. `spot` trains on Spot capacity, from the last checkpoint
+    after each interruption; a job waits up to `spot_wait` seconds for capacity on top of its `max_runtime`, or has `max_wait`
+    in all. `warm_pool_seconds` keeps instances, and pays for them, for the next job of the same kind (up to 3600; not with
+    `spot`). `network_isolation` cuts the program off from everything but the other hosts of its job: no S3, no package index,
+    no credentials; its channels are all that it reads. `encrypt_traffic` encrypts what the hosts of one job say to each other.
+  EOT
+  type = object({
+    encrypt_traffic   = optional(bool, false)
+    network_isolation = optional(bool, false)
+    spot              = optional(bool, false)
+    spot_wait         = optional(number, 14400)
+    warm_pool_seconds = optional(number, 0)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = !(var.training.spot && var.training.warm_pool_seconds > 0)
+    error_message = "SageMaker keeps no Spot instances warm: set only one of training.spot and training.warm_pool_seconds."
+  }
+  validation {
+    condition     = var.training.spot_wait >= 0 && floor(var.training.spot_wait) == var.training.spot_wait
+    error_message = "training.spot_wait must be a whole number of seconds, 0 or more."
+  }
+}

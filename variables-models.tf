@@ -8,8 +8,13 @@ variable "base_models" {
     the key and `.py`); the keys of `hyperparameters` are the only ones that a run may set; `image` defaults to AWS's
     PyTorch container for the instance type (default: one ml.g5.xlarge with 30 GB); `max_runtime` is in seconds (default:
     14400); `metrics` are read from lines such as `train_loss=0.5` (default: train_loss and validation_accuracy).
+    `spot`, `max_wait` (seconds, waiting and running together), `warm_pool_seconds`, `network_isolation` and
+    `encrypt_traffic` are explained at `training`, which says them for all jobs; `vpc = false` trains outside of `network`.
+    `compute` is sagemaker, the only kind yet.
   EOT
   type = map(object({
+    compute         = optional(string, "sagemaker")
+    encrypt_traffic = optional(bool)
     environment     = optional(map(string))
     hyperparameters = optional(map(string))
     image           = optional(string)
@@ -18,9 +23,14 @@ variable "base_models" {
       type      = optional(string)
       volume_gb = optional(number)
     }))
-    max_runtime = optional(number)
-    metrics     = optional(set(string))
-    script      = optional(string)
+    max_runtime       = optional(number)
+    max_wait          = optional(number)
+    metrics           = optional(set(string))
+    network_isolation = optional(bool)
+    script            = optional(string)
+    spot              = optional(bool)
+    vpc               = optional(bool)
+    warm_pool_seconds = optional(number)
   }))
   default  = {}
   nullable = false
@@ -53,11 +63,17 @@ variable "base_models" {
     condition     = alltrue([for model in var.base_models : try(model.max_runtime >= 60 && model.max_runtime <= 2419200, true)])
     error_message = "max_runtime in base_models is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
   }
+  validation {
+    condition     = alltrue([for model in var.base_models : model == null || contains(["sagemaker"], try(model.compute, "sagemaker"))])
+    error_message = "compute in base_models must be sagemaker, where all models are trained: leave it out. Which instances is said by `instance`, and where Batch jobs run by compute_environments."
+  }
 }
 
 variable "evaluate" {
   description = "The job that measures the models on held-out stacks; the fields are those of base_models. `metrics` default to each model's page accuracy."
   type = object({
+    compute         = optional(string, "sagemaker")
+    encrypt_traffic = optional(bool)
     environment     = optional(map(string), {})
     hyperparameters = optional(map(string), {})
     image           = optional(string)
@@ -66,9 +82,14 @@ variable "evaluate" {
       type      = optional(string, "ml.m5.xlarge")
       volume_gb = optional(number, 30)
     }), {})
-    max_runtime = optional(number, 3600)
-    metrics     = optional(set(string))
-    script      = optional(string)
+    max_runtime       = optional(number, 3600)
+    max_wait          = optional(number)
+    metrics           = optional(set(string))
+    network_isolation = optional(bool)
+    script            = optional(string)
+    spot              = optional(bool)
+    vpc               = optional(bool)
+    warm_pool_seconds = optional(number)
   })
   default  = {}
   nullable = false
@@ -81,11 +102,17 @@ variable "evaluate" {
     condition     = var.evaluate.max_runtime >= 60 && var.evaluate.max_runtime <= 2419200
     error_message = "evaluate.max_runtime is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
   }
+  validation {
+    condition     = contains(["sagemaker"], var.evaluate.compute)
+    error_message = "evaluate.compute must be sagemaker: leave it out. Which instances is said by `instance`, and where Batch jobs run by compute_environments."
+  }
 }
 
 variable "sequence_model" {
   description = "The model on top of the base models, which learns the order of pages; the fields are those of base_models, and a hyperparameter that is not named keeps its default (models.tf)."
   type = object({
+    compute         = optional(string, "sagemaker")
+    encrypt_traffic = optional(bool)
     environment     = optional(map(string), {})
     hyperparameters = optional(map(string), {})
     image           = optional(string)
@@ -94,9 +121,14 @@ variable "sequence_model" {
       type      = optional(string, "ml.g5.xlarge")
       volume_gb = optional(number, 30)
     }), {})
-    max_runtime = optional(number, 14400)
-    metrics     = optional(set(string), ["train_loss", "validation_accuracy"])
-    script      = optional(string)
+    max_runtime       = optional(number, 14400)
+    max_wait          = optional(number)
+    metrics           = optional(set(string), ["train_loss", "validation_accuracy"])
+    network_isolation = optional(bool)
+    script            = optional(string)
+    spot              = optional(bool)
+    vpc               = optional(bool)
+    warm_pool_seconds = optional(number)
   })
   default  = {}
   nullable = false
@@ -108,5 +140,9 @@ variable "sequence_model" {
   validation {
     condition     = var.sequence_model.max_runtime >= 60 && var.sequence_model.max_runtime <= 2419200
     error_message = "sequence_model.max_runtime is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+  }
+  validation {
+    condition     = contains(["sagemaker"], var.sequence_model.compute)
+    error_message = "sequence_model.compute must be sagemaker: leave it out. Which instances is said by `instance`, and where Batch jobs run by compute_environments."
   }
 }

@@ -63,6 +63,32 @@ data "aws_iam_policy_document" "this" {
     # The action knows no resources.
     resources = ["*"]
   }
+
+  # What SageMaker asks of a role whose jobs run in a VPC
+  # (https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms).
+  dynamic "statement" {
+    for_each = var.vpc ? ["vpc"] : []
+    content {
+      sid = "JoinTheVpc"
+      actions = [
+        "ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface",
+        "ec2:DeleteNetworkInterfacePermission",
+      ]
+      resources = [
+        for kind in ["network-interface", "security-group", "subnet"] :
+        "arn:${data.aws_partition.current.partition}:ec2:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:${kind}/*"
+      ]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.vpc ? ["vpc"] : []
+    content {
+      sid     = "FindTheVpc"
+      actions = ["ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"]
+      # The actions know no resources.
+      resources = ["*"]
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "this" {

@@ -26,3 +26,9 @@ variable "permissions_boundary_arn" {
   description = "Policy that bounds what the role may do, whatever else allows it; null for none."
   type        = string
 }
+
+variable "vpc" {
+  description = "Whether jobs run in a VPC, whose network interfaces SageMaker then makes as this role."
+  type        = bool
+  nullable    = false
+}
