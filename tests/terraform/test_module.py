@@ -110,6 +110,7 @@ ARNS = {
     "aws_batch_job_definition": "arn:aws:batch:us-east-1:123456789012:job-definition/{name}",
     "aws_batch_job_queue": "arn:aws:batch:us-east-1:123456789012:job-queue/{name}",
     "aws_iam_role": "arn:aws:iam::123456789012:role/{name}",
+    "aws_kms_alias": "arn:aws:kms:us-east-1:123456789012:{name}",
     "aws_lambda_function": "arn:aws:lambda:us-east-1:123456789012:function:{function_name}",
     "aws_sns_topic": "arn:aws:sns:us-east-1:123456789012:{name}",
 }
@@ -121,7 +122,7 @@ def check_names(plan):
     named = {ARNS[kind].format(**values) for kind, values in planned if kind in ARNS}
     definitions = "".join(planned_definition(plan, name) for name in ("bulk", "training"))
     used = set(re.findall(r'"(arn:aws:(?!states)[^"]+)"', definitions))
-    assert len(used) == 8
+    assert len(used) == 9
     assert used <= named
     buckets = {values["bucket"] for kind, values in planned if kind == "aws_s3_bucket"}
     assert buckets == {plan["output_changes"]["opsctl"]["after"]["bucket"]}
