@@ -183,7 +183,10 @@ def test_each_job_reads_what_the_steps_before_it_wrote():
         "text": f"{runs}train-text-model/",
         "sequence": f"{runs}train-sequence-model/",
     }  # fmt: skip
-    assert evaluate["OutputDataConfig"] == {"S3OutputPath": f"{runs}evaluate"}
+    assert evaluate["OutputDataConfig"] == {
+        "KmsKeyId": "arn:aws:kms:us-east-1:123456789012:alias/documents",
+        "S3OutputPath": f"{runs}evaluate",
+    }
     sequence = world.parameters("Train Sequence Model")
     assert sequence["CheckpointConfig"]["S3Uri"] == f"{runs}train-sequence-model/checkpoints/"
     assert sequence["AlgorithmSpecification"]["ContainerEntrypoint"] == [
