@@ -14,7 +14,21 @@ import logging
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+<<<<<<< HEAD
 from opsctl.sandbox import batch, endpoints, events, functions, mailbox, provider, statemachines, statesapi, training
+=======
+from opsctl.sandbox import (
+    batch,
+    events,
+    functions,
+    mailbox,
+    provider,
+    statemachines,
+    statesapi,
+    subscriptions,
+    training,
+)
+>>>>>>> b59b165 (Let the sandbox retry deliveries, filter messages and keep dead letters as AWS does)
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
@@ -25,6 +39,7 @@ from opsctl.sandbox.integrations import Router
 from opsctl.sandbox.mapdriver import MapDriver
 from opsctl.sandbox.mapfiles import MapFiles
 from opsctl.sandbox.runs import Run
+from opsctl.sandbox.statuschange import status_change
 from opsctl.sandbox.world import World
 
 
@@ -43,8 +58,9 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     """The server, not yet serving, on a socket that listens already; and the clients its integrations use."""
     clients = Clients(world.url, world.region, world.access)
     mailbox.install(world)
-    functions.install(world)
-    bus = events.install(world)
+    subscriptions.install(world, clients)
+    functions.install(world, clients)
+    bus = events.install(world, clients)
     training.install(world, lambda job: _training_changed(bus, job))
     endpoints.install(world, lambda endpoint: _endpoint_changed(bus, endpoint))
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
@@ -60,7 +76,6 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     statemachines.install(world, engine, counter, map_driver)
     statesapi.install()
     provider.install()
-    bus.start_execution = lambda arn, name, text: statemachines.machines(world).launch(arn, name, text)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     application = Gateway(DomainDispatcherApplication(create_backend_app), Faults(), world.access)
     server = make_server(
@@ -80,7 +95,7 @@ def warm(clients: Clients) -> None:
 
 
 def _run_changed(bus: events.Events, run: Run) -> None:
-    bus.emit("aws.states", "Step Functions Execution Status Change", [run.arn], run.change())
+    bus.emit("aws.states", "Step Functions Execution Status Change", [run.arn], status_change(run.describe()))
 
 
 def _endpoint_changed(bus: events.Events, endpoint: dict[str, Any]) -> None:

@@ -1,27 +1,35 @@
-"""EventBridge: rules that match hand the event to their targets, in worker threads, as AWS does it: asynchronously."""
+"""EventBridge: rules that match hand the event to their targets, in worker threads, as AWS does it: asynchronously.
+
+What a target does not take is tried again, up to its RetryPolicy; what it refuses for good, or for too long, goes to
+its dead-letter queue with the attributes that AWS gives it.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import moto.events.models
-from moto.core.exceptions import JsonRESTError, ServiceException
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.events.models import Rule, events_backends
 from moto.logs.models import logs_backends
-from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
 
 from opsctl.sandbox.access import DeniedError, Need
-from opsctl.sandbox.functions import functions
+from opsctl.sandbox.clients import Clients
+from opsctl.sandbox.courier import Courier, Loss, Patience, Undelivered, refusal
+from opsctl.sandbox.deadletters import send_dead_letter
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.transform import shape
 from opsctl.sandbox.world import World
 
+RETRIES = 185  # a target's own RetryPolicy says less
+SECONDS = 24 * 3600
+EXHAUSTED = {"retries": "MaximumRetryAttempts", "seconds": "MaximumEventAgeInSeconds"}
 logger = logging.getLogger(__name__)
 SERVICE = "events.amazonaws.com"
 ACTIONS = {
@@ -30,16 +38,18 @@ ACTIONS = {
     "sqs": "sqs:SendMessage",
     "states": "states:StartExecution",
 }
-StartExecution = Callable[[str, str, str], Any]
 
 
 class Events:
-    """Sends events to the default bus and delivers matches to Lambda, Step Functions, SNS, SQS and log groups."""
+    """Sends events to the default bus and delivers matches to Lambda, Step Functions, SNS, SQS and log groups.
 
-    def __init__(self, world: World) -> None:
+    Targets are called as anybody would call them, through the front door: a fault of the sandbox meets deliveries too.
+    """
+
+    def __init__(self, world: World, clients: Clients) -> None:
         self._world = world
-        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="events")
-        self.start_execution: StartExecution | None = None
+        self._clients = clients
+        self._courier = Courier("events")
 
     def emit(self, source: str, kind: str, resources: list[str], detail: Mapping[str, Any]) -> None:
         """Put one event of an AWS service on the default bus."""
@@ -61,23 +71,51 @@ class Events:
     def deliver(self, rule: Rule, event: Mapping[str, Any]) -> None:
         """Hand an event that a rule matched to each of the rule's targets."""
         for target in list(rule.targets):
-            self._pool.submit(self._send, target, shape(event, target, rule.arn), rule.name, rule.arn)
+            text = shape(event, target, rule.arn)
+            self._courier.send(
+                partial(self._send, target, text, rule.arn),
+                _patience(target),
+                partial(self._lost, target, event, rule.arn),
+            )
 
-    def _send(self, target: Mapping[str, Any], text: str, rule: str, source: str) -> None:
+    def _send(self, target: Mapping[str, Any], text: str, rule: str) -> None:
         arn = target["Arn"]
-        service = arn.split(":")[2]
+        send = getattr(self, f"_to_{arn.split(':')[2]}", None)
+        if send is None:
+            raise Undelivered("INVALID_PARAMETER", f"the sandbox cannot deliver to {arn}", passing=False)
         try:
-            send = getattr(self, f"_to_{service}", None)
-            if send is None:
-                logger.warning("rule %s: the sandbox cannot deliver to %s", rule, arn)
-            else:
-                self._authorize(service, target, source)
-                send(target, text)
-        except (DeniedError, JsonRESTError, ServiceException, LookupError, ValueError) as error:
-            logger.warning("rule %s: delivery to %s failed: %s", rule, arn, error)
+            self._authorize(target, rule)
+            send(target, text)
+        except DeniedError as error:
+            raise Undelivered("NO_PERMISSIONS", str(error), passing=False) from error
+        except ClientError as error:
+            found = refusal(error)
+            raise Undelivered(_error_code(found), f"{found.code}: {found.message}", passing=found.passing) from error
+        except BotoCoreError as error:
+            raise refusal(error) from error
+        except LookupError as error:
+            raise Undelivered("NO_RESOURCE", str(error), passing=False) from error
 
-    def _authorize(self, service: str, target: Mapping[str, Any], rule: str) -> None:
+    def _lost(self, target: Mapping[str, Any], event: Mapping[str, Any], rule: str, loss: Loss) -> None:
+        """Keep the event as it was, with the reason in the attributes, if the target has a queue for that."""
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+        logger.warning("rule %s: delivery to %s failed: %s", rule, target["Arn"], loss.reason)
+        if queue is None:
+            return
+        facts = {
+            "RULE_ARN": rule,
+            "TARGET_ARN": target["Arn"],
+            "ERROR_CODE": loss.reason.code,
+            "ERROR_MESSAGE": loss.reason.message,
+            "RETRY_ATTEMPTS": str(loss.retries),
+            "EXHAUSTED_RETRY_CONDITION": EXHAUSTED.get(loss.exhausted or ""),
+        }
+        self._world.access.demand_of_service(SERVICE, rule, Need("sqs:SendMessage", (queue,)))
+        send_dead_letter(self._clients, queue, json.dumps(event), facts)
+
+    def _authorize(self, target: Mapping[str, Any], rule: str) -> None:
         """Raise DeniedError unless the target's policy, or the target's role, lets EventBridge do it."""
+        service = target["Arn"].split(":")[2]
         access, action, role = self._world.access, ACTIONS.get(service), target.get("RoleArn")
         if action is None:
             return
@@ -90,20 +128,20 @@ class Events:
             raise DeniedError(f"{SERVICE} may not assume {role}")
 
     def _to_lambda(self, target: Mapping[str, Any], text: str) -> None:
-        backend = functions(self._world)
-        backend.run(backend.get_function(target["Arn"]), text.encode())
+        self._clients.client("lambda").invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode())
 
     def _to_states(self, target: Mapping[str, Any], text: str) -> None:
-        if self.start_execution is not None:
-            self.start_execution(target["Arn"], f"{uuid.uuid4()}_{uuid.uuid4()}", text)
+        name = f"{uuid.uuid4()}_{uuid.uuid4()}"
+        self._clients.client("stepfunctions").start_execution(stateMachineArn=target["Arn"], name=name, input=text)
 
     def _to_sns(self, target: Mapping[str, Any], text: str) -> None:
-        sns_backends[self._world.account][self._world.region].publish(text, target["Arn"])
+        self._clients.client("sns").publish(TopicArn=target["Arn"], Message=text)
 
     def _to_sqs(self, target: Mapping[str, Any], text: str) -> None:
-        queues = sqs_backends[self._world.account][self._world.region]
         group = (target.get("SqsParameters") or {}).get("MessageGroupId")
-        queues.send_message(target["Arn"].rpartition(":")[2], text, group_id=group)
+        queues = self._clients.client("sqs")
+        url = queues.get_queue_url(QueueName=target["Arn"].rpartition(":")[2])["QueueUrl"]
+        queues.send_message(QueueUrl=url, MessageBody=text, **({"MessageGroupId": group} if group else {}))
 
     def _to_logs(self, target: Mapping[str, Any], text: str) -> None:
         group = target["Arn"].split(":log-group:")[1].removesuffix(":*")
@@ -124,12 +162,29 @@ class DeliveringRule(Rule):
             self.events.deliver(self, event)
 
 
-def install(world: World) -> Events:
+def install(world: World, clients: Clients) -> Events:
     """Put the rule class in place."""
-    DeliveringRule.events = Events(world)
+    DeliveringRule.events = Events(world, clients)
     models: Any = moto.events.models
     models.Rule = DeliveringRule
     return DeliveringRule.events
+
+
+def _patience(target: Mapping[str, Any]) -> Patience:
+    policy = target.get("RetryPolicy") or {}
+    return Patience(policy.get("MaximumRetryAttempts", RETRIES), policy.get("MaximumEventAgeInSeconds", SECONDS))
+
+
+def _error_code(found: Undelivered) -> str:
+    """EventBridge's word for what a target answered."""
+    if "Throttl" in found.code or "TooManyRequests" in found.code:
+        return "THROTTLING"
+    if found.passing:
+        return "ERROR_FROM_TARGET"
+    if "AccessDenied" in found.code:
+        return "NO_PERMISSIONS"
+    missing = ("NotFound", "DoesNotExist", "NonExistentQueue")
+    return "NO_RESOURCE" if any(word in found.code for word in missing) else "SDK_CLIENT_ERROR"
 
 
 def _as_aws(event: Mapping[str, Any]) -> Any:

@@ -24,6 +24,8 @@ from moto.awslambda.responses import LambdaResponse
 from moto.core.config import default_user_config
 
 from opsctl.sandbox.api import serve
+from opsctl.sandbox.asynchronous import Answer, AsynchronousCalls, Wishes
+from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.jobroles import writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
@@ -61,15 +63,21 @@ class RunningFunction(LambdaFunction):
     def __init__(self, account_id: str, spec: dict[str, Any], region: str, version: str | int = 1) -> None:
         super().__init__(account_id, spec, region, version)
         self._set_logging(spec.get("LoggingConfig") or {})
+        self.dead_letter_config: dict[str, str] = spec.get("DeadLetterConfig") or {}
 
     def get_configuration(self, on_create: bool = False) -> dict[str, Any]:
         """The document of GetFunctionConfiguration."""
-        return {**super().get_configuration(on_create), "LoggingConfig": dict(self.logging_config)}
+        more: dict[str, Any] = {"LoggingConfig": dict(self.logging_config)}
+        if self.dead_letter_config.get("TargetArn"):
+            more["DeadLetterConfig"] = self.dead_letter_config
+        return {**super().get_configuration(on_create), **more}
 
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
         """UpdateFunctionConfiguration."""
         if config_updates.get("LoggingConfig"):
             self._set_logging(config_updates["LoggingConfig"])
+        if "DeadLetterConfig" in config_updates:
+            self.dead_letter_config = config_updates["DeadLetterConfig"] or {}
         return super().update_configuration(config_updates)
 
     def _set_logging(self, config: dict[str, Any]) -> None:
@@ -85,6 +93,7 @@ class RunningFunction(LambdaFunction):
 class FunctionsBackend(LambdaBackend):
     """moto's Lambda, with functions that run."""
 
+    calls: ClassVar[AsynchronousCalls]
     world: ClassVar[World]
 
     @property
@@ -101,7 +110,7 @@ class FunctionsBackend(LambdaBackend):
         if kind == "DryRun":
             return b""
         if kind == "Event":
-            threading.Thread(target=self.run, args=(function, payload), daemon=True).start()
+            self.call(function, payload)
             return b""
         done = self.run(function, payload)
         response_headers[REQUEST_ID] = done.request
@@ -110,6 +119,30 @@ class FunctionsBackend(LambdaBackend):
         if done.error:
             response_headers["x-amz-function-error"] = done.error
         return done.payload
+
+    def call(self, function: LambdaFunction, payload: bytes) -> None:
+        """Call the function asynchronously; returns at once."""
+        settings = function.event_invoke_config
+        dead_letters = getattr(function, "dead_letter_config", {}).get("TargetArn")
+        wishes = Wishes(
+            function.function_arn, str(function.role), settings[-1].config if settings else {}, dead_letters
+        )
+
+        def run() -> Answer:
+            done = self.run(function, payload)
+            return Answer(done.payload, done.error, done.version)
+
+        self.calls.call(wishes, payload, run)
+
+    def put_function_event_invoke_config(self, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        """PutFunctionEventInvokeConfig: moto keeps the first that ever was, and answers with it."""
+        self.get_function(function_name).event_invoke_config.clear()
+        return super().put_function_event_invoke_config(function_name, config)
+
+    def update_function_event_invoke_config(self, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+        """UpdateFunctionEventInvokeConfig: changes what it names."""
+        kept = self.get_function(function_name).event_invoke_config
+        return self.put_function_event_invoke_config(function_name, {**(kept[-1].config if kept else {}), **config})
 
     def run(self, function: LambdaFunction, payload: bytes) -> Invocation:
         """Run the function once and wait for it. Raises LambdaClientError if the sandbox cannot run such functions."""
@@ -243,8 +276,9 @@ def extracted(world: World, function: LambdaFunction) -> Path:
     return target
 
 
-def install(world: World) -> None:
+def install(world: World, clients: Clients) -> None:
     """Put the backend in place."""
+    FunctionsBackend.calls = AsynchronousCalls(clients)
     FunctionsBackend.world = world
     # moto's other backend, without docker, only echoes; ours never asks for docker at all.
     default_user_config["lambda"] = {"use_docker": True}

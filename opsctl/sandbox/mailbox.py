@@ -59,6 +59,21 @@ class PublishingBackend(SNSBackend):
         self.mailbox.deliver({name: value for name, value in headers.items() if value}, message)
         return message_id
 
+    def _validate_filter_policy(self, value: Any, scope: str | None) -> None:
+        super()._validate_filter_policy(_known_to_moto(value), scope)
+
+
+def _known_to_moto(policy: Any) -> Any:
+    """A filter policy with the operators that moto refuses to know, cidr and wildcard, as another that it does."""
+    if isinstance(policy, list):
+        return [_known_to_moto(one) for one in policy]
+    if isinstance(policy, dict):
+        return {
+            "prefix" if name in ("cidr", "wildcard") and isinstance(value, str) else name: _known_to_moto(value)
+            for name, value in policy.items()
+        }
+    return policy
+
 
 def install(world: World) -> None:
     """Put the backend in place."""

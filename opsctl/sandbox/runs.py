@@ -172,29 +172,6 @@ class Run:
         }
         return {name: value for name, value in entry.items() if value is not None}
 
-    def change(self) -> dict[str, Any]:
-        """The detail of the event "Step Functions Execution Status Change"; times are milliseconds."""
-        standing, included = self.standing, {"included": True}
-        return {
-            "executionArn": self.arn,
-            "stateMachineArn": self.origin.arn,
-            "stateMachineVersionArn": self.origin.version_arn,
-            "stateMachineAliasArn": self.origin.alias_arn,
-            "name": self.name,
-            "status": standing.status,
-            "startDate": _milliseconds(self.started),
-            "stopDate": _milliseconds(standing.stopped),
-            "input": self.input,
-            "inputDetails": included,
-            "output": standing.output,
-            "outputDetails": included if standing.output is not None else None,
-            "error": standing.error,
-            "cause": standing.cause,
-            "redriveCount": standing.redrives,
-            "redriveDate": _milliseconds(standing.redriven),
-            **self._redrivable(),
-        }
-
     def _redrivable(self) -> dict[str, Any]:
         reason = self.refusal(time.time())
         if reason is None:
@@ -217,10 +194,6 @@ class Run:
 def instant(seconds: float) -> datetime:
     """Seconds since the epoch as a point in time."""
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds * 1000)
 
 
 def _unpack(kept: bytes) -> dict[str, Any]:

@@ -59,6 +59,51 @@ def test_each_status_of_an_execution_is_told_once(cloud: Cloud) -> None:
     assert all(event["time"].endswith("Z") for event in found)
 
 
+def test_a_status_change_is_told_in_awss_shape(cloud: Cloud) -> None:
+    url, arn = queue(cloud)
+    machine = cloud.machine({"No": {"Type": "Fail", "Error": "NoData", "Cause": "none"}})
+    rule(cloud, {"detail": {"stateMachineArn": [machine], "status": ["RUNNING", "FAILED"]}}, arn)
+    execution = cloud.start(machine, {"a": 1}, name="nightly")
+    cloud.finish(execution)
+    cloud.client("stepfunctions").redrive_execution(executionArn=execution)
+    found: list[Any] = []
+    wait_for(lambda: found.extend(received(cloud, url)) or len(found) == 4, "four events")
+    running, failed = (
+        next(event["detail"] for event in found if (event["detail"]["status"], event["detail"]["redriveCount"]) == key)
+        for key in (("RUNNING", 0), ("FAILED", 1))
+    )
+    described = cloud.finish(execution)
+    for date, told in (("stopDate", failed.pop("stopDate")), ("startDate", failed.pop("startDate"))):
+        assert abs(told - described[date].timestamp() * 1000) <= 1
+    assert running.pop("startDate") > 0
+    assert failed.pop("redriveDate").endswith("Z")
+    same = {
+        "executionArn": execution, "stateMachineArn": machine, "name": "nightly",
+        "input": '{"a": 1}', "inputDetails": {"included": True}, "output": None, "outputDetails": None,
+        "stateMachineVersionArn": None, "stateMachineAliasArn": None,
+    }  # fmt: skip
+    assert failed == same | {
+        "status": "FAILED", "redriveCount": 1, "redriveStatus": "REDRIVABLE",
+        "redriveStatusReason": "Execution is FAILED and is redrivable", "error": "NoData", "cause": "none",
+    }  # fmt: skip
+    assert running == same | {
+        "status": "RUNNING", "stopDate": None, "redriveCount": 0, "redriveDate": None, "error": None, "cause": None,
+        "redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": "Execution is RUNNING and cannot be redriven",
+    }  # fmt: skip
+
+
+def test_a_status_change_leaves_out_an_input_that_is_too_large(cloud: Cloud) -> None:
+    url, arn = queue(cloud)
+    machine = cloud.machine({"Done": {"Type": "Pass", "Result": "short", "End": True}})
+    rule(cloud, {"detail": {"stateMachineArn": [machine], "status": ["SUCCEEDED"]}}, arn)
+    execution = cloud.start(machine, "x" * 254_000)
+    (event,) = wait_for(lambda: received(cloud, url), "the event")
+    detail = event["detail"]
+    assert (detail["input"], detail["inputDetails"]) == (None, {"included": False})
+    assert (detail["output"], detail["outputDetails"]) == ('"short"', {"included": True})
+    assert len(cloud.finish(execution)["input"]) == 254_002
+
+
 def test_an_object_starts_a_machine(cloud: Cloud) -> None:
     cloud.client("s3").put_bucket_notification_configuration(
         Bucket=cloud.bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
