@@ -14,11 +14,9 @@ import logging
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-<<<<<<< HEAD
-from opsctl.sandbox import batch, endpoints, events, functions, mailbox, provider, statemachines, statesapi, training
-=======
 from opsctl.sandbox import (
     batch,
+    endpoints,
     events,
     functions,
     mailbox,
@@ -28,7 +26,6 @@ from opsctl.sandbox import (
     subscriptions,
     training,
 )
->>>>>>> b59b165 (Let the sandbox retry deliveries, filter messages and keep dead letters as AWS does)
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
