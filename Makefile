@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
 
-.PHONY: setup demo test test-checkov test-e2e test-rest check checkov fmt bench conformance functions clean
+.PHONY: setup demo test test-checkov test-e2e test-rest check checkov fmt bench conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -73,6 +73,10 @@ bench: setup
 conformance: setup
 	@test -n "$(CORPUS)" || { echo "error: which corpus? make conformance CORPUS=<folder>" >&2; exit 2; }
 	$(BIN)/python -m conformance $(CORPUS)
+
+# The tables of inputs and outputs in the READMEs
+docs: setup
+	$(BIN)/python docs/tables.py
 
 functions: setup
 	$(BIN)/python functions/build.py

@@ -1,6 +1,8 @@
-"""The README says what the command line says."""
+"""The READMEs say what the command line and the module say."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -21,6 +23,12 @@ def test_the_list_of_commands_is_that_of_the_help() -> None:
 def test_every_exit_code_is_documented() -> None:
     codes = {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes
+
+
+def test_the_tables_of_inputs_and_outputs_are_current() -> None:
+    checked = [sys.executable, str(ROOT / "docs/tables.py"), "--check"]
+    done = subprocess.run(checked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "current\n")
 
 
 def test_every_link_leads_somewhere() -> None:
