@@ -4,6 +4,10 @@ Request and answer are JSON. A request holds stacks of pages, in the order in wh
 
     {"stacks": [{"pages": [{"text": "what OCR read", "bitmap": "<PNG, TIFF or JPEG in base64>"}, ...]}, ...]}
 
+A stack that was scanned into one file has that instead, a TIFF with an image for each page:
+
+    {"stacks": [{"pages": [{"text": "what OCR read"}, ...], "bitmap": "<TIFF in base64>"}, ...]}
+
 The answer has the class of each page, and where documents begin:
 
     {"stacks": [{"pages": [{"page": 1, "class": "deed", "probability": 0.93,
@@ -29,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # AWS's container loads this fil
 import numpy as np
 from contract import JobError
 from ensemble import Ensemble, read_ensemble
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 from stacks import DataSet
 
 JSON = "application/json"
@@ -102,12 +106,16 @@ def _read(body: bytes | str, content_type: str) -> Stacks:
     sizes = [len(pages) for pages in stacks]
     if sum(sizes) > MOST_PAGES:
         raise RequestError(400, f"the request has {sum(sizes):,} pages; {MOST_PAGES:,} are the most")
-    pages = [
-        _page(page, f"stack {number}, page {own}")
-        for number, stack in enumerate(stacks, 1)
-        for own, page in enumerate(stack, 1)
-    ]
-    return Stacks([text for text, _ in pages], [image for _, image in pages], sizes)
+    texts: list[str] = []
+    images: list[Image.Image] = []
+    for number, (stack, pages) in enumerate(zip(given, stacks, strict=True), 1):
+        where = [f"stack {number}, page {own}" for own in range(1, len(pages) + 1)]
+        texts += [_string(page, "text", spot) for page, spot in zip(pages, where, strict=True)]
+        if stack.get("bitmap") is not None:
+            images += _scan(_string(stack, "bitmap", f"stack {number}"), f"stack {number}", len(pages))
+        else:
+            images += [_image(_string(page, "bitmap", spot), spot) for page, spot in zip(pages, where, strict=True)]
+    return Stacks(texts, images, sizes)
 
 
 def _list(value: Any, key: str, where: str, most: int) -> list[Any]:
@@ -119,12 +127,25 @@ def _list(value: Any, key: str, where: str, most: int) -> list[Any]:
     return found
 
 
-def _page(value: Any, where: str) -> tuple[str, Image.Image]:
-    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("text", "bitmap")):
-        raise RequestError(400, f'{where} must be an object with the strings "text" and "bitmap"')
-    if len(value["text"]) > MOST_CHARACTERS:
-        raise RequestError(400, f"{where} has {len(value['text']):,} characters; {MOST_CHARACTERS:,} are the most")
-    return value["text"], _image(value["bitmap"], where)
+def _string(value: Any, key: str, where: str) -> str:
+    found = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(found, str):
+        raise RequestError(400, f'{where} must be an object with the string "{key}"')
+    if key == "text" and len(found) > MOST_CHARACTERS:
+        raise RequestError(400, f"{where} has {len(found):,} characters; {MOST_CHARACTERS:,} are the most")
+    return found
+
+
+def _scan(text: str, where: str, pages: int) -> list[Image.Image]:
+    """The images of a file that holds a whole stack."""
+    image = _image(text, where)
+    frames = getattr(image, "n_frames", 1)
+    if frames != pages:
+        raise RequestError(400, f"{where}: the bitmap has {frames} images for {pages} pages")
+    try:
+        return [frame.copy() for frame in ImageSequence.Iterator(image)]
+    except (OSError, SyntaxError) as error:
+        raise RequestError(400, f"{where}: the bitmap cannot be read: {error}") from None
 
 
 def _image(text: str, where: str) -> Image.Image:

@@ -38,6 +38,7 @@ COMMANDS = {
     "lineage": ("opsctl.cli.lineage:lineage", "Show the tree of reruns and redrives of a run."),
     "approve": ("opsctl.cli.approvals:approve", "Approve what a run waits for."),
     "reject": ("opsctl.cli.approvals:reject", "Reject what a run waits for."),
+    "predict": ("opsctl.cli.predict:predict", "Ask the deployed model what documents lie in stacks of pages."),
     "worker": ("opsctl.cli.worker:worker", "Work on an activity's tasks from outside AWS."),
     "cleanup": ("opsctl.cli.cleanup:cleanup", "Delete what old runs keep in S3, with a plan first."),
     "data": ("opsctl.cli.data:data", "Show what runs keep in S3: list, hold, release."),

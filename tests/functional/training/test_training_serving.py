@@ -105,6 +105,18 @@ def test_served_pages_are_read_as_in_training(client: Client, trained: dict[str,
         assert (begins[0], spans[-1][1]) == (1, len(answered["pages"]))
 
 
+def test_a_stack_may_come_as_one_scan(client: Client, data: Path) -> None:
+    name = json.loads((data / "manifest.json").read_text())["stacks"][0]["name"]
+    apart = stack(data, name)
+    scan = base64.b64encode((data / name / "pages.tif").read_bytes()).decode()
+    texts = [{"text": page["text"]} for page in apart["pages"]]
+    assert client.ask({"stacks": [{"pages": texts, "bitmap": scan}]}) == client.ask({"stacks": [apart]})
+    status, answer = client.ask({"stacks": [{"pages": texts[1:], "bitmap": scan}]})
+    assert (status, answer) == (
+        400, {"error": f"stack 1: the bitmap has {len(texts)} images for {len(texts) - 1} pages"},
+    )  # fmt: skip
+
+
 def png(width: int = 4, height: int = 4) -> str:
     content = io.BytesIO()
     Image.new("L", (width, height)).save(content, "PNG")
@@ -122,7 +134,7 @@ PAGE = {"text": "deed", "bitmap": png()}
         ([], {}, 400, 'the request must be an object with a list of at least one entry in "stacks"'),
         ({"stacks": []}, {}, 400, 'the request must be an object with a list of at least one entry in "stacks"'),
         ({"stacks": [{"pages": []}]}, {}, 400, 'stack 1 must be an object with a list of at least one entry in'),
-        ({"stacks": [{"pages": [PAGE, {"text": 1}]}]}, {}, 400, 'stack 1, page 2 must be an object with the strings'),
+        ({"stacks": [{"pages": [PAGE, {"text": 1}]}]}, {}, 400, 'page 2 must be an object with the string "text"'),
         ({"stacks": [{"pages": [{"text": "", "bitmap": "?"}]}]}, {}, 400, "stack 1, page 1: the bitmap cannot be read"),
         (
             {"stacks": [{"pages": [{"text": "", "bitmap": png()[:40]}]}]},
