@@ -117,78 +117,37 @@ locals {
   ])
 }
 
-module "training" {
-  source = "./modules/state-machine"
+# Each definition, checked while planning.
+module "definitions" {
+  source   = "./modules/definition"
+  for_each = local.definitions
 
-  name = local.machines.training
-  definition = templatefile("${path.module}/definitions/training.asl.json.tftpl", {
-    base_models     = { for key in keys(local.base_models) : key => local.jobs[key] }
-    batch           = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queues[var.batch.queue], state_timeout = module.batch.state_timeout }
-    evaluate        = local.jobs["evaluate"]
-    functions       = local.arns.functions
-    kms_key         = local.kms_key_arn
-    last_base_model = reverse(keys(local.base_models))[0]
-    machine         = local.machines.training
-    partition       = local.partition
-    pipeline = {
-      bucket              = local.bucket
-      code_prefix         = module.storage.code_prefix
-      default_data_source = local.default_data_source
-      hyperparameters     = local.hyperparameters
-      needs               = local.needs
-      steps               = local.steps
-    }
-    sequence_model = local.jobs["sequence_model"]
-    topics         = local.arns.topics
-    training_role  = local.arns.training_role
-  })
-  after  = local.before_machines
-  alerts = { dead_letters_arn = module.notifications.dead_letters.arn, function_arn = module.functions.arns.describe_failure }
-  logs   = var.logs
-
-  kms_key_arn              = module.encryption.key_arn
-  permissions_boundary_arn = var.permissions_boundary_arn
-
-  versions = { alias = local.alias, keep = var.versions.keep, prune_function = local.arns.functions.prune_versions }
-
-  uses = {
-    batch     = { job_definition = local.arns.job_definition, job_queue = local.arns.job_queues[var.batch.queue] }
-    functions = [local.arns.functions.describe_failure, local.arns.functions.prepare_run]
-    topics    = [local.arns.topics.failures, local.arns.topics.successes]
-    training = {
-      jobs = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
-      role = local.arns.training_role
-    }
-  }
+  file        = each.value.file
+  on_failure  = each.value.on_failure
+  policies    = each.value.policies
+  settings    = "definitions.${each.key}"
+  status_rule = each.value.status_rule
+  template    = merge(local.template, { machine = local.machines[each.key], on_failure = each.value.on_failure })
+  variables   = each.value.variables
 }
 
-# What opsctl hands manifests of more objects to than one machine should delete or copy.
-module "bulk" {
-  source = "./modules/state-machine"
+# Among them bulk: what opsctl hands manifests of more objects to than one machine should delete or copy.
+module "machines" {
+  source   = "./modules/state-machine"
+  for_each = local.definitions
 
-  name = local.machines.bulk
-  definition = templatefile("${path.module}/definitions/bulk.asl.json.tftpl", {
-    bucket          = local.bucket
-    functions       = local.arns.functions
-    machine         = local.machines.bulk
-    max_concurrency = var.storage.bulk_concurrency
-    partition       = local.partition
-    topics          = local.arns.topics
-  })
-  after  = local.before_machines
-  alerts = { dead_letters_arn = module.notifications.dead_letters.arn, function_arn = module.functions.arns.describe_failure }
-  logs   = var.logs
+  name       = local.machines[each.key]
+  after      = local.before_machines
+  alerts     = { dead_letters_arn = module.notifications.dead_letters.arn, function_arn = module.functions.arns.describe_failure, status_rule = each.value.status_rule }
+  definition = module.definitions[each.key].text
+  grants     = module.definitions[each.key].grants
+  logs       = var.logs
+  policies   = values(each.value.policies)
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
 
   versions = { alias = local.alias, keep = var.versions.keep, prune_function = local.arns.functions.prune_versions }
-
-  uses = {
-    functions = [local.arns.functions.bulk_batch, local.arns.functions.describe_failure]
-    maps      = { bucket = local.bucket, prefix = "audit/" }
-    topics    = [local.arns.topics.failures]
-  }
 }
 
 module "triggers" {
@@ -196,7 +155,7 @@ module "triggers" {
   count  = var.triggers.data == null && var.triggers.schedule == null ? 0 : 1
 
   name             = var.name
-  after            = [module.training.arn]
+  after            = values(module.machines)[*].arn
   bucket           = module.storage.bucket
   dead_letters_arn = module.notifications.dead_letters.arn
   function_arn     = module.functions.arns.start_run

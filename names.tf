@@ -28,7 +28,7 @@ locals {
   }
 
   # Each machine's name by the stem of its definition's file.
-  machines = { for stem in ["bulk", "training"] : stem => "${var.name}-${stem}" }
+  machines = { for stem in keys(local.definitions) : stem => "${var.name}-${stem}" }
 
   # The key's alias where the module makes the key, whose own ARN is not known before. SageMaker takes both.
   kms_key_arn = coalesce(var.encryption.kms_key_arn, "arn:${local.partition}:kms:${local._here}:alias/${var.name}")

@@ -14,27 +14,16 @@ output "opsctl" {
     default_data_source = local.default_data_source
     topic               = module.notifications.topic_arns.failures
     topics              = module.notifications.topic_arns
-    machines = {
-      bulk = {
-        name            = module.bulk.name
-        arn             = module.bulk.arn
-        alias           = module.bulk.alias
-        log_group       = module.bulk.log_group
-        steps           = []
-        needs           = {}
-        hyperparameters = {}
-      }
-      training = {
-        name            = module.training.name
-        arn             = module.training.arn
-        alias           = module.training.alias
-        log_group       = module.training.log_group
-        steps           = local.steps
-        needs           = local.needs
-        hyperparameters = local.hyperparameters
-      }
-    }
+    machines = { for stem, machine in module.machines : stem => {
+      name            = machine.name
+      arn             = machine.arn
+      alias           = machine.alias
+      log_group       = machine.log_group
+      steps           = try(module.definitions[stem].pipeline.steps, [])
+      needs           = try(module.definitions[stem].pipeline.needs, {})
+      hyperparameters = try(module.definitions[stem].pipeline.hyperparameters, {})
+    } }
   }
   # Whoever reads this may start a run at once: not before the roles may do what the run needs.
-  depends_on = [module.batch, module.bulk, module.functions, module.notifications, module.storage, module.training, module.training_role]
+  depends_on = [module.batch, module.functions, module.machines, module.notifications, module.storage, module.training_role]
 }

@@ -12,7 +12,7 @@ resource "terraform_data" "protection" {
   }
 
   depends_on = [
-    module.batch, module.bulk, module.encryption, module.functions, module.network, module.notifications, module.storage,
-    module.training, module.training_role, module.triggers,
+    module.batch, module.definitions, module.encryption, module.functions, module.machines, module.network,
+    module.notifications, module.storage, module.training_role, module.triggers,
   ]
 }

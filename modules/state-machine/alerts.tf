@@ -5,6 +5,7 @@
 resource "aws_cloudwatch_event_rule" "ended" {
   name        = "${var.name}-ended"
   description = "Runs of ${var.name} that ended"
+  state       = var.alerts.status_rule ? "ENABLED" : "DISABLED"
 
   event_pattern = jsonencode({
     source      = ["aws.states"]

@@ -6,10 +6,11 @@ variable "after" {
 }
 
 variable "alerts" {
-  description = "The function that is told of runs that ended, and the queue for what it could not be told."
+  description = "The function that is told of runs that ended, the queue for what it could not be told, and whether the rule that tells it is on."
   type = object({
     dead_letters_arn = string
     function_arn     = string
+    status_rule      = bool
   })
   nullable = false
 }
@@ -18,6 +19,16 @@ variable "definition" {
   description = "The machine in Amazon States Language, rendered."
   type        = string
   nullable    = false
+}
+
+variable "grants" {
+  description = "What the machine's role may do, as modules/definition derives it, by the name of the statement."
+  type = map(object({
+    actions   = list(string)
+    passed_to = optional(string)
+    resources = list(string)
+  }))
+  nullable = false
 }
 
 variable "kms_key_arn" {
@@ -46,19 +57,11 @@ variable "permissions_boundary_arn" {
   type        = string
 }
 
-variable "uses" {
-  description = <<-EOT
-    What the definition calls: always functions and topics; a Batch queue with a job definition; SageMaker training jobs,
-    patterns of their names, with their role; distributed Maps whose items and results lie below a prefix of a bucket.
-  EOT
-  type = object({
-    batch     = optional(object({ job_definition = string, job_queue = string }))
-    functions = list(string)
-    maps      = optional(object({ bucket = string, prefix = string }))
-    topics    = list(string)
-    training  = optional(object({ jobs = list(string), role = string }))
-  })
-  nullable = false
+variable "policies" {
+  description = "Policy documents (JSON) of what the machine's role may do besides."
+  type        = list(string)
+  default     = []
+  nullable    = false
 }
 
 variable "versions" {

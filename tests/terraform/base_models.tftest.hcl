@@ -13,27 +13,27 @@ run "a_fourth_model_is_one_map_entry" {
   command = plan
 
   assert {
-    condition     = [for branch in jsondecode(module.training.definition).States["Base Model Training"].Branches : branch.StartAt] == ["Skip Train Image Model?", "Skip Train Layout Boxes 2 Model?", "Skip Train Text Model?"]
+    condition     = [for branch in jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches : branch.StartAt] == ["Skip Train Image Model?", "Skip Train Layout Boxes 2 Model?", "Skip Train Text Model?"]
     error_message = "each entry must have a branch of its own"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Base Model Training"].Branches[1].States["Skip Train Layout Boxes 2 Model?"].Choices[0].And[1].Variable == "$$.Execution.Input.skip.train_layout_boxes_2_model"
+    condition     = jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[1].States["Skip Train Layout Boxes 2 Model?"].Choices[0].And[1].Variable == "$$.Execution.Input.skip.train_layout_boxes_2_model"
     error_message = "the new model must have its skip guard"
   }
   assert {
-    condition     = startswith(jsondecode(module.training.definition).States["Base Model Training"].Branches[1].States["Train Layout Boxes 2 Model"].Parameters["TrainingJobName.$"], "States.Format('{}-train-layout-boxes-2-model-d{}r{}', ")
+    condition     = startswith(jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[1].States["Train Layout Boxes 2 Model"].Parameters["TrainingJobName.$"], "States.Format('{}-train-layout-boxes-2-model-d{}r{}', ")
     error_message = "the new model's jobs must carry its slug"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Base Model Training"].Branches[1].States["Train Layout Boxes 2 Model"].Parameters.AlgorithmSpecification.ContainerEntrypoint[1] == "/opt/ml/input/data/code/layout_boxes_2.py"
+    condition     = jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[1].States["Train Layout Boxes 2 Model"].Parameters.AlgorithmSpecification.ContainerEntrypoint[1] == "/opt/ml/input/data/code/layout_boxes_2.py"
     error_message = "the new model must run its own script"
   }
   assert {
-    condition     = [for channel in jsondecode(module.training.definition).States["Train Sequence Model"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "layout_boxes_2", "text", "data"]
+    condition     = [for channel in jsondecode(module.machines["training"].definition).States["Train Sequence Model"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "layout_boxes_2", "text", "data"]
     error_message = "the sequence model must read one channel per base model"
   }
   assert {
-    condition     = [for channel in jsondecode(module.training.definition).States["Evaluate"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "layout_boxes_2", "text", "sequence", "data"]
+    condition     = [for channel in jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "layout_boxes_2", "text", "sequence", "data"]
     error_message = "the evaluation must read one channel per base model"
   }
   assert {
@@ -111,7 +111,7 @@ run "null_removes_a_model_and_one_is_enough" {
   }
 
   assert {
-    condition     = length(jsondecode(module.training.definition).States["Base Model Training"].Branches) == 1
+    condition     = length(jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches) == 1
     error_message = "one entry must give one branch"
   }
 }
@@ -145,7 +145,7 @@ run "values_cannot_break_the_definition" {
   }
 
   assert {
-    condition     = jsondecode(module.training.definition).States["Base Model Training"].Branches[0].States["Train Text Model"].Parameters.Environment.QUOTE == "\"}],\n\\ $${x} %%{y}"
+    condition     = jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[0].States["Train Text Model"].Parameters.Environment.QUOTE == "\"}],\n\\ $${x} %%{y}"
     error_message = "values must be quoted as JSON"
   }
 }

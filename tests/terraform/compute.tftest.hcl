@@ -42,7 +42,7 @@ run "spot_comes_first" {
     error_message = "the state must wait for the attempts that lose their host too"
   }
   assert {
-    condition     = endswith(local.arns.job_definition, "/documents-fetch-preprocessed-data-on-ec2") && strcontains(module.training.definition, local.arns.job_definition)
+    condition     = endswith(local.arns.job_definition, "/documents-fetch-preprocessed-data-on-ec2") && strcontains(module.machines["training"].definition, local.arns.job_definition)
     error_message = "a definition for EC2 must not have the name of Fargate's, and the machine must use it"
   }
 }
@@ -61,7 +61,7 @@ run "queues_of_ones_own" {
     error_message = "each queue must have its name"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Fetch Preprocessed Data"].Parameters.JobQueue == local.arns.job_queues.small
+    condition     = jsondecode(module.machines["training"].definition).States["Fetch Preprocessed Data"].Parameters.JobQueue == local.arns.job_queues.small
     error_message = "the data must be fetched on the queue that is named"
   }
   assert {

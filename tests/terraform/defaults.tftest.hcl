@@ -5,7 +5,7 @@ mock_provider "aws" {
 
 # ARNs that two resources of one type share by the mock are told apart here, so that the golden files read as on AWS.
 override_resource {
-  target          = module.bulk.aws_sfn_state_machine.this
+  target          = module.machines["bulk"].aws_sfn_state_machine.this
   override_during = plan
   values          = { arn = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-bulk" }
 }
@@ -107,19 +107,19 @@ run "an_image_and_an_instance_of_ones_own" {
   }
 
   assert {
-    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.AlgorithmSpecification.TrainingImage == "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/evaluate:7"
+    condition     = jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.AlgorithmSpecification.TrainingImage == "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/evaluate:7"
     error_message = "the given image must be used"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.AlgorithmSpecification.ContainerEntrypoint == ["python3", "/opt/ml/input/data/code/documents.py"]
+    condition     = jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.AlgorithmSpecification.ContainerEntrypoint == ["python3", "/opt/ml/input/data/code/documents.py"]
     error_message = "the given script must be run"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.ResourceConfig == { InstanceCount = 2, InstanceType = "ml.p4d.24xlarge", VolumeSizeInGB = 30 }
+    condition     = jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.ResourceConfig == { InstanceCount = 2, InstanceType = "ml.p4d.24xlarge", VolumeSizeInGB = 30 }
     error_message = "the given instances must be used"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Evaluate"].TimeoutSeconds == 120 + 3600
+    condition     = jsondecode(module.machines["training"].definition).States["Evaluate"].TimeoutSeconds == 120 + 3600
     error_message = "the state must outlive its job by an hour"
   }
 }

@@ -103,7 +103,7 @@ def kinds(plan):
 
 def planned_definition(plan, name):
     planned = {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}
-    return planned[f"module.{name}.aws_sfn_state_machine.this"]["definition"]
+    return planned[f'module.machines["{name}"].aws_sfn_state_machine.this']["definition"]
 
 
 ARNS = {

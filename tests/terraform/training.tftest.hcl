@@ -13,7 +13,7 @@ run "nothing_special_by_default" {
     error_message = "a job must ask for nothing that nobody wanted"
   }
   assert {
-    condition     = jsondecode(module.training.definition).States["Evaluate"].Parameters.OutputDataConfig.KmsKeyId == "arn:aws:kms:us-east-1:123456789012:alias/documents"
+    condition     = jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.OutputDataConfig.KmsKeyId == "arn:aws:kms:us-east-1:123456789012:alias/documents"
     error_message = "models must be encrypted with the pipeline's key"
   }
   assert {
@@ -42,7 +42,7 @@ run "everything_for_all_and_less_for_one" {
   }
 
   assert {
-    condition = jsonencode(jsondecode(module.training.definition).States["Base Model Training"].Branches[2].States["Train Text Model"].Parameters.ResourceConfig) == jsonencode({
+    condition = jsonencode(jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[2].States["Train Text Model"].Parameters.ResourceConfig) == jsonencode({
       InstanceCount = 1, InstanceType = "ml.m5.xlarge", VolumeKmsKeyId = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", VolumeSizeInGB = 30
     })
     error_message = "the disk of an instance without one of its own must be encrypted with the key that was brought"
@@ -54,12 +54,12 @@ run "everything_for_all_and_less_for_one" {
   assert {
     condition = alltrue([
       for name, value in { EnableManagedSpotTraining = true, EnableNetworkIsolation = true, EnableInterContainerTrafficEncryption = true } :
-      jsondecode(module.training.definition).States["Train Sequence Model"].Parameters[name] == value
+      jsondecode(module.machines["training"].definition).States["Train Sequence Model"].Parameters[name] == value
     ])
     error_message = "what is said for all jobs must hold for each"
   }
   assert {
-    condition     = jsonencode(jsondecode(module.training.definition).States["Train Sequence Model"].Parameters.VpcConfig) == jsonencode({ SecurityGroupIds = ["sg-a"], Subnets = ["subnet-1", "subnet-2"] })
+    condition     = jsonencode(jsondecode(module.machines["training"].definition).States["Train Sequence Model"].Parameters.VpcConfig) == jsonencode({ SecurityGroupIds = ["sg-a"], Subnets = ["subnet-1", "subnet-2"] })
     error_message = "jobs must run in the given network"
   }
   assert {

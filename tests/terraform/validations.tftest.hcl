@@ -159,3 +159,73 @@ run "refused_no_version_kept" {
 
   expect_failures = [var.versions]
 }
+
+run "refused_a_folder_without_definitions" {
+  command = plan
+
+  variables {
+    definitions_dir = "./tests/terraform/definitions/empty"
+  }
+
+  expect_failures = [var.definitions_dir]
+}
+
+run "refused_a_folder_that_is_not_there" {
+  command = plan
+
+  variables {
+    definitions_dir = "./tests/terraform/definitions/elsewhere"
+  }
+
+  expect_failures = [var.definitions_dir]
+}
+
+run "refused_two_files_for_one_machine" {
+  command = plan
+
+  variables {
+    definitions_dir = "./tests/terraform/definitions/twice"
+  }
+
+  expect_failures = [var.definitions_dir]
+}
+
+run "refused_a_file_whose_name_aws_does_not_take" {
+  command = plan
+
+  variables {
+    definitions_dir = "./tests/terraform/definitions/misnamed"
+  }
+
+  expect_failures = [var.definitions_dir]
+}
+
+run "refused_a_file_named_like_a_role_of_the_module" {
+  command = plan
+
+  variables {
+    definitions_dir = "./tests/terraform/definitions/taken"
+  }
+
+  expect_failures = [var.definitions_dir]
+}
+
+run "refused_settings_for_a_definition_that_is_not_there" {
+  command = plan
+
+  variables {
+    definitions = { trainig = {} }
+  }
+
+  expect_failures = [var.definitions]
+}
+
+run "refused_another_way_of_failing" {
+  command = plan
+
+  variables {
+    definitions = { bulk = { on_failure = "ignored" } }
+  }
+
+  expect_failures = [var.definitions]
+}

@@ -1,0 +1,20 @@
+# One definition: rendered (template.tf), taken apart (states.tf), looked through for errors that nobody would hear of
+# (failures.tf), and for what its machine's role must allow (grants.tf). It creates nothing: problems fail the plan.
+
+locals {
+  problems = local._text == null || local.definition == null ? concat(local._taken_problems, local._unknown_problems, local._json_problems) : concat(
+    local._taken_problems, local._shape_problems, local._missing_problems, local._silent_problems, local._unknown_grants,
+  )
+
+  _taken_problems = [for name in local._taken :
+    "${var.file}: ${var.settings}.variables has ${name}, which is one of the module's own variables for templates. Choose another name."
+  ]
+  _shape_problems = can(local.definition.States[local.definition.StartAt]) ? [] : [
+    "${var.file}: the definition has no state to start at. Give it States, and StartAt with the name of one of them."
+  ]
+
+  pipeline = try([
+    for name, call in local.calls : { for field in ["hyperparameters", "needs", "steps"] : field => local._every_state[name][0].state.Parameters.Payload.pipeline[field] }
+    if try(local._functions[name] == var.template.functions.prepare_run, false)
+  ][0], null)
+}

@@ -1,0 +1,24 @@
+output "grants" {
+  description = "What the machine's role must allow: actions and resources by the name of the statement, and to which service a role is passed."
+  value       = local.grants
+}
+
+output "pipeline" {
+  description = "The steps, needs and hyperparameters that the definition hands to the function prepare_run; null if it does not."
+  value       = local.pipeline
+}
+
+output "problems" {
+  description = "What is wrong with the definition, each in one line with file, state and remedy."
+  value       = local.problems
+}
+
+output "text" {
+  description = "The definition as it runs."
+  value       = local._text
+
+  precondition {
+    condition     = length(local.problems) == 0
+    error_message = join("\n", local.problems)
+  }
+}
