@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 import moto.batch.models
 import moto.batch.urls
 from moto.batch.exceptions import ClientException
-from moto.batch.models import JOB_NAME_REGEX, BatchBackend, ComputeEnvironment, JobDefinition
-from moto.batch.responses import BatchResponse
+from moto.batch.models import JOB_NAME_REGEX, JobDefinition
 from moto.core.config import default_user_config
 
 from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.batchjob import EXITED, FINAL, STARTED, TIMED_OUT, BatchJob
+from opsctl.sandbox.computeenvironments import EnvironmentsBackend, EnvironmentsResponse
 from opsctl.sandbox.jobroles import pulling, writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
@@ -26,12 +26,11 @@ from opsctl.sandbox.processes import Process
 from opsctl.sandbox.world import World
 
 GRACE_SECONDS = 30.0
-LINKED_ROLE = "awsserviceroleforbatch"  # in lower case: moto writes it otherwise than AWS
 RUNTIME_ERROR = "CannotStartContainerError: the definition gives no command, and the sandbox runs no images"
 logger = logging.getLogger(__name__)
 
 
-class JobsBackend(BatchBackend):
+class JobsBackend(EnvironmentsBackend):
     """moto's Batch, with jobs that run."""
 
     world: ClassVar[World]
@@ -44,20 +43,6 @@ class JobsBackend(BatchBackend):
         jobs: Any = self._jobs
         found: dict[str, BatchJob] = jobs
         return found
-
-    def create_compute_environment(
-        self,
-        compute_environment_name: str,
-        _type: str,
-        state: str,
-        compute_resources: dict[str, Any],
-        service_role: str,
-        tags: dict[str, str] | None = None,
-    ) -> ComputeEnvironment:
-        """CreateComputeEnvironment: without a service role AWS uses its service-linked one, and makes it if need be."""
-        return super().create_compute_environment(
-            compute_environment_name, _type, state, compute_resources, service_role or self._linked_role(), tags
-        )
 
     def run_job(self, request: dict[str, Any]) -> BatchJob:
         """SubmitJob. Raises ClientException for a bad name and for a definition or queue that does not exist."""
@@ -95,11 +80,6 @@ class JobsBackend(BatchBackend):
         tags: dict[str, str] = super().list_tags_for_resource(resource_arn)
         return {**(job.request.get("tags") or {}), **tags} if job else tags
 
-    def _linked_role(self) -> str:
-        known = (role for role in self.iam_backend.roles.values() if role.name.lower() == LINKED_ROLE)
-        role = next(known, None) or self.iam_backend.create_service_linked_role("batch.amazonaws.com", "", "")
-        return str(role.arn)
-
     def _definition(self, name: str) -> JobDefinition:
         definition = self.get_job_definition(name)
         if definition is None and name.startswith("arn:"):
@@ -127,7 +107,7 @@ class JobsBackend(BatchBackend):
         return None
 
 
-class JobsResponse(BatchResponse):
+class JobsResponse(EnvironmentsResponse):
     """SubmitJob with all its members."""
 
     def submitjob(self) -> str:
