@@ -205,7 +205,7 @@ locals {
     call.role != null ? "the role of its Credentials is known only while a run goes"
     : call.service == "" ? "${jsonencode(call.resource)} is no resource that a Task can have"
     : !contains(keys(local._fields), call.service) ? "the module knows no permissions for ${call.service}"
-    : "${join(" and ", [for field in local._fields[call.service] : field if contains(["Key", "Prefix"], field) ? startswith(call.named[field], "*") : call.given[field] == null])} is known only while a run goes"
+    : "what stands there is known only while a run goes (${join(", ", [for field in local._fields[call.service] : field if contains(["Key", "Prefix"], field) ? startswith(call.named[field], "*") : call.given[field] == null])})"
   ) if !contains(keys(local._known), name) && (call.role == "" || call.role == null && !can(regex("^arn:[^:]*:(lambda|states:[^:]+:[0-9]+:activity):", call.resource))) && !contains(keys(var.policies), call.state) }
 
   _unknown_grants = concat(

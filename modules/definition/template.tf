@@ -14,7 +14,9 @@ locals {
 
   definition = try(jsondecode(local._text), null)
 
-  _opening = "(\"((?:[^\"\\\\]|\\\\.)*)\"\\s*:\\s*\\{(?:\\s*\"\\w+\"\\s*:\\s*(?:\"(?:[^\"\\\\]|\\\\.)*\"|[0-9.]+|true|false|null)\\s*,)*\\s*\"Type\"\\s*:\\s*\"(?:Choice|Fail|Map|Parallel|Pass|Succeed|Task|Wait)\")"
+  # A string of JSON, in a template with its ${…}.
+  _string  = "\"(?:[^\"\\\\$]|\\\\.|[$]\\{[^{}]*(?:\\{[^{}]*\\}[^{}]*)*\\}|[$])*\""
+  _opening = "(\"((?:[^\"\\\\$]|\\\\.|[$]\\{[^{}]*(?:\\{[^{}]*\\}[^{}]*)*\\}|[$])*)\"\\s*:\\s*\\{(?:\\s*\"\\w+\"\\s*:\\s*(?:${local._string}|[0-9.]+|true|false|null)\\s*,)*\\s*\"Type\"\\s*:\\s*\"(?:Choice|Fail|Map|Parallel|Pass|Succeed|Task|Wait)\")"
 }
 
 # What the template asks for.
@@ -26,7 +28,7 @@ locals {
   # Of each expression, without the text that is quoted in it, the names with their first attribute: not those of
   # functions, which a bracket follows.
   _asked = flatten([for expression in local._expressions : [
-    for name in regexall("[^.\\w-]([A-Za-z_][\\w-]*)(?:\\.([A-Za-z_][\\w-]*))?(\\(?)", replace(replace(expression, "/\"[^\"$]*\"/", "()"), "/\"[^\"$]*[$]\\{|\\}[^\"$]*\"/", " ")) :
+    for name in regexall("[^.\\w-]([A-Za-z_][\\w-]*)(?:\\.([A-Za-z_][\\w-]*))?(\\(?)", replace(replace(replace(expression, "(", "( "), "/\"[^\"$]*\"/", "()"), "/\"[^\"$]*[$]\\{|\\}[^\"$]*\"/", " ")) :
     { expression = expression, name = name[0], attribute = name[1] }
     if name[2] == "" && !contains(local._loops, name[0]) && !contains(local._words, name[0])
   ]])
@@ -37,7 +39,7 @@ locals {
   ]
 
   _unknown_problems = distinct([for found in local._unknown : format(
-    "%s, line %d, state %s: the template needs the variable %s, which is not given. Give it in %s.variables, or use one that the module gives: %s (definitions/README.md).",
+    "%s, line %d, state %s: the template needs the variable %s, which is not given. %s: %s (definitions/README.md).",
     var.file,
     length(split("\n", split(found.expression, local._source)[0])),
     concat(
@@ -46,7 +48,7 @@ locals {
       ["(in front of all states)"],
     )[0],
     found.name,
-    var.settings,
+    strcontains(found.name, ".") ? "Use one that is" : "Give it in ${var.settings}.variables, or use one that the module gives",
     join(", ", strcontains(found.name, ".") ? [for attribute in try(keys(local._values[split(".", found.name)[0]]), []) : "${split(".", found.name)[0]}.${attribute}"] : keys(local._values)),
   )])
 }

@@ -52,10 +52,10 @@ def environment():
     return kept | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_CLI_CONFIG_FILE": os.devnull}
 
 
-def run_tests(module, name):
+def run_tests(module, name, folder="tests/terraform"):
     """Each run's messages and planned values of one file of tests, by the run's name."""
     result = terraform(
-        module, "test", "-test-directory=tests/terraform", f"-filter=tests/terraform/{name}.tftest.hcl",
+        module, "test", f"-test-directory={folder}", f"-filter={folder}/{name}.tftest.hcl",
         "-json", "-verbose",
     )  # fmt: skip
     lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
@@ -99,6 +99,20 @@ def boundaries(plan):
 
 def kinds(plan):
     return {change["type"] for change in plan["resource_changes"]}
+
+
+def test_a_plan_refuses_bad_definitions_and_names_file_and_state(module):
+    _, statuses, errors, _ = run_tests(module, "definitions", "tests/terraform/refused")
+    assert set(statuses.values()) == {"error"}
+    summary = "Module output value precondition failed: "
+    assert all(error.startswith(summary) for error in errors)
+    problems = sorted(line for error in errors for line in error.removeprefix(summary).splitlines())
+    golden = GOLDEN / "bad-definitions.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text("\n".join(problems) + "\n")
+    assert problems == golden.read_text().splitlines()
+    files = {path.name for path in (ROOT / "tests/terraform/definitions/bad").iterdir()}
+    assert {name for name in files if any(f"/{name}" in problem for problem in problems)} == files
 
 
 def planned_definition(plan, name):
