@@ -21,6 +21,8 @@ from opsctl.sandbox import (
     functions,
     mailbox,
     provider,
+    s3events,
+    scheduler,
     statemachines,
     statesapi,
     subscriptions,
@@ -58,6 +60,8 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     subscriptions.install(world, clients)
     functions.install(world, clients)
     bus = events.install(world, clients)
+    s3events.install(bus.emit)
+    scheduler.install(world, clients, bus)
     training.install(world, lambda job: _training_changed(bus, job))
     endpoints.install(world, lambda endpoint: _endpoint_changed(bus, endpoint))
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))

@@ -73,18 +73,22 @@ class Events:
         for target in list(rule.targets):
             text = shape(event, target, rule.arn)
             self._courier.send(
-                partial(self._send, target, text, rule.arn),
-                _patience(target),
+                partial(self.hand_over, target, text, rule.arn),
+                patience_of(target),
                 partial(self._lost, target, event, rule.arn),
             )
 
-    def _send(self, target: Mapping[str, Any], text: str, rule: str) -> None:
+    def hand_over(self, target: Mapping[str, Any], text: str, source: str, principal: str = SERVICE) -> None:
+        """Give a target its text, in a service's name, for the rule or the schedule whose ARN is `source`.
+
+        Raises Undelivered.
+        """
         arn = target["Arn"]
         send = getattr(self, f"_to_{arn.split(':')[2]}", None)
         if send is None:
             raise Undelivered("INVALID_PARAMETER", f"the sandbox cannot deliver to {arn}", passing=False)
         try:
-            self._authorize(target, rule)
+            self._authorize(target, source, principal)
             send(target, text)
         except DeniedError as error:
             raise Undelivered("NO_PERMISSIONS", str(error), passing=False) from error
@@ -113,19 +117,19 @@ class Events:
         self._world.access.demand_of_service(SERVICE, rule, Need("sqs:SendMessage", (queue,)))
         send_dead_letter(self._clients, queue, json.dumps(event), facts)
 
-    def _authorize(self, target: Mapping[str, Any], rule: str) -> None:
-        """Raise DeniedError unless the target's policy, or the target's role, lets EventBridge do it."""
+    def _authorize(self, target: Mapping[str, Any], source: str, principal: str) -> None:
+        """Raise DeniedError unless the target's policy, or the target's role, lets the service do it."""
         service = target["Arn"].split(":")[2]
         access, action, role = self._world.access, ACTIONS.get(service), target.get("RoleArn")
         if action is None:
             return
         need = Need(action, (target["Arn"],))
         if role is None:
-            access.demand_of_service(SERVICE, rule, need)
-        elif access.trusts(role, SERVICE, rule):
-            access.demand(role, "events", need)
+            access.demand_of_service(principal, source, need)
+        elif access.trusts(role, principal, source):
+            access.demand(role, principal.partition(".")[0], need)
         else:
-            raise DeniedError(f"{SERVICE} may not assume {role}")
+            raise DeniedError(f"{principal} may not assume {role}")
 
     def _to_lambda(self, target: Mapping[str, Any], text: str) -> None:
         self._clients.client("lambda").invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=text.encode())
@@ -170,7 +174,8 @@ def install(world: World, clients: Clients) -> Events:
     return DeliveringRule.events
 
 
-def _patience(target: Mapping[str, Any]) -> Patience:
+def patience_of(target: Mapping[str, Any]) -> Patience:
+    """How long a target is tried, by its retry policy."""
     policy = target.get("RetryPolicy") or {}
     return Patience(policy.get("MaximumRetryAttempts", RETRIES), policy.get("MaximumEventAgeInSeconds", SECONDS))
 
@@ -188,14 +193,10 @@ def _error_code(found: Undelivered) -> str:
 
 
 def _as_aws(event: Mapping[str, Any]) -> Any:
-    """moto's event in AWS's shape: the time as text, S3's etag by its name, nothing that is null."""
+    """moto's event in AWS's shape: the time as text."""
     shaped = {name: value for name, value in event.items() if name != "ingestion-time"}
     if isinstance(shaped.get("time"), int | float):
         shaped["time"] = _iso(datetime.fromtimestamp(shaped["time"], UTC))
-    if shaped.get("source") == "aws.s3" and "object" in shaped["detail"]:
-        entry = dict(shaped["detail"]["object"])
-        entry = {"etag" if name == "eTag" else name: value for name, value in entry.items() if value is not None}
-        shaped["detail"] = {**shaped["detail"], "object": entry}
     return shaped
 
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote_plus
 from opsctl.sandbox.actions import UnknownActionError, error_status, find_actions
 
 DROPS = ("request", "answer")
+KNOWN = {"action", "match", "error", "status", "delay", "drop", "duplicate", "times", "rate", "seed"}
 
 
 class BadFaultError(ValueError):
@@ -27,7 +28,8 @@ class BadFaultError(ValueError):
 
 @dataclass
 class Fault:
-    """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after.
+    """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after;
+    `duplicate` is how many times more the request is carried out.
 
     `seen` counts the requests that it could have met, `applied` those that it did. `lifted` is set when it is cleared,
     so that nobody waits any longer for a late answer.
@@ -40,6 +42,7 @@ class Fault:
     status: int | None = None
     delay: float = 0.0
     drop: str | None = None
+    duplicate: int = 0
     times: int | None = None
     rate: float = 1.0
     seed: int = 0
@@ -73,7 +76,7 @@ class Fault:
 
     def document(self) -> dict[str, Any]:
         """As `opsctl sandbox fault list` shows it."""
-        names = ("id", "action", "match", "error", "status", "delay", "drop", "times", "rate", "seed")
+        names = ("id", "action", "match", "error", "status", "delay", "drop", "duplicate", "times", "rate", "seed")
         return {name: getattr(self, name) for name in (*names, "seen", "applied")}
 
 
@@ -141,13 +144,15 @@ def _action(wanted: Mapping[str, Any]) -> str:
 
 
 def _check(wanted: Mapping[str, Any]) -> None:
-    unknown = sorted(wanted.keys() - {"action", "match", "error", "status", "delay", "drop", "times", "rate", "seed"})
+    unknown = sorted(wanted.keys() - KNOWN)
     if unknown:
         raise BadFaultError(f"a fault has no {unknown[0]!r}")
-    if not (wanted.get("error") or wanted.get("drop") or wanted.get("delay")):
-        raise BadFaultError("a fault that does nothing: give it an error, a delay or a drop")
+    if not (wanted.get("error") or wanted.get("drop") or wanted.get("delay") or wanted.get("duplicate")):
+        raise BadFaultError("a fault that does nothing: give it an error, a delay, a drop or a duplicate")
     if wanted.get("error") and wanted.get("drop"):
         raise BadFaultError("an error is an answer: it cannot be dropped as well")
+    if wanted.get("duplicate") and (wanted.get("error") or wanted.get("drop") == "request"):
+        raise BadFaultError("a request that is not carried out cannot be carried out twice")
     if wanted.get("status") is not None and not wanted.get("error"):
         raise BadFaultError("a status goes with an error")
     if wanted.get("drop") not in (None, *DROPS):
@@ -156,7 +161,7 @@ def _check(wanted: Mapping[str, Any]) -> None:
 
 
 def _check_numbers(wanted: Mapping[str, Any]) -> None:
-    limits = {"status": (400, 599), "delay": (0, 900), "times": (1, math.inf), "rate": (0, 1)}
+    limits = {"status": (400, 599), "delay": (0, 900), "duplicate": (0, 100), "times": (1, math.inf), "rate": (0, 1)}
     for name, (low, high) in limits.items():
         value = wanted.get(name)
         if value is not None and not (isinstance(value, int | float) and low <= value <= high):

@@ -68,7 +68,7 @@ class Gateway:
     def _fail(
         self, fault: Fault, action: str, environ: dict[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Answer late, with an error, or not at all."""
+        """Answer late, with an error, or not at all; or do twice what was asked for once."""
         logger.info("fault %s on %s: %s", fault.id, action, fault.document())
         fault.lifted.wait(fault.delay)
         if fault.drop == "request":
@@ -76,11 +76,18 @@ class Gateway:
         error = fault.answer(action)
         if error is not None:
             return _answer(environ, start_response, *error)
+        body = _read_body(environ)
+        for _ in range(fault.duplicate):
+            self._serve_nobody({**environ, "wsgi.input": io.BytesIO(body)})
         if fault.drop == "answer":
-            for _ in self._serve(environ, lambda *_: None):
-                pass
+            self._serve_nobody(environ)
             return _hang_up(environ)
         return self._serve(environ, start_response)
+
+    def _serve_nobody(self, environ: dict[str, Any]) -> None:
+        """Carry a request out, and keep the answer."""
+        for _ in self._serve(environ, lambda *_: None):
+            pass
 
     def _administer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """The faults' own API: GET lists, POST adds one, DELETE removes those with the given ids, or all."""

@@ -163,3 +163,50 @@ def test_jobs_tell_how_they_end(cloud: Cloud) -> None:
     found: list[Any] = []
     wait_for(lambda: found.extend(received(cloud, url)) or "Completed" in found, "the end")
     assert set(found) == {"Starting", "Downloading", "Training", "Uploading", "Completed"}
+
+
+def test_s3_tells_of_objects_in_awss_shape(cloud: Cloud) -> None:
+    s3, bucket = cloud.client("s3"), unique("bucket")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
+    url, arn = queue(cloud)
+    rule(cloud, {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}, arn)
+    put = s3.put_object(Bucket=bucket, Key="datasets/a/new file.csv", Body=b"1,2")
+    again = s3.put_object(Bucket=bucket, Key="datasets/a/new file.csv", Body=b"1,2,3")
+    s3.copy_object(
+        Bucket=bucket, Key="datasets/a/copy", CopySource={"Bucket": bucket, "Key": "datasets/a/new file.csv"}
+    )
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="datasets/a/parts")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="datasets/a/parts", UploadId=upload, PartNumber=1, Body=b"1")
+    parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+    s3.complete_multipart_upload(Bucket=bucket, Key="datasets/a/parts", UploadId=upload, MultipartUpload=parts)
+    found: list[Any] = []
+    wait_for(lambda: found.extend(received(cloud, url)) or len(found) >= 4, "four events")
+    found.sort(key=lambda event: event["detail"]["object"]["sequencer"])
+    assert [event["detail"]["reason"] for event in found] == [
+        "PutObject", "PutObject", "CopyObject", "CompleteMultipartUpload",
+    ]  # fmt: skip
+    first = found[0]
+    assert {key: first[key] for key in ("source", "detail-type", "resources", "region", "version")} == {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "region": "us-east-1",
+        "version": "0",
+    }
+    thing = first["detail"]["object"]
+    assert thing == {
+        "key": "datasets/a/new file.csv",
+        "size": 3,
+        "etag": put["ETag"].strip('"'),
+        "version-id": put["VersionId"],
+        "sequencer": thing["sequencer"],
+    }
+    assert found[1]["detail"]["object"]["version-id"] == again["VersionId"]
+    assert len({event["id"] for event in found}) == 4
+    s3.delete_object(Bucket=bucket, Key="datasets/a/copy", VersionId=found[2]["detail"]["object"]["version-id"])
+    (gone,) = wait_for(lambda: received(cloud, url), "the end of an object")
+    assert gone["detail-type"] == "Object Deleted"
+    assert gone["detail"]["reason"] == "DeleteObject"
+    assert gone["detail"]["deletion-type"] == "Permanently Deleted"

@@ -180,7 +180,7 @@ def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
     first = added["id"]
     assert added == {
         "id": first, "action": "sagemaker:CreateTrainingJob", "match": None, "error": "Boom", "status": None,
-        "delay": 0.0, "drop": None, "times": 5, "rate": 1.0, "seed": 0, "seen": 0, "applied": 0,
+        "delay": 0.0, "drop": None, "duplicate": 0, "times": 5, "rate": 1.0, "seed": 0, "seen": 0, "applied": 0,
     }  # fmt: skip
     opsctl(faulty, "add", "s3:Put*", "--delay", "0.5", "--drop", "answer", "--rate", "0.3", "--match", "models/")
     shown = [line.split("  ") for line in opsctl(faulty, "list").splitlines()]
@@ -220,3 +220,16 @@ def test_without_a_sandbox_there_is_nothing_to_break(tmp_path: Any) -> None:
     result = CliRunner().invoke(root, ["sandbox", "fault", "list", "--dir", str(tmp_path / "none")])
     assert result.exit_code == 4
     assert "opsctl sandbox up" in result.output
+
+
+def test_a_request_can_be_carried_out_more_than_once(faulty: Cloud) -> None:
+    machine = faulty.machine({"Done": {"Type": "Pass", "End": True}})
+    told = opsctl(faulty, "add", "states:StartExecution", "--duplicate", "2", "--match", machine)
+    assert "2 times more" in told
+    answer = once(faulty, "stepfunctions").start_execution(stateMachineArn=machine)
+    found = faulty.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    assert len(found) == 3
+    assert answer["executionArn"] in {entry["executionArn"] for entry in found}
+    assert met(faulty) == [(1, 1)]
+    refused = opsctl(faulty, "add", "states:StartExecution", "--duplicate", "1", "--drop", "request", code=2)
+    assert "a request that is not carried out cannot be carried out twice" in refused
