@@ -67,6 +67,7 @@ bench: setup
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/lint.py
 	$(BIN)/python benchmarks/rerun.py
+	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/s3/bulk.py
 
 # Measure opsctl/asl against a folder of recorded executions and judged definitions: make conformance CORPUS=<folder>

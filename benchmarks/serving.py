@@ -1,0 +1,134 @@
+"""What the server adds to a prediction: the ensemble behind it beside the same handlers called in this process.
+
+    python benchmarks/serving.py [--requests N]
+
+Trains a small ensemble with the pipeline's own scripts (half a minute), then asks for one stack of pages again and
+again, in turn from the server over one kept connection and in process, on one thread each, so that both meet the same
+load of the machine.
+Exits 1 when the server adds 3 ms or more to the median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import http.client
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageSequence
+
+os.environ["OMP_NUM_THREADS"] = "1"  # for both alike: threads that wait for each other measure the machine's load
+MOST_ADDED = 0.003
+ROOT = Path(__file__).resolve().parents[1]
+TRAINING, SERVER = ROOT / "training", ROOT / "opsctl" / "sandbox" / "model_server.py"
+HEADERS = {"Content-Type": "application/json"}
+CHAIN = {"text": (), "image": (), "sequence": ("text", "image")}
+
+
+def train(root: Path) -> Path:
+    """An ensemble trained on a small data set; returns the unpacked artifact of the sequence model."""
+    places = {"DATA_INPUT_PATH": str(root / "source"), "OUTPUT_PATH": str(root / "data")}
+    run("documents.py", "--out", str(root / "source"), "--stacks", "12")
+    run("fetch.py", **places)
+    for name, reads in CHAIN.items():
+        channels = root / name / "input" / "data"
+        channels.mkdir(parents=True)
+        (channels / "data").symlink_to(root / "data")
+        for model in reads:
+            (channels / model).mkdir()
+            with tarfile.open(channels / model / "model.tar.gz", "w:gz") as archive:
+                archive.add(root / model / "model", arcname=".")
+        run(f"{name}.py", "--base", str(root / name))
+    return root / "sequence" / "model"
+
+
+def run(script: str, *words: str, **environment: str) -> None:
+    """Run one of the training scripts."""
+    command = [sys.executable, str(TRAINING / script), *words]
+    subprocess.run(command, env=os.environ | environment, check=True, capture_output=True)
+
+
+def request(data: Path) -> bytes:
+    """The first stack of the data set as a client sends it."""
+    folder = next(path.parent for path in sorted(data.rglob("pages.tif")))
+    pages = []
+    with Image.open(folder / "pages.tif") as scan:
+        lines = (folder / "pages.jsonl").read_text().splitlines()
+        for line, frame in zip(lines, ImageSequence.Iterator(scan), strict=True):
+            content = io.BytesIO()
+            frame.save(content, "PNG")
+            pages.append({"text": json.loads(line)["text"], "bitmap": base64.b64encode(content.getvalue()).decode()})
+    return json.dumps({"stacks": [{"pages": pages}]}).encode()
+
+
+def over_http(port: int, body: bytes) -> Callable[[], bytes]:
+    """One request to the server."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def ask() -> bytes:
+        connection.request("POST", "/invocations", body, HEADERS)
+        return connection.getresponse().read()
+
+    return ask
+
+
+def in_process(model: Path, body: bytes) -> Callable[[], bytes]:
+    """The same, by the handlers alone."""
+    sys.path.insert(0, str(model / "code"))
+    import inference
+
+    loaded = inference.model_fn(str(model))
+    return lambda: inference.output_fn(inference.predict_fn(inference.input_fn(body, "application/json"), loaded), "")
+
+
+def measure(ways: dict[str, Callable[[], bytes]], requests: int) -> dict[str, list[float]]:
+    """Seconds of each request, in turn."""
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(requests + 20):
+        for name, ask in ways.items():
+            began = time.perf_counter()
+            ask()
+            if number >= 20:  # the first ones warm up
+                took[name].append(time.perf_counter() - began)
+    return took
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=300)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="opsctl-serving-") as folder:
+        model = train(Path(folder))
+        body = request(Path(folder) / "data")
+        server = subprocess.Popen([sys.executable, str(SERVER), str(model)], stdout=subprocess.PIPE, text=True)
+        try:
+            port = json.loads(server.stdout.readline())["port"]  # type: ignore[union-attr]
+            ways = {"server": over_http(port, body), "in process": in_process(model, body)}
+            assert ways["server"]() == ways["in process"](), "the server answers otherwise than the handlers"  # noqa: S101
+            took = measure(ways, options.requests)
+        finally:
+            server.terminate()
+            server.wait()
+    medians = {name: statistics.median(seconds) for name, seconds in took.items()}
+    for name, seconds in took.items():
+        p99 = statistics.quantiles(seconds, n=100)[98]
+        rate = len(seconds) / sum(seconds)
+        print(f"{name:<11}{rate:7.0f} a second   p50 {medians[name] * 1000:6.2f} ms   p99 {p99 * 1000:6.2f} ms")
+    added = medians["server"] - medians["in process"]
+    print(f"{'added':<11}{added * 1000:24.2f} ms at p50 (bar: {MOST_ADDED * 1000:.0f} ms)")
+    return int(added >= MOST_ADDED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
