@@ -158,8 +158,12 @@ def fault() -> None:
 @_directory_option
 @click.option("--error", metavar="CODE", help="Answer with this error, such as ThrottlingException or AccessDenied.")
 @click.option("--status", type=int, metavar="N", help="HTTP status of the error. Default: what the service uses.")
-@click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Answer this much later.")
-@click.option("--drop", type=click.Choice(["request", "answer"]), help="Lose the request, or only its answer.")
+@click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Answer, or lose the host, this much later.")
+@click.option(
+    "--drop",
+    type=click.Choice(["request", "answer", "host"]),
+    help="Lose the request, or only its answer, or the host of the job that it starts.",
+)
 @click.option("--duplicate", type=int, default=0, metavar="N", help="Carry the request out N times more.")
 @click.option("--times", type=int, metavar="N", help="Only for so many requests. Default: until it is cleared.")
 @click.option("--rate", type=float, default=1.0, metavar="SHARE", help="Only for this share of requests, 0 to 1.")
@@ -179,6 +183,7 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
       opsctl sandbox fault add states:StartExecution --drop answer --times 1
       opsctl sandbox fault add sns:Publish --delay 20 --match nightly-7
       opsctl sandbox fault add lambda:Invoke --duplicate 4 --match "Object Created"
+      opsctl sandbox fault add batch:SubmitJob --drop host --delay 2 --times 1
     """
     from opsctl import sandbox as service
 
@@ -223,6 +228,8 @@ def _faults_text(faults: list[dict[str, Any]]) -> str:
 
 
 def _effect(one: dict[str, Any]) -> str:
+    if one["drop"] == "host":
+        return f"host lost after {one['delay']:g} s"
     late = f"{one['delay']:g} s late" if one["delay"] else None
     lost = f"{one['drop']} lost" if one["drop"] else None
     more = f"{one['duplicate']} times more" if one["duplicate"] else None

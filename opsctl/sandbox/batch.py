@@ -19,10 +19,11 @@ from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.batchjob import EXITED, FINAL, STARTED, TIMED_OUT, BatchJob
 from opsctl.sandbox.computeenvironments import EnvironmentsBackend, EnvironmentsResponse
+from opsctl.sandbox.faults import HOST_LOST
 from opsctl.sandbox.jobroles import pulling, writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
-from opsctl.sandbox.processes import Process
+from opsctl.sandbox.processes import KILLED, Process
 from opsctl.sandbox.world import World
 
 GRACE_SECONDS = 30.0
@@ -44,8 +45,11 @@ class JobsBackend(EnvironmentsBackend):
         found: dict[str, BatchJob] = jobs
         return found
 
-    def run_job(self, request: dict[str, Any]) -> BatchJob:
-        """SubmitJob. Raises ClientException for a bad name and for a definition or queue that does not exist."""
+    def run_job(self, request: dict[str, Any], host_lost: float | None = None) -> BatchJob:
+        """SubmitJob. With `host_lost` the first attempt loses its host so many seconds after it began.
+
+        Raises ClientException for a bad name and for a definition or queue that does not exist.
+        """
         if JOB_NAME_REGEX.match(request["jobName"]) is None:
             raise ClientException("Job name should match valid pattern")
         definition = self._definition(request["jobDefinition"])
@@ -55,7 +59,7 @@ class JobsBackend(EnvironmentsBackend):
         if definition.container_properties is None or (request.get("arrayProperties") or {}).get("size"):
             raise ClientException("The sandbox runs single-container jobs only: no array, multi-node or EKS jobs")
         job_id = str(uuid.uuid4())
-        job = BatchJob(job_id, self.world.arn("batch", f"job/{job_id}"), request, definition, queue)
+        job = BatchJob(job_id, self.world.arn("batch", f"job/{job_id}"), request, definition, queue, host_lost)
         self.own_jobs[job_id] = job
         queued: list[Any] = queue.jobs
         queued.append(job)
@@ -113,7 +117,8 @@ class JobsResponse(EnvironmentsResponse):
     def submitjob(self) -> str:
         """SubmitJob."""
         backend: Any = self.batch_backend
-        job: BatchJob = backend.run_job(json.loads(self.body))
+        lost = self.headers.get(HOST_LOST)
+        job: BatchJob = backend.run_job(json.loads(self.body), float(lost) if lost else None)
         return json.dumps({"jobId": job.job_id, "jobName": job.job_name, "jobArn": job.arn})
 
 
@@ -150,7 +155,7 @@ def _attempts(world: World, job: BatchJob) -> tuple[str, str]:
     return "FAILED", reason
 
 
-def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int, str]:
+def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int | None, str]:
     stream = f"{job.log_prefix()}/default/{uuid.uuid4().hex}"
     job.begin_attempt(stream)
     command = job.command()
@@ -172,7 +177,7 @@ def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int
         return 1, refusal
     process = place.start(command, variables, log.write)
     job.attach(lambda: process.stop(min(GRACE_SECONDS, world.grace)))
-    code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace))
+    code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace), job.host_lost if number == 1 else None)
     job.end_attempt(code, reason)
     return code, reason
 
@@ -194,10 +199,15 @@ def _refusal(world: World, job: BatchJob, executing: str | None) -> str | None:
     return None
 
 
-def _attend(job: BatchJob, process: Process, grace: float) -> tuple[int, str]:
-    """Wait for the process within the attempt's time limit."""
-    code = process.wait(job.seconds())
+def _attend(job: BatchJob, process: Process, grace: float, host_lost: float | None) -> tuple[int | None, str]:
+    """Wait for the process within the attempt's time limit, or until its host is lost."""
+    limit = job.seconds()
+    lost = host_lost is not None and (limit is None or host_lost < limit)
+    code = process.wait(host_lost if lost else limit)
     if code is not None:
         return code, EXITED
     process.stop(grace)
-    return process.wait() or 137, TIMED_OUT
+    ended = process.wait()
+    if lost and not job.termination:
+        return job.host_loss()
+    return ended or KILLED, TIMED_OUT

@@ -12,9 +12,12 @@ from typing import Any
 
 from moto.batch.models import JobDefinition, JobQueue
 
+from opsctl.sandbox.processes import KILLED
+
 LOG_GROUP = "/aws/batch/job"
 EXITED = "Essential container in task exited"
 TIMED_OUT = "Job attempt duration exceeded timeout"
+FARGATE_SPOT_LOST = "Your Spot Task was interrupted."
 STARTED = frozenset({"STARTING", "RUNNING", "SUCCEEDED", "FAILED"})
 FINAL = frozenset({"SUCCEEDED", "FAILED"})
 
@@ -26,7 +29,13 @@ class BatchJob:
     """
 
     def __init__(
-        self, job_id: str, arn: str, request: Mapping[str, Any], definition: JobDefinition, queue: JobQueue
+        self,
+        job_id: str,
+        arn: str,
+        request: Mapping[str, Any],
+        definition: JobDefinition,
+        queue: JobQueue,
+        host_lost: float | None = None,
     ) -> None:
         self.job_id = job_id
         self.arn = arn
@@ -45,6 +54,7 @@ class BatchJob:
         self.overrides: dict[str, Any] = request.get("containerOverrides") or {}
         self.parameters: dict[str, str] = {**definition.parameters, **(request.get("parameters") or {})}
         self.termination: str | None = None
+        self.host_lost = host_lost  # seconds after which the first attempt loses its host
         self._interrupt: Callable[[], None] | None = None
         self.lock = threading.RLock()
 
@@ -72,13 +82,29 @@ class BatchJob:
         """How often the job may run: 1 to 10."""
         return int(self._retry_strategy().get("attempts", 1))
 
-    def retries(self, code: int, reason: str) -> bool:
-        """Whether evaluateOnExit lets an attempt that ended so be repeated; without rules it does."""
+    def retries(self, code: int | None, reason: str) -> bool:
+        """Whether evaluateOnExit lets an attempt that ended so be repeated; without rules it does.
+
+        No rule about exit codes is for an attempt that never had one. One that ran out of time is never repeated
+        (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html).
+        """
+        if reason == TIMED_OUT:
+            return False
         for rule in self._retry_strategy().get("evaluateOnExit") or []:
+            if rule.get("onExitCode") and code is None:
+                continue
             given = {"onExitCode": str(code), "onReason": "", "onStatusReason": reason}
             if all(fnmatch.fnmatchcase(given[name], rule[name]) for name in given if rule.get(name)):
                 return str(rule["action"]).upper() == "RETRY"
         return True
+
+    def host_loss(self) -> tuple[int | None, str]:
+        """Exit code and status reason of an attempt whose host is lost: an instance's containers tell no code."""
+        environments = self.job_queue.environments
+        kind = str((environments[0].compute_resources or {}).get("type", "")) if environments else ""
+        if kind.upper() == "FARGATE_SPOT":
+            return KILLED, FARGATE_SPOT_LOST
+        return None, f"Host EC2 (instance i-{self.job_id.replace('-', '')[:17]}) terminated."
 
     def seconds(self) -> int | None:
         """The limit of one attempt's duration."""
@@ -97,10 +123,11 @@ class BatchJob:
             self.attempts.append(attempt)
             return attempt
 
-    def end_attempt(self, code: int, reason: str) -> None:
+    def end_attempt(self, code: int | None, reason: str) -> None:
         """Complete the current attempt's record."""
         with self.lock:
-            self.attempts[-1]["container"]["exitCode"] = code
+            if code is not None:
+                self.attempts[-1]["container"]["exitCode"] = code
             self.attempts[-1] |= {"stoppedAt": _now(), "statusReason": reason}
 
     def attach(self, interrupt: Callable[[], None]) -> None:

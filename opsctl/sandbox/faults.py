@@ -18,7 +18,9 @@ from urllib.parse import unquote_plus
 
 from opsctl.sandbox.actions import UnknownActionError, error_status, find_actions
 
-DROPS = ("request", "answer")
+DROPS = ("request", "answer", "host")
+STARTS = ("batch:SubmitJob", "sagemaker:CreateTrainingJob")  # the requests that start something on a host
+HOST_LOST = "X-Sandbox-Host-Lost"  # the header by which a job's service is told, in seconds after its program began
 KNOWN = {"action", "match", "error", "status", "delay", "drop", "duplicate", "times", "rate", "seed"}
 
 
@@ -28,8 +30,9 @@ class BadFaultError(ValueError):
 
 @dataclass
 class Fault:
-    """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after;
-    `duplicate` is how many times more the request is carried out.
+    """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after, or, for
+    a request that starts a job, the host on which the job runs, `delay` after its program began; `duplicate` is how many
+    times more the request is carried out.
 
     `seen` counts the requests that it could have met, `applied` those that it did. `lifted` is set when it is cleared,
     so that nobody waits any longer for a late answer.
@@ -96,7 +99,7 @@ class Faults:
     def add(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Add one and return its document. Raises BadFaultError."""
         action = _action(wanted)
-        _check(wanted)
+        _check(action, wanted)
         with self._lock:
             self._count += 1
             fault = Fault(self._count, action, **{name: wanted[name] for name in wanted if name != "action"})
@@ -143,7 +146,7 @@ def _action(wanted: Mapping[str, Any]) -> str:
     return f"{found[0].partition(':')[0]}:{pattern.partition(':')[2]}" if wild else found[0]
 
 
-def _check(wanted: Mapping[str, Any]) -> None:
+def _check(action: str, wanted: Mapping[str, Any]) -> None:
     unknown = sorted(wanted.keys() - KNOWN)
     if unknown:
         raise BadFaultError(f"a fault has no {unknown[0]!r}")
@@ -157,6 +160,8 @@ def _check(wanted: Mapping[str, Any]) -> None:
         raise BadFaultError("a status goes with an error")
     if wanted.get("drop") not in (None, *DROPS):
         raise BadFaultError(f"drop is {' or '.join(DROPS)}, not {wanted['drop']!r}")
+    if wanted.get("drop") == "host" and action not in STARTS:
+        raise BadFaultError(f"only {' and '.join(STARTS)} start something on a host, not {action}")
     _check_numbers(wanted)
 
 

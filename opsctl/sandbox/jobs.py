@@ -16,6 +16,7 @@ from opsctl.sandbox.environment import environment
 from opsctl.sandbox.processes import Process
 from opsctl.sandbox.world import World
 
+NOWHERE = "http://127.0.0.1:9"  # discard: nobody listens
 KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 
 
@@ -43,13 +44,15 @@ class Room:
         variables: Mapping[str, str],
         on_line: Callable[[str], None],
         directory: Path | None = None,
+        isolated: bool = False,
     ) -> Process:
         """Start the job's process with `variables` on top of the sandbox's own environment.
 
-        The sandbox's AWS variables win over the job's: a job cannot be led to a real account by its definition.
+        The sandbox's AWS variables win over the job's: a job cannot be led to a real account by its definition. One
+        that is isolated is told of no AWS at all.
         """
         keys = self.world.access.variables(self.role, re.sub(r"[^\w+=,.@-]", "-", self.name)[:64])
-        own = environment({"url": self.world.url, "region": self.world.region}, keys)
+        own = environment({"url": NOWHERE if isolated else self.world.url, "region": self.world.region}, keys)
         process = Process(
             command,
             environment={

@@ -7,7 +7,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -20,18 +21,22 @@ from opsctl.sandbox import container
 from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import ApiError, serve, validation_error
 from opsctl.sandbox.endpoints import EndpointActions
+from opsctl.sandbox.faults import HOST_LOST
 from opsctl.sandbox.jobroles import pulling, writer, writes_metrics
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.processes import Process
 from opsctl.sandbox.storage import Mirror, NoSuchBucketError, Storage
 from opsctl.sandbox.trainingjob import TrainingJob
+from opsctl.sandbox.trainingrules import check
 from opsctl.sandbox.world import World
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 DAY_SECONDS = 86400
 SYNC_SECONDS = 1.0
+INTERRUPTED = "Interrupted"
+HOST_FAILED = "InternalServerError: We encountered an internal error. Please try again."
 logger = logging.getLogger(__name__)
 
 
@@ -49,12 +54,16 @@ class TrainingBackend(SageMakerModelBackend):
         found: dict[str, TrainingJob] = jobs
         return found
 
-    def run_training_job(self, request: dict[str, Any]) -> TrainingJob:
-        """CreateTrainingJob. Raises ApiError for a bad name, a bad metric pattern, and a name in use."""
+    def run_training_job(self, request: dict[str, Any], host_lost: float | None = None) -> TrainingJob:
+        """CreateTrainingJob. With `host_lost` the program loses its host, once, so many seconds after it began.
+
+        Raises ApiError for a bad name, a bad metric pattern, a name in use, and what SageMaker would not start.
+        """
         name = request["TrainingJobName"]
         if not NAME.fullmatch(name):
             pattern = "Member must satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
             raise validation_error(name, "trainingJobName", pattern)
+        check(self.world, request)
         arn = self.world.arn("sagemaker", f"training-job/{name}")
         role = request["RoleArn"]
         if not self.world.access.trusts(role, "sagemaker.amazonaws.com", arn):
@@ -64,7 +73,7 @@ class TrainingBackend(SageMakerModelBackend):
                 "'sagemaker.amazonaws.com' to assume the role.",
             )
         try:
-            job = TrainingJob(arn, request, type(self).changed)
+            job = TrainingJob(arn, request, type(self).changed, host_lost)
         except re.error as error:
             raise ApiError("ValidationException", f"Invalid metric definition regex: {error}") from error
         # One step, so that of two requests with one name exactly one wins.
@@ -95,7 +104,8 @@ class TrainingResponse(EndpointActions):
 
     def create_training_job(self) -> ActionResult:
         """CreateTrainingJob."""
-        job = self._backend.run_training_job(json.loads(self.body))
+        lost = self.headers.get(HOST_LOST)
+        job = self._backend.run_training_job(json.loads(self.body), float(lost) if lost else None)
         return ActionResult({"TrainingJobArn": job.arn})
 
     def stop_training_job(self) -> EmptyResult:
@@ -127,9 +137,11 @@ def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
 
 def _run(world: World, job: TrainingJob) -> None:
     """A job's life, in its own thread: it ends Completed, Failed or Stopped whatever happens."""
+    outcome: tuple[str, str, str | None] | None = None
     try:
-        with room(world, "training", job.training_job_name, job.request["RoleArn"]) as place:
-            outcome = _train(world, job, place)
+        while outcome is None:  # on another host each time, from the last checkpoint
+            with room(world, "training", job.training_job_name, job.request["RoleArn"]) as place:
+                outcome = _train(world, job, place)
     except container.InputError as error:
         outcome = ("Failed", "Failed", str(error))
     except DeniedError as denied:
@@ -142,8 +154,8 @@ def _run(world: World, job: TrainingJob) -> None:
     job.move(*outcome)
 
 
-def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str | None]:
-    """Download, run, upload. Returns secondary status, status and failure reason."""
+def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str | None] | None:
+    """Download, run, upload. Returns secondary status, status and failure reason, or None for a host that was lost."""
     role = job.request["RoleArn"]
     demand = partial(world.access.demand, role, "SageMaker")
     demand(*pulling(job.request["AlgorithmSpecification"].get("TrainingImage", "")))
@@ -171,35 +183,65 @@ def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str |
         container.variables(job, place.base),
         on_line,
         directory=place.base,
+        isolated=bool(job.request.get("EnableNetworkIsolation")),
     )
     job.attach(lambda: process.stop(world.grace))
     try:
-        code, overran = _attend(job, process, mirror)
+        code, ending = _attend(world, job, process, mirror)
         if mirror:
             mirror.synchronise()
     except DeniedError:  # of a checkpoint
         process.stop(world.grace)
         raise
+    if ending == INTERRUPTED and not job.stopping:
+        return _lose_host(job)
     if code and not job.stopping:
         return ("Failed", "Failed", container.failure_reason(place.base, code))
     job.move("Uploading")
     container.upload(job, place.base, storage)
     if job.stopping:
-        return ("MaxRuntimeExceeded" if overran else "Stopped", "Stopped", None)
+        return ("Stopped" if ending in (None, INTERRUPTED) else ending, "Stopped", None)
     return ("Completed", "Completed", None)
 
 
-def _attend(job: TrainingJob, process: Process, mirror: Mirror | None) -> tuple[int, bool]:
-    """Wait for the process, keeping its checkpoints and its time limit.
+def _attend(world: World, job: TrainingJob, process: Process, mirror: Mirror | None) -> tuple[int, str | None]:
+    """Wait for the process, keeping its checkpoints, its time limits and its host.
 
-    Returns its exit status, and whether the time limit ended it.
+    Returns its exit status, and which limit or loss ended it, if one did.
     """
-    limit = time.monotonic() + int((job.request.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", DAY_SECONDS))
-    overran = False
-    while (code := process.wait(max(0.0, min(SYNC_SECONDS, limit - time.monotonic())) or SYNC_SECONDS)) is None:
+    ends = sorted(_ends(job))
+    ending = None
+    while True:
+        code = process.wait(max(0.0, min(SYNC_SECONDS, ends[0][0] - time.monotonic())) or SYNC_SECONDS)
+        if code is not None:
+            return code, ending
         if mirror:
             mirror.synchronise()
-        if not job.stopping and time.monotonic() >= limit:
-            overran = True
-            job.stop()
-    return code, overran
+        if ending is None and not job.stopping and time.monotonic() >= ends[0][0]:
+            ending = ends[0][1]
+            if ending == INTERRUPTED:
+                process.stop(world.grace)
+            else:
+                job.stop()
+
+
+def _ends(job: TrainingJob) -> Iterator[tuple[float, str]]:
+    """When, at the latest, the program that begins now is ended, and as what."""
+    now = time.monotonic()
+    stopping = job.request.get("StoppingCondition") or {}
+    yield now + int(stopping.get("MaxRuntimeInSeconds", DAY_SECONDS)), "MaxRuntimeExceeded"
+    if stopping.get("MaxWaitTimeInSeconds"):
+        waited = (datetime.now(UTC) - job.creation_time).total_seconds()
+        yield now + int(stopping["MaxWaitTimeInSeconds"]) - waited, "MaxWaitTimeExceeded"
+    if job.host_lost is not None:
+        yield now + job.host_lost, INTERRUPTED
+
+
+def _lose_host(job: TrainingJob) -> tuple[str, str, str | None] | None:
+    """A Spot job begins anew elsewhere; another one has failed."""
+    job.host_lost = None
+    if not job.request.get("EnableManagedSpotTraining"):
+        return "Failed", "Failed", HOST_FAILED
+    job.move(INTERRUPTED)
+    job.move("Starting")
+    return None

@@ -38,6 +38,8 @@ MESSAGES = {
     "Failed": "Training job failed",
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Resource released due to max runtime exceeded",
+    "MaxWaitTimeExceeded": "Resource released due to max wait time exceeded",
+    "Interrupted": "Training job interrupted: its Spot capacity was taken back",
 }
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
 REASON_CHARACTERS = 1024
@@ -50,8 +52,15 @@ class TrainingJob:
     job's final document.
     """
 
-    def __init__(self, arn: str, request: Mapping[str, Any], changed: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        arn: str,
+        request: Mapping[str, Any],
+        changed: Callable[[dict[str, Any]], None],
+        host_lost: float | None = None,
+    ) -> None:
         self.request = request
+        self.host_lost = host_lost  # seconds after which the program loses its host, once
         self.arn = arn
         self.training_job_name: str = request["TrainingJobName"]
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
