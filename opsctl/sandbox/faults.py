@@ -31,8 +31,8 @@ class BadFaultError(ValueError):
 @dataclass
 class Fault:
     """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after, or, for
-    a request that starts a job, the host on which the job runs, `delay` after its program began; `duplicate` is how many
-    times more the request is carried out.
+    a request that starts a job, the host on which the job runs, `delay` after its program began; `duplicate` is how
+    many times more the request is carried out.
 
     `seen` counts the requests that it could have met, `applied` those that it did. `lifted` is set when it is cleared,
     so that nobody waits any longer for a late answer.
