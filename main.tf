@@ -168,3 +168,14 @@ module "triggers" {
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
 }
+
+module "alarms" {
+  source = "./modules/alarms"
+
+  name         = var.name
+  dead_letters = { queue = module.notifications.dead_letters.name, threshold = local.alarms.dead_letters }
+  functions    = [for key in sort(local.functions) : "${var.name}-${replace(key, "_", "-")}"]
+  job_queues   = [for arn in values(local.arns.job_queues) : split("/", arn)[1]]
+  machines     = { for stem, name in local.machines : stem => { arn = local.arns.machines[stem], name = name, thresholds = local.alarms } }
+  topic_arn    = module.notifications.topic_arns.failures
+}

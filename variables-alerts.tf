@@ -1,3 +1,30 @@
+variable "alarms" {
+  description = <<-EOT
+    CloudWatch alarms by kind, told to the topic of failures; null switches one off, and what is not named keeps its default.
+    For each machine: `failures`, runs without success within an hour (default 3: each one alone sends its own alert);
+    `throttles`, transitions held back within five minutes (1); `longer_than_usual`, how many standard deviations above its
+    usual p95 a run's time may lie (3; CloudWatch learns it from two weeks); `longer_than_minutes`, a time of your own
+    (null); `days_without_success` (null), 1 to 7, for CloudWatch looks back no further. For the deployment: `dead_letters`,
+    messages that could not be delivered (1). A machine's own are in `definitions`. A run's time is known when it has ended.
+  EOT
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.alarms), keys(local.default_alarms))) == 0
+    error_message = "A key of alarms must be one of ${join(", ", keys(local.default_alarms))}."
+  }
+  validation {
+    condition     = alltrue([for kind, threshold in var.alarms : threshold == null || try(threshold > 0, false)])
+    error_message = "A threshold in alarms must be above 0; null switches the alarm off."
+  }
+  validation {
+    condition     = alltrue([for kind, threshold in var.alarms : threshold == null || kind != "days_without_success" || contains(range(1, 8), coalesce(threshold, 0))])
+    error_message = "alarms.days_without_success must be a whole number from 1 to 7: CloudWatch's alarms look back seven days at most."
+  }
+}
+
 variable "notifications" {
   description = <<-EOT
     Who is told. There are three topics: `failures` (one message for each failed attempt of a run, and the alarms),

@@ -93,3 +93,69 @@ run "refused_a_scope_that_there_is_not" {
 
   expect_failures = [var.notifications]
 }
+
+run "alarms_by_default" {
+  command = plan
+
+  assert {
+    condition = module.alarms.names == sort(concat(["documents-dead-letters"], flatten([for machine in ["documents-bulk", "documents-training"] : [
+      "${machine}-failures", "${machine}-longer-than-usual", "${machine}-throttles",
+    ]])))
+    error_message = "each machine has the alarms that need nobody to know its habits"
+  }
+  assert {
+    condition     = module.alarms.dashboard == "documents"
+    error_message = "one dashboard, named like the deployment"
+  }
+}
+
+run "alarms_of_ones_own" {
+  command = plan
+
+  variables {
+    alarms = {
+      days_without_success = 7
+      dead_letters         = null
+      failures             = null
+      longer_than_minutes  = 90.5
+      longer_than_usual    = null
+    }
+  }
+
+  assert {
+    condition = module.alarms.names == sort(flatten([for machine in ["documents-bulk", "documents-training"] : [
+      "${machine}-long", "${machine}-no-success", "${machine}-throttles",
+    ]]))
+    error_message = "null switches an alarm off, and what is not named stays"
+  }
+}
+
+run "refused_an_alarm_that_there_is_not" {
+  command = plan
+
+  variables {
+    alarms = { failure = 1 }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "refused_a_threshold_of_nothing" {
+  command = plan
+
+  variables {
+    alarms = { throttles = 0 }
+  }
+
+  expect_failures = [var.alarms]
+}
+
+run "refused_to_look_back_further_than_cloudwatch" {
+  command = plan
+
+  variables {
+    alarms = { days_without_success = 8 }
+  }
+
+  expect_failures = [var.alarms]
+}
