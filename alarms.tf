@@ -10,5 +10,6 @@ locals {
     throttles            = 1
   }
 
-  alarms = merge(local.default_alarms, var.alarms)
+  alarms         = merge(local.default_alarms, var.alarms)
+  machine_alarms = { for kind, threshold in local.default_alarms : kind => threshold if kind != "dead_letters" }
 }

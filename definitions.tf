@@ -11,6 +11,7 @@ locals {
   _definition_stems = setunion(keys(local._shipped_definitions), keys(local._own_definitions))
 
   definitions = { for stem in local._definition_stems : stem => {
+    alarms      = merge(local.alarms, try(var.definitions[stem].alarms, {}))
     file        = try(local._own_definitions[stem][0], local._shipped_definitions[stem])
     on_failure  = try(var.definitions[stem].on_failure, "caught")
     policies    = merge(contains(keys(local._own_definitions), stem) ? {} : lookup(local._shipped_policies, stem, {}), try(var.definitions[stem].policies, {}))

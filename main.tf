@@ -176,6 +176,6 @@ module "alarms" {
   dead_letters = { queue = module.notifications.dead_letters.name, threshold = local.alarms.dead_letters }
   functions    = [for key in sort(local.functions) : "${var.name}-${replace(key, "_", "-")}"]
   job_queues   = [for arn in values(local.arns.job_queues) : split("/", arn)[1]]
-  machines     = { for stem, name in local.machines : stem => { arn = local.arns.machines[stem], name = name, thresholds = local.alarms } }
+  machines     = { for stem, name in local.machines : stem => { arn = local.arns.machines[stem], name = name, thresholds = local.definitions[stem].alarms } }
   topic_arn    = module.notifications.topic_arns.failures
 }

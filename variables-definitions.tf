@@ -6,9 +6,10 @@ variable "definitions" {
     resumes the step. Inside a Parallel both catch, for the sake of its other branches. `status_rule = false` goes without
     that rule, and then every failure must be caught. `variables` are for the template, beside those that it is given
     (definitions/README.md). `policies` are, by the name of a state, documents (JSON) of what the machine's role must allow
-    for it, where that cannot be derived from the definition.
+    for it, where that cannot be derived from the definition. `alarms` are the machine's own, over those of the variable alarms.
   EOT
   type = map(object({
+    alarms      = optional(map(number), {})
     on_failure  = optional(string, "caught")
     policies    = optional(map(string), {})
     status_rule = optional(bool, true)
@@ -20,6 +21,16 @@ variable "definitions" {
   validation {
     condition     = alltrue([for stem in keys(var.definitions) : contains(local._definition_stems, stem)])
     error_message = "A key of definitions must be the stem of a definition's file, which are: ${join(", ", local._definition_stems)}."
+  }
+  validation {
+    condition     = alltrue([for definition in var.definitions : length(setsubtract(keys(try(definition.alarms, {})), keys(local.machine_alarms))) == 0])
+    error_message = "A key of alarms in definitions must be one of ${join(", ", keys(local.machine_alarms))}."
+  }
+  validation {
+    condition = alltrue(flatten([for definition in var.definitions : [
+      for kind, threshold in try(definition.alarms, {}) : threshold == null || try(kind == "days_without_success" ? contains(range(1, 8), threshold) : threshold > 0, false)
+    ]]))
+    error_message = "A threshold in definitions.….alarms must be above 0, for days_without_success a whole number from 1 to 7 (CloudWatch looks back no further); null switches the alarm off."
   }
   validation {
     condition     = alltrue([for definition in var.definitions : try(contains(["caught", "redrivable"], definition.on_failure), definition == null)])

@@ -159,3 +159,40 @@ run "refused_to_look_back_further_than_cloudwatch" {
 
   expect_failures = [var.alarms]
 }
+
+run "alarms_of_a_machines_own" {
+  command = plan
+
+  variables {
+    alarms      = { throttles = 100 }
+    definitions = { bulk = { alarms = { failures = 1, longer_than_usual = null, throttles = null } } }
+  }
+
+  assert {
+    condition = module.alarms.names == tolist([
+      "documents-bulk-failures", "documents-dead-letters", "documents-training-failures", "documents-training-longer-than-usual",
+      "documents-training-throttles",
+    ])
+    error_message = "a machine's own go before the deployment's"
+  }
+}
+
+run "refused_a_machines_alarm_on_dead_letters" {
+  command = plan
+
+  variables {
+    definitions = { training = { alarms = { dead_letters = 1 } } }
+  }
+
+  expect_failures = [var.definitions]
+}
+
+run "refused_a_machines_look_back_of_half_a_day" {
+  command = plan
+
+  variables {
+    definitions = { training = { alarms = { days_without_success = 0.5 } } }
+  }
+
+  expect_failures = [var.definitions]
+}
