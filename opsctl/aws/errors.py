@@ -49,6 +49,9 @@ BY_CODE = {
     "MissingAuthenticationToken": _CREDENTIALS,
     "SignatureDoesNotMatch": _CREDENTIALS,
     "UnrecognizedClientException": _CREDENTIALS,
+    "RequestTimeTooSkewed": _Rule(
+        ConfigurationError, "the clock of this machine is not AWS's: {text}", "set it: timedatectl set-ntp true"
+    ),
     "RequestLimitExceeded": _THROTTLED,
     "SlowDown": _THROTTLED,
     "ThrottlingException": _THROTTLED,

@@ -11,7 +11,7 @@ from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import bytes_count, duration, engine_options
 from opsctl.cli.progress import Progress
-from opsctl.cli.render import age, emit, iso, size, table
+from opsctl.cli.render import age, emit, iso, printable, size, table
 from opsctl.domain.cleanup import ALL, PARTS, UNNAMED, Criteria, Decision
 from opsctl.domain.engines import MAP, WHO, Wish
 from opsctl.domain.objects import counted
@@ -204,7 +204,7 @@ def _result_text(verb: str, result: Result) -> str:
     lines = [f"{verb}: {counted(result.done)}"]
     if result.changed:
         lines.append(f"left alone, not what was on record: {counted(result.changed)}")
-    lines += [f"kept after all: {name} ({reason})" for name, reason in sorted(result.kept.items())]
+    lines += [f"kept after all: {printable(name)} ({reason})" for name, reason in sorted(result.kept.items())]
     return "\n".join(lines)
 
 

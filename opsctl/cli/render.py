@@ -64,6 +64,12 @@ def facts(pairs: Sequence[tuple[str, Any]]) -> str:
     return _grid([[name, _coloured(value)] for name, value in cells])
 
 
+def printable(text: str) -> str:
+    """A text that others chose, such as a key, with what would break a line or steer a terminal written as escapes."""
+    plain = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return text if text.isprintable() else "".join(plain)
+
+
 def status_word(status: str) -> str:
     """A status, coloured on a terminal."""
     return _coloured(status)
@@ -113,7 +119,7 @@ def _color() -> bool | None:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else printable(str(value))
 
 
 def _coloured(cell: str) -> str:

@@ -26,7 +26,6 @@ from opsctl.domain.engines import MAP, Engine, Wish, choose
 from opsctl.domain.inventory import ROOT, folder_of, folders_of, run_of
 from opsctl.domain.manifest import Entry, Heading, by_run, entry_line, heading_line, joined, read_manifest
 from opsctl.domain.objects import Place, Stored
-from opsctl.errors import UsageError
 from opsctl.operations import handing_over, intents, inventory
 from opsctl.operations.connection import Connection
 
@@ -90,10 +89,10 @@ def plan(
     """
     bulk, bucket, now = Bulk(connection.aws), connection.deployment.bucket, connection.aws.now()
     runs = inventory.take_stock(connection, on_run)
-    absent = sorted(criteria.names - {run.name for run in runs})
-    unknown = [name for name in absent if not inventory.is_known(connection, name)]
-    if unknown:
-        raise UsageError(f"no data of a run {unknown[0]!r}", "opsctl data list shows the runs that keep data")
+    names = {run.name for run in runs}
+    for name in sorted(criteria.names - names):
+        if not inventory.is_known(connection, name):
+            raise inventory.no_data(name, names)
     decisions = plan_cleanup(runs, criteria, inventory.in_use(connection), now)
     heading = Heading(_new_id(now), now, connection.aws.identity(), bucket, asked)
     manifest.write(heading_line(heading).encode())

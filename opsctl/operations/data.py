@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -60,9 +59,7 @@ def named(connection: Connection, wanted: str, names: Collection[str]) -> str:
     if found:
         shown = ", ".join(found[:NEAREST]) + (", …" if len(found) > NEAREST else "")
         raise UsageError(f"{len(found)} runs begin with {wanted!r}", f"say which one: {shown}")
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "opsctl data list shows the runs that keep data"
-    raise UsageError(f"no data of a run {wanted!r}", hint)
+    raise inventory.no_data(wanted, names)
 
 
 def names(connection: Connection) -> frozenset[str]:

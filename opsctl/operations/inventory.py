@@ -7,7 +7,9 @@ another run's prefix stands in three places: its claim (`plan.json`), the record
 
 from __future__ import annotations
 
+import difflib
 import itertools
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,10 +33,11 @@ from opsctl.domain.inventory import (
 )  # fmt: skip
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import RUNNING, UNSUCCESSFUL, Run
-from opsctl.errors import RefusedError
+from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
 
 THREADS = 16
+EXECUTION_NAME = re.compile(r"[^\s/:<>{}\[\]?*\"#%\\^|~`$&,;\x00-\x1f\x7f-\x9f]{1,80}")  # as AWS takes them
 RECORDS = (CLAIM, STARTED_MARK)
 
 OnRun = Callable[[int, int], None]  # the objects and bytes found so far
@@ -123,7 +126,14 @@ def is_running(connection: Connection, name: str) -> bool:
 
 def is_known(connection: Connection, name: str) -> bool:
     """Whether there is a run of that name, on any machine."""
-    return any(_of_that_name(connection, name))
+    return bool(EXECUTION_NAME.fullmatch(name)) and any(_of_that_name(connection, name))
+
+
+def no_data(wanted: str, names: Collection[str]) -> UsageError:
+    """The error for a run that keeps nothing, with the nearest of those that do."""
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "opsctl data list shows the runs that keep data"
+    return UsageError(f"no data of a run {wanted!r}", hint)
 
 
 def _of_that_name(connection: Connection, name: str) -> Iterator[Run | None]:

@@ -190,17 +190,20 @@ def test_leftovers_of_a_rerun_that_never_started_are_orphans(runs: Bench) -> Non
     assert (below(runs, "left"), len(below(runs, "old"))) == ([], 14)
 
 
-def test_an_object_that_changed_since_the_plan_stays(runs: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = f"runs/old/{below(runs, 'old')[3]}"
+def test_objects_that_changed_or_vanished_since_the_plan_are_left_alone(
+    runs: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed, vanished = (f"runs/old/{below(runs, 'old')[number]}" for number in (3, 4))
     upload = Bulk.upload
 
-    def upload_and_change(self: Bulk, place: Place, path: Any) -> None:
-        upload(self, place, path)
+    def upload_and_change(self: Bulk, place: Place, file: Any) -> None:
+        upload(self, place, file)
         runs.world.s3.put_object(Bucket=BUCKET, Key=changed, Body=b"another")
+        runs.world.s3.delete_object(Bucket=BUCKET, Key=vanished)
 
     monkeypatch.setattr(Bulk, "upload", upload_and_change)
     answer = runs.opsctl("cleanup", "--run", "old", "--yes")
-    assert answer.stdout.endswith("deleted: 13 objects\nleft alone, not what was on record: 1 object\n")
+    assert answer.stdout.endswith("deleted: 12 objects\nleft alone, not what was on record: 2 objects\n")
     assert [f"runs/old/{key}" for key in below(runs, "old")] == [changed]
 
 
@@ -210,6 +213,14 @@ def test_an_object_that_changed_since_the_plan_stays(runs: Bench, monkeypatch: p
         ((), 2, "error: say which runs' data may go"),
         (("--older-than", "yesterday"), 2, "'yesterday' is not a duration"),
         (("--run", "../datasets"), 2, "error: no data of a run '../datasets'"),
+        (("--run", "runs/old"), 2, "error: no data of a run 'runs/old'"),
+        (("--run", ""), 2, "error: no data of a run ''"),
+        (("--run", "old\n"), 2, "error: no data of a run 'old\\n'"),
+        (("--run", "midle"), 2, "hint: did you mean 'middle'?"),
+        (("--older-than", "-5d"), 2, "'-5d' is not a duration"),
+        (("--keep-last", "-1"), 2, "-1 is not in the range"),
+        (("--status", "running"), 2, "'running' is not one of"),
+        (("--undo", "--engine", "map"), 2, "error: --undo goes with --run only"),
         (("--undo", "--older-than", "3d"), 2, "error: --undo goes with --run only"),
         (("--older-than", "1d"), 3, "error: nothing was deleted: there is no terminal to ask on"),
         (("--max-bytes-to-keep", "lots"), 2, "'lots' is not a size"),
@@ -253,3 +264,50 @@ def test_what_an_endpoint_serves_stays(runs: Bench) -> None:
     sagemaker.delete_model(ModelName="model")
     sagemaker.delete_endpoint_config(EndpointConfigName="configuration")
     assert planned(runs, "--run", "old")["old"] == ALL_OF_IT
+
+
+ODD = [  # all but a line break, which moto's router does not take
+    "tab\there", "uni/ünï/码", "sp ace", " ", "plus+", "per%cent", "per%2Fcent", "back\\slash", "amp&lt;<>\"'",
+    "x" * 1015, "emoji-\N{ROCKET}", "trailing/", "a//b", "/leading", "../x", "a/../b", "a/./b",
+]  # fmt: skip
+
+
+def test_keys_of_any_kind_go_and_come_back(runs: Bench) -> None:
+    version(runs)
+    for key in ODD:
+        runs.world.s3.put_object(Bucket=BUCKET, Key=f"runs/old/{key}", Body=b"")
+    before = below(runs, "old")
+    assert len(before) == 14 + len(ODD)
+    assert f"deleted: {len(before)} objects\n" in runs.opsctl("cleanup", "--run", "old", "--yes").stdout
+    assert (below(runs, "old"), len(below(runs, "middle"))) == ([], 14)
+    assert runs.opsctl("cleanup", "--undo").stdout == f"brought back: {len(before)} objects\n"
+    assert below(runs, "old") == before
+
+
+def test_a_key_does_not_steer_the_terminal(runs: Bench) -> None:
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/old/\x1b[31mred/x", Body=b"")
+    listed = runs.opsctl("data", "list", "old").stdout
+    assert "\n\\x1b[31mred " in listed
+    assert "\x1b" not in listed
+
+
+def test_prefixes_that_are_no_runs_names_are_orphans_and_what_lies_beside_them_stays(runs: Bench) -> None:
+    for key in ("/../x", "/./x", "/we\tird/x", "/+%41/x", "//x", "/plain", "x/y/z"):
+        runs.world.s3.put_object(Bucket=BUCKET, Key=f"runs{key}", Body=b"")
+    answer = runs.opsctl("cleanup", "--orphans", "--yes")
+    assert (answer.exit_code, answer.stdout.splitlines()[-1]) == (0, "deleted: 4 objects")
+    assert [key for key in runs.world.keys("run") if key.split("/")[1] not in ("old", "middle", "failed")] == [
+        "runs//x", "runs/plain", "runsx/y/z",
+    ]  # fmt: skip
+
+
+def test_a_clock_that_is_behind_makes_nothing_old(runs: Bench) -> None:
+    runs.world.s3.put_object(Bucket=BUCKET, Key="runs/new/x", Body=b"")
+    runs.world.now = 0.0
+    assert planned(runs, "--older-than", "1s") == {
+        "new": "fresh",
+        "old": "young",
+        "middle": "young",
+        "failed": "redrivable",
+    }
+    assert "0 s" in runs.opsctl("data", "list").stdout

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from opsctl.aws.session import Aws
 from opsctl.aws.stepfunctions import StepFunctions, execution_arn
 from opsctl.aws.storage import Storage
-from opsctl.domain.cleanup import PARTS, Criteria
+from opsctl.domain.cleanup import ALL, PARTS, Criteria
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run
 from opsctl.operations import cleanup, undo
 from opsctl.operations.connection import Connection
@@ -145,11 +145,11 @@ def _run(name: str, past: Past) -> Run | None:
 @st.composite
 def worlds(draw: st.DrawFn) -> dict[str, Past]:
     """A run reads only what was there before it."""
-    statuses = st.sampled_from([SUCCEEDED, SUCCEEDED, "FAILED", RUNNING, None])
+    statuses = st.sampled_from([SUCCEEDED, SUCCEEDED, SUCCEEDED, "FAILED", RUNNING, None])
     return {
         name: Past(
             draw(st.integers(0, 60)), draw(statuses), draw(st.frozensets(st.sampled_from(NAMES[:number]), max_size=2))
-            if number else frozenset(), draw(st.integers(0, 5)) == 0,
+            if number else frozenset(), draw(st.integers(0, 9)) == 9,
         )
         for number, name in enumerate(NAMES)
     }  # fmt: skip
@@ -157,10 +157,10 @@ def worlds(draw: st.DrawFn) -> dict[str, Past]:
 
 CRITERIA = st.builds(
     Criteria,
-    names=st.frozensets(st.sampled_from(NAMES), max_size=3),
+    names=st.just(frozenset()) | st.frozensets(st.sampled_from(NAMES), min_size=2),
     older_than=st.none() | st.integers(0, 60).map(lambda days: days * DAY),
     keep_last=st.none() | st.integers(0, 2),
-    part=st.sampled_from((*PARTS, "all", "all")),
+    part=st.sampled_from((ALL, ALL, ALL, *PARTS)),
 )
 
 
@@ -181,7 +181,7 @@ def of(content: dict[str, str], run: str) -> dict[str, str]:
 
 
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
-@given(worlds(), st.sampled_from([*NAMES, None]), CRITERIA, st.lists(st.integers(0, 25), max_size=3))
+@given(worlds(), st.sampled_from([None, None, *NAMES]), CRITERIA, st.lists(st.integers(8, 30), max_size=3))
 def test_no_cleanup_takes_what_is_referred_to_and_undo_is_its_inverse(
     moto_url: str, pasts: dict[str, Past], champion: str | None, criteria: Criteria, crashes: list[int]
 ) -> None:

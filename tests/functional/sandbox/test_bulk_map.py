@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result as Ran
 
+from opsctl import sandbox
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, Machine
 from opsctl.domain.objects import Place
@@ -202,6 +203,23 @@ def test_a_machine_that_fails_by_itself_is_told_in_a_line(deployed: Deployed) ->
     assert answer.exit_code == 5
     assert "ended FAILED on documents-bulk: PipelineFailed: no manifest" in answer.stderr
     assert len(deployed.cloud.keys(f"runs/{run}/")) == 1
+
+
+def test_from_here_too_the_others_go_when_keys_are_refused(deployed: Deployed) -> None:
+    run = deployed.put_run("fine/1", "fine/2", "odd\t1", "odd\t2", "odd\t3")
+    sandbox.add_fault(
+        deployed.cloud.directory, {"action": "s3:DeleteObject", "match": "odd\t2", "error": "AccessDenied"}
+    )
+    try:
+        answer = deployed.opsctl("cleanup", "--yes", "--run", run)
+    finally:
+        sandbox.clear_faults(deployed.cloud.directory)
+    assert (answer.exit_code, answer.stdout.splitlines()[-1]) == (5, "deleted: 4 objects")
+    refused = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.partition("AccessDenied")[0] for line in refused] == [f"error: s3 refused 'runs/{run}/odd\\t2': "]
+    assert deployed.cloud.keys(f"runs/{run}/") == [f"runs/{run}/odd\t2"]
+    again = deployed.opsctl("cleanup", "--yes", "--run", run)
+    assert (again.exit_code, deployed.cloud.keys(f"runs/{run}/")) == (0, [])
 
 
 def test_one_cleanup_waits_for_the_other(deployed: Deployed) -> None:
