@@ -111,6 +111,26 @@ module "functions" {
 }
 
 locals {
+  function_names = [for key in keys(module.functions.arns) : "${var.name}-${replace(key, "_", "-")}"]
+}
+
+module "access" {
+  source = "./modules/access"
+
+  name            = var.name
+  bucket          = local.bucket
+  create_policies = var.access.create_policies
+  functions       = local.function_names
+  jobs            = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
+  kms_key_arn     = module.encryption.key_arn
+  log_groups = concat(["/aws/batch/job", "/aws/sagemaker/TrainingJobs"],
+    [for name in local.function_names : "/aws/lambda/${name}"],
+    [for name in values(local.machines) : "/aws/vendedlogs/states/${name}"],
+  )
+  machines = values(local.machines)
+}
+
+locals {
   # What machines call is there, and may do its work, before they are made or changed.
   before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), values(module.batch.job_queues), [
     module.batch.job_definition, module.storage.bucket, module.storage.code_prefix, module.training_role.arn,

@@ -38,6 +38,10 @@ module "pipeline" {{
 output "opsctl" {{
   value = module.pipeline.opsctl
 }}
+
+output "policies" {{
+  value = module.pipeline.policies
+}}
 """
 
 PROGRAM = """\

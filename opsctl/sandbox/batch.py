@@ -27,6 +27,7 @@ from opsctl.sandbox.processes import KILLED, Process
 from opsctl.sandbox.world import World
 
 GRACE_SECONDS = 30.0
+CREATE_GROUP = "logs:CreateLogGroup"  # AWS's own group is Batch's to make
 RUNTIME_ERROR = "CannotStartContainerError: the definition gives no command, and the sandbox runs no images"
 logger = logging.getLogger(__name__)
 
@@ -169,8 +170,10 @@ def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int
         "AWS_BATCH_CE_NAME": job.job_queue.environments[0].name if job.job_queue.environments else "",
     }
     executing = job.container.get("executionRoleArn")
-    may = writer(world, executing, "batch")
-    log = LogStream(world.account, world.region, job.log_group(), stream, may)
+    writes = writer(world, executing, "batch")
+    log = LogStream(
+        world.account, world.region, job.log_group(), stream, lambda need: need.action == CREATE_GROUP or writes(need)
+    )
     refusal = _refusal(world, job, executing)
     if refusal:
         job.end_attempt(1, refusal)

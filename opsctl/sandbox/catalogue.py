@@ -64,7 +64,7 @@ class Catalogue(StepFunctionBackend):
         wanted = (definition, roleArn, options.get("sm_type") or "STANDARD")
         if known is not None and (known.definition, known.roleArn, known.type) != wanted:
             raise ApiError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-        check_role(self.world.access, arn, roleArn, definition, options.get("logging_configuration"))
+        check_role(self.world.access, arn, roleArn, definition, options.get("loggingConfiguration"))
         if known is None:
             quotas.room_for_machine(self.state_machines)
             quotas.check_tags({tag["key"] for tag in options.get("tags") or ()}, arn)

@@ -23,6 +23,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.core.config import default_user_config
 
+from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.asynchronous import Answer, AsynchronousCalls, Wishes
 from opsctl.sandbox.clients import Clients
@@ -153,6 +154,17 @@ class FunctionsBackend(LambdaBackend):
             raise LambdaClientError(
                 "AccessDeniedException", "The role defined for the function cannot be assumed by Lambda."
             )
+        about = {"aws:lambda:FunctionArn": function.function_arn}
+        try:
+            self.world.access.demand_key(
+                role, function.function_name, function.kms_key_arn, ["kms:Decrypt"], "lambda", about
+            )
+        except DeniedError as denied:
+            raise LambdaClientError(
+                "KMSAccessDeniedException",
+                "Lambda was unable to decrypt the environment variables because KMS access was denied. Please check "
+                f"the function's KMS key settings. KMS Exception: AccessDeniedException KMS Message: {denied}",
+            ) from denied
         with room(self.world, "lambda", function.function_name, role) as place:
             return _Call(self.world, function, place).run(payload)
 

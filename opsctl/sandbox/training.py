@@ -159,6 +159,8 @@ def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str |
     role = job.request["RoleArn"]
     demand = partial(world.access.demand, role, "SageMaker")
     demand(*pulling(job.request["AlgorithmSpecification"].get("TrainingImage", "")))
+    volume = (job.request.get("ResourceConfig") or {}).get("VolumeKmsKeyId")
+    world.access.demand_key(role, "SageMaker", volume, ["kms:CreateGrant"], "sagemaker", {})
     storage = Storage(world.account, demand)
     job.move("Downloading")
     container.prepare(job, place.base, storage)

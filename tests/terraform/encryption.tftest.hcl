@@ -69,3 +69,25 @@ run "refused_a_window_of_a_week_and_a_half" {
 
   expect_failures = [var.encryption]
 }
+
+run "policies_for_people_are_documents" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(output.policies)) == toset(["approver", "operator", "reader"]) && length(output.policy_arns) == 0
+    error_message = "there are documents for three kinds of people, and no managed policies unless they are asked for"
+  }
+}
+
+run "policies_for_people_are_made" {
+  command = plan
+
+  variables {
+    access = { create_policies = true }
+  }
+
+  assert {
+    condition     = toset(keys(output.policy_arns)) == toset(["approver", "operator", "reader"])
+    error_message = "with create_policies there is a managed policy of each kind"
+  }
+}

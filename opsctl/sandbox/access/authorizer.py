@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from opsctl.sandbox.access.encryption import encryption_of, use_of_key
 from opsctl.sandbox.access.needs import Here, needs_of
 from opsctl.sandbox.access.principals import Identities, Principal
 from opsctl.sandbox.access.record import Record, Source
@@ -56,11 +57,6 @@ class Access:
             if need.action == "sts:AssumeRole":
                 self._demand_trust(need.resources[0], who)
 
-    def allows(self, key: str, need: Need) -> bool:
-        """Whether whoever has this key has what is needed."""
-        who = self._identities.find(key)
-        return self._identities.is_admin(key) or (who is not None and self._decide(who, need))
-
     # what the sandbox does itself, for a role or as a service
 
     def demand(self, role: str, session: str, *needs: Need) -> None:
@@ -78,6 +74,13 @@ class Access:
             logger.info("%s", denied)
             return False
         return True
+
+    def demand_key(
+        self, role: str, session: str, key: str | None, actions: Iterable[str], service: str, about: dict[str, str]
+    ) -> None:
+        """Raise DeniedError unless a service may use a key so in this role's name, `about` being the context."""
+        if self.enforced and key:
+            self.demand(role, session, *(use_of_key(self.here, key, action, service, about) for action in actions))
 
     def demand_of_service(self, service: str, source: str, need: Need) -> None:
         """Raise DeniedError unless the resource's policy lets this service act, for the source whose ARN is given."""
@@ -118,10 +121,11 @@ class Access:
         return needs_of(action, given, self.here)
 
     def _demand(self, who: Principal, need: Need) -> None:
-        if not self._decide(who, need):
-            raise DeniedError(
-                f"User: {who.arn} is not authorized to perform: {need.action} on resource: {need.resources[0]}"
-            )
+        for one in (need, *encryption_of(self.here, need)):
+            if not self._decide(who, one):
+                raise DeniedError(
+                    f"User: {who.arn} is not authorized to perform: {one.action} on resource: {one.resources[0]}"
+                )
 
     def _demand_trust(self, role: str, who: Principal) -> None:
         policy = self._identities.trust(role)
@@ -132,25 +136,27 @@ class Access:
         self.record.note(need.action, found)
 
     def _decide(self, who: Principal, need: Need) -> bool:
-        question = who.asks(need)
         resource = policy_of(self.here, need.resources[0])
-        own = _speaking(who.identity, question)
-        theirs = _speaking((resource,) if resource else (), question)
-        limits = [_speaking(limit, question) for limit in who.limits]
-        allowed = [source for source in (*own, *theirs) if source[1].allows]
-        within = all(any(statement.allows for _, statement in limit) for limit in limits)
+        named = who.asks(need)
+        own = _speaking(who.identity, named)
+        theirs = _speaking((resource,) if resource else (), named)
+        # A resource's policy that names the account leaves it to the account's own policies who may.
+        granted = _speaking((resource,) if resource else (), who.asks(need, as_account=False))
+        limits = [_speaking(limit, named) for limit in who.limits]
+        allowed = [source for source in (*own, *granted) if source[1].allows]
         denied = [
             source for source in (*own, *theirs, *(one for limit in limits for one in limit)) if not source[1].allows
         ]
-        if denied:
-            if allowed and within:
-                self.record.note(need.action, denied)
+        gates = [[source for source in limit if source[1].allows] for limit in limits]
+        if need.action.startswith("kms:"):  # nobody uses a key whose policy does not say so
+            gates.append([source for source in theirs if source[1].allows])
+        good = bool(allowed) and all(gates)
+        if denied and good:
+            self.record.note(need.action, denied)
+        if denied or not good:
             return False
-        if not allowed or not within:
-            return False
-        self.record.note(need.action, allowed)
-        for limit in limits:
-            self.record.note(need.action, limit)
+        for sources in (allowed, *gates):
+            self.record.note(need.action, sources)
         return True
 
 

@@ -104,7 +104,7 @@ def _functions(service: str, operation: str, given: Parameters, here: Here) -> l
     name = str(given.get("FunctionName") or given.get("Resource") or "")
     if not name:
         return [("*",)]
-    arn = here.arn(service, f"function:{name}")
+    arn = here.arn(service, name if name.startswith("arn:") else f"function:{name}")
     return [(f"{arn}:{given['Qualifier']}",)] if given.get("Qualifier") else [(arn,)]
 
 
@@ -122,12 +122,9 @@ def _logs(service: str, operation: str, given: Parameters, here: Here) -> list[t
 
 def _batch(service: str, operation: str, given: Parameters, here: Here) -> list[tuple[str, ...]]:
     if operation == "SubmitJob":
-        queue = here.arn(service, f"job-queue/{str(given.get('jobQueue', '')).rpartition('job-queue/')[2]}")
-        return (
-            [(here.arn(service, f"job-definition/{given.get('jobDefinition', '')}"),), (queue,)]
-            if not str(given.get("jobDefinition", "")).startswith("arn:")
-            else [(str(given["jobDefinition"]),), (queue,)]
-        )
+        named = (("job-definition", given.get("jobDefinition")), ("job-queue", given.get("jobQueue")))
+        forms = ((str(name), f"{kind}/{name}") for kind, name in named)
+        return [(here.arn(service, name if name.startswith("arn:") else form),) for name, form in forms]
     if operation in ("TerminateJob", "CancelJob"):
         return [(here.arn(service, f"job/{given.get('jobId', '')}"),)]
     return [(str(given["resourceArn"]),)] if given.get("resourceArn") else [("*",)]

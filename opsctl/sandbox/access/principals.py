@@ -18,18 +18,21 @@ SESSION_SECONDS = 43_200
 
 @dataclass(frozen=True)
 class Principal:
-    """`arn` is as denials name it. `limits` are sets of policies of which each has to allow too: a permissions
-    boundary, a session's own policy."""
+    """`arn` is as denials name it; policies of resources name it by `names`, or its `account`, as one of its `kind`.
+    `limits` are sets of policies of which each has to allow too: a permissions boundary, a session's own policy."""
 
     arn: str
-    names: Mapping[str, frozenset[str]]
+    names: frozenset[str]
+    kind: str = "AWS"
+    account: frozenset[str] = frozenset()
     identity: tuple[Policy, ...] = ()
     limits: tuple[tuple[Policy, ...], ...] = ()
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def asks(self, need: Need) -> Question:
-        """The question that a need of this principal's is."""
-        return Question(need, self.names, {**self.context, **dict(need.context)})
+    def asks(self, need: Need, *, as_account: bool = True) -> Question:
+        """The question that a need of this principal's is; `as_account` says whether naming the account means it."""
+        names = self.names | self.account if as_account else self.names
+        return Question(need, {self.kind: names}, {**self.context, **dict(need.context)})
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class Identities:
         own = f"arn:aws:sts::{self._account}:assumed-role/{name}/{session}"
         return Principal(
             own,
-            self._names(arn, own),
+            frozenset({arn, own}),
+            "AWS",
+            self._account_names,
             () if role is None else _policies(role),
             self._limits(getattr(role, "permissions_boundary_arn", None), policy),
             self._facts(arn, f"{getattr(role, 'id', name)}:{session}"),
@@ -98,17 +103,19 @@ class Identities:
     def service(self, name: str, source: str) -> Principal:
         """A service of AWS that acts by itself, for the resource whose ARN is given."""
         facts = {"aws:sourcearn": (source,), "aws:sourceaccount": (self._account,), "aws:sourceowner": (self._account,)}
-        return Principal(name, {"Service": frozenset({name})}, context={**facts, **_SECURE})
+        return Principal(name, frozenset({name}), "Service", context={**facts, **_SECURE})
 
     def _user(self, user: Any) -> Principal:
         groups = [group for group in list(self._iam.groups.values()) if user in group.users]
         identity = [policy for holder in (user, *groups) for policy in _policies(holder)]
         facts = {**self._facts(user.arn, user.id), "aws:username": (user.name,)}
         boundary = getattr(user, "permissions_boundary_arn", None)
-        return Principal(user.arn, self._names(user.arn), tuple(identity), self._limits(boundary, None), facts)
+        limits, account = self._limits(boundary, None), self._account_names
+        return Principal(user.arn, frozenset({user.arn}), "AWS", account, tuple(identity), limits, facts)
 
-    def _names(self, *arns: str) -> dict[str, frozenset[str]]:
-        return {"AWS": frozenset({*arns, self._account, f"arn:aws:iam::{self._account}:root"})}
+    @property
+    def _account_names(self) -> frozenset[str]:
+        return frozenset({self._account, f"arn:aws:iam::{self._account}:root"})
 
     def _facts(self, arn: str, number: str) -> dict[str, tuple[str, ...]]:
         return {

@@ -89,7 +89,7 @@ TOPIC = f"arn:aws:sns:{HERE}:t"
         ("s3", "list_buckets", {}, (403, "AccessDenied"), "s3:ListAllMyBuckets on resource: *"),
         ("sns", "publish", {"TopicArn": TOPIC, "Message": "m"}, (403, "AuthorizationError"),
          f"SNS:Publish on resource: {TOPIC}"),
-        ("lambda", "invoke", {"FunctionName": "f"}, (403, "AccessDeniedException"),
+        ("lambda", "invoke", {"FunctionName": f"arn:aws:lambda:{HERE}:function:f"}, (403, "AccessDeniedException"),
          f"lambda:InvokeFunction on resource: arn:aws:lambda:{HERE}:function:f"),
         ("logs", "filter_log_events", {"logGroupName": "/g"}, (400, "AccessDeniedException"),
          f"logs:FilterLogEvents on resource: arn:aws:logs:{HERE}:log-group:/g:log-stream:"),

@@ -1,0 +1,45 @@
+# What people need, and no more: to look, to operate, to approve. Attach the documents to roles or permission sets of your
+# own, or let this module make managed policies of them.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  _partition = data.aws_partition.current.partition
+  _account   = data.aws_caller_identity.current.account_id
+  _here      = "${data.aws_region.current.name}:${local._account}"
+
+  # A managed policy has room for the ARNs of a few machines. Of more, the common beginning of their names stands for all.
+  _machines = length(var.machines) <= 4 ? var.machines : toset(["${var.name}-*"])
+  machines  = sort([for name in local._machines : "arn:${local._partition}:states:${local._here}:stateMachine:${name}"])
+  # Runs, and a distributed Map's: <machine>/<label>.
+  executions = sort(flatten([for name in local._machines : [
+    "arn:${local._partition}:states:${local._here}:execution:${name}:*",
+    "arn:${local._partition}:states:${local._here}:execution:${name}/*",
+  ]]))
+  map_runs   = sort([for name in local._machines : "arn:${local._partition}:states:${local._here}:mapRun:${name}/*"])
+  bucket_arn = "arn:${local._partition}:s3:::${var.bucket}"
+
+  # As managed policies are counted: without white space. IAM's limit is 6,144 characters.
+  documents = {
+    approver = jsonencode(jsondecode(data.aws_iam_policy_document.approver.json))
+    operator = jsonencode(jsondecode(data.aws_iam_policy_document.operator.json))
+    reader   = jsonencode(jsondecode(data.aws_iam_policy_document.reader.json))
+  }
+}
+
+resource "aws_iam_policy" "this" {
+  for_each = var.create_policies ? local.documents : {}
+
+  name        = "${var.name}-${each.key}"
+  description = "What opsctl needs: ${each.key} of ${var.name}"
+  policy      = each.value
+
+  lifecycle {
+    precondition {
+      condition     = length(each.value) <= 6144
+      error_message = "The ${each.key} policy has ${length(each.value)} characters, and IAM takes 6144: use a shorter name, or attach the document of the output `policies` as an inline policy of a role (10240 characters)."
+    }
+  }
+}

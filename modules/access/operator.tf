@@ -1,0 +1,46 @@
+# To operate: what opsctl does, all of it.
+
+data "aws_iam_policy_document" "operator" {
+  source_policy_documents = [data.aws_iam_policy_document.approver.json]
+
+  statement {
+    sid       = "StartRuns"
+    actions   = ["states:StartExecution"]
+    resources = concat(local.machines, [for arn in local.machines : "${arn}:*"]) # versions and aliases too
+  }
+  statement {
+    sid       = "StopAndRedriveRuns"
+    actions   = ["states:RedriveExecution", "states:StopExecution"]
+    resources = local.executions
+  }
+  statement {
+    sid       = "SeeThatTrainingJobsStop"
+    actions   = ["sagemaker:DescribeTrainingJob"]
+    resources = [for name in sort(var.jobs) : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"]
+  }
+  statement {
+    sid = "CopyAndDeleteObjectsOfRuns"
+    # Copies of more than 5 GB are made in parts, and bring their tags along one by one.
+    actions = [
+      "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectTagging",
+      "s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObject", "s3:PutObjectTagging",
+    ]
+    resources = ["${local.bucket_arn}/runs/*"]
+  }
+  statement {
+    sid       = "WriteWhatWillBeDone"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = ["${local.bucket_arn}/audit/*"]
+  }
+
+  statement {
+    sid       = "EncryptObjects"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+}

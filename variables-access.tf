@@ -1,0 +1,12 @@
+variable "access" {
+  description = <<-EOT
+    What people get: the output `policies` holds an `operator` policy (what opsctl needs), a `reader` and an `approver`
+    policy as JSON documents; with `create_policies` there are managed policies of them too, whose ARNs are in the output
+    `policy_arns`.
+  EOT
+  type = object({
+    create_policies = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+}
