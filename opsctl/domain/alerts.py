@@ -135,14 +135,15 @@ def reported_failures(documents: Any) -> tuple[Failure, ...]:
 
 def caught_in(history: RunHistory, describe_state: str = DESCRIBE_STATE) -> tuple[Failure, ...]:
     """What the machine says that it caught, if it came as far as that since its last redrive and then failed."""
-    return _described(history, describe_state) if history.status == FAILED else ()
+    return (_described(history, describe_state) or _listed(history)) if history.status == FAILED else ()
 
 
 def failures_in(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
     """What failed in an execution, by its history; at least one failure, without a step if none can be told.
 
     If the machine came as far as `describe_state`, what it caught is in that state's parameters. Otherwise it is what
-    each state came to when it was last entered: failed, caught, or cut off while it was at work.
+    each state came to when it was last entered: failed, caught, or cut off while it was at work; and what the run's own
+    cause lists besides, such as a job that succeeded for AWS but was stopped.
     """
     caught = _described(history, describe_state)
     if caught:
@@ -151,8 +152,10 @@ def failures_in(history: RunHistory, describe_state: str) -> tuple[Failure, ...]
     working = [state for state in latest if state.type not in _CONTAINERS and state.status != SUCCEEDED]
     failed = [state for state in working if state.status == FAILED]
     found = failed + [state for state in working if state.status == CAUGHT or state.type == "Task"]
-    found = list(dict.fromkeys(found)) or [state for state in latest if state.status == FAILED]
+    listed = _listed(history)
+    found = list(dict.fromkeys(found)) or [state for state in latest if state.status == FAILED and not listed]
     failures = [_failure(state, history) for state in found]
+    failures += [failure for failure in listed if failure.step not in {state.name for state in found}]
     return tuple(failures) or (Failure("", history.error or history.status, history.cause or ""),)
 
 
@@ -215,6 +218,14 @@ def _described(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
     try:
         return reported_failures(json.loads(calls[-1].parameters or "")["Payload"]["failures"])
     except (ValueError, LookupError, TypeError, AttributeError):  # left out of the history, or not of this shape
+        return ()
+
+
+def _listed(history: RunHistory) -> tuple[Failure, ...]:
+    """The failures that a Fail state put into the run's cause (CausePath)."""
+    try:
+        return reported_failures(json.loads(history.cause or ""))
+    except (ValueError, RecursionError, AttributeError):  # a cause in words, or not of this shape
         return ()
 
 

@@ -46,7 +46,7 @@ def test_our_own_definitions_pass_their_cases(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(ROOT)
     result = opsctl()
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("definitions/bulk.test.yaml\nPASS  a manifest is worked through batch by batch")
+    assert result.stdout.startswith("definitions/bulk-redrivable.test.yaml\nPASS  a redrive resumes the summing up")
     assert re.search(r"^(\d+) cases: \1 passed, 0 failed$", result.stdout, re.MULTILINE)
     assert [str(file.relative_to(ROOT)) for file in FILES] == [
         line for line in result.stdout.splitlines() if line.endswith(".yaml")
@@ -55,10 +55,11 @@ def test_our_own_definitions_pass_their_cases(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("_terraform")
 @pytest.mark.parametrize("name", ["bulk", "training"])
-def test_the_cases_are_about_what_the_module_makes(name: str) -> None:
+@pytest.mark.parametrize(("on_failure", "golden"), [("caught", ""), ("redrivable", "-redrivable")])
+def test_the_cases_are_about_what_the_module_makes(name: str, on_failure: str, golden: str) -> None:
     variables = load((ROOT / f"definitions/{name}.variables.yaml").read_text(), "variables").value
-    text = render_template(ROOT / f"definitions/{name}.asl.json.tftpl", variables)
-    assert json.loads(text) == json.loads((ROOT / f"tests/golden/{name}.asl.json").read_text())
+    text = render_template(ROOT / f"definitions/{name}.asl.json.tftpl", variables | {"on_failure": on_failure})
+    assert json.loads(text) == json.loads((ROOT / f"tests/golden/{name}{golden}.asl.json").read_text())
 
 
 def states_of(machine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

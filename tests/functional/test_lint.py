@@ -467,8 +467,9 @@ def test_a_variable_file_that_is_not_there() -> None:
 
 @pytest.mark.usefixtures("terraform")
 @pytest.mark.parametrize("name", ["bulk", "training"])
-def test_our_own_definitions_are_clean(name: str) -> None:
-    result = lint("--strict", str(TRAINING.with_name(f"{name}.asl.json.tftpl")))
+@pytest.mark.parametrize("on_failure", ["caught", "redrivable"])
+def test_our_own_definitions_are_clean(name: str, on_failure: str) -> None:
+    result = lint("--strict", "--var", f"on_failure={on_failure}", str(TRAINING.with_name(f"{name}.asl.json.tftpl")))
     assert (result.exit_code, result.stdout) == (0, "")
 
 

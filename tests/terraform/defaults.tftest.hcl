@@ -152,3 +152,29 @@ run "administrators_and_operators_of_ones_own" {
     error_message = "those that are named, and not whoever applies"
   }
 }
+
+# Its plan is compared with tests/golden/training-redrivable.asl.json and tests/golden/bulk-redrivable.asl.json.
+run "redrivable" {
+  command = plan
+
+  variables {
+    definitions = { bulk = { on_failure = "redrivable" }, training = { on_failure = "redrivable" } }
+  }
+
+  assert {
+    condition     = alltrue([for stem in ["bulk", "training"] : alltrue([for state in jsondecode(module.machines[stem].definition).States : !can(state.Catch)])])
+    error_message = "on the top level nothing may be caught"
+  }
+  assert {
+    condition     = alltrue([for branch in jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches : anytrue([for state in branch.States : can(state.Catch)])])
+    error_message = "in each branch failures must be caught, so that its siblings live on"
+  }
+  assert {
+    condition     = output.opsctl.machines.training.steps == ["fetch-preprocessed-data", "train-image-model", "train-text-model", "train-sequence-model", "evaluate"]
+    error_message = "the steps must be the same"
+  }
+  assert {
+    condition     = !contains(module.definitions["training"].grants.CallFunctions.resources, "arn:aws:lambda:us-east-1:123456789012:function:documents-describe-failure") && module.definitions["training"].grants.Notify.resources == tolist(["arn:aws:sns:us-east-1:123456789012:documents-successes"])
+    error_message = "a machine that alerts of nothing itself must not be allowed to"
+  }
+}

@@ -83,6 +83,8 @@ def test_the_modules_own_tests_pass(module, name):
         check_names(planned)
         for name in ("bulk", "training"):
             check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
+            redrivable = planned_definition(plans["redrivable"], name)
+            check_golden(f"{name}-redrivable.asl.json", json.loads(redrivable))
     if name == "encryption":
         assert boundaries(plans["a_boundary"]) == {"arn:aws:iam::123456789012:policy/teams/boundary"}
         assert boundaries(plans["a_key_of_its_own"]) == {None}
@@ -160,6 +162,15 @@ def test_every_rule_of_the_variables_is_broken_once():
     tests = [path.read_text() for path in sorted((ROOT / "tests/terraform").glob("*.tftest.hcl"))]
     refusals = [refusal for test in tests for refusal in test.split("expect_failures")[1:]]
     assert sum(refusal.split("]")[0].count("var.") for refusal in refusals) >= rules
+
+
+def test_every_variable_of_a_template_is_explained():
+    variables = (ROOT / "modules/definition/variables.tf").read_text()
+    declared = variables.split('variable "template"')[1].split("\nvariable")[0]
+    table = (ROOT / "definitions/README.md").read_text().split("## Variables of a template")[1].split("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert explained == set(re.findall(r"^    (\w+) +=", declared, re.MULTILINE))
 
 
 def test_each_module_is_built_by_the_house_rules():

@@ -10,6 +10,7 @@ from opsctl.domain.alerts import (
     CAUSE_LIMIT,
     SUBJECT_LIMIT,
     Failure,
+    caught_in,
     compose,
     compose_success,
     failures_in,
@@ -53,6 +54,37 @@ def history(machine=MACHINE, **outcomes):
     if execution.status == "RUNNING":
         execution.stop(2.0, error="Operator", cause="wrong data")
     return read_history(execution.events)
+
+
+REDRIVABLE = parse({
+    "StartAt": "Train",
+    "States": {
+        "Train": task(
+            Catch=[{"ErrorEquals": ["States.ALL"], "Assign": {"failure": {"Error.$": "$.Error"}}, "Next": "Failed"}],
+            Assign={"failure": {"Error": "TrainingJobNotCompleted", "Cause": "It ended as Stopped."}},
+            Next="Failed",
+        ),
+        "Failed": {
+            "Type": "Pass",
+            "Assign": {"failures": [{"step": "Train", "failure.$": "$failure"}]},
+            "Next": "Fail",
+        },
+        "Fail": {"Type": "Fail", "Error": "PipelineFailed", "CausePath": "States.JsonToString($failures)"},
+    },
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure"),
+    [
+        (Failed("States.TaskFailed", "out of memory"), Failure("Train", "States.TaskFailed", "out of memory")),
+        (Succeeded("{}"), Failure("Train", "TrainingJobNotCompleted", "It ended as Stopped.")),
+    ],
+)
+def test_what_the_runs_own_cause_lists_is_told_once_by_its_step(outcome, failure):
+    read = history(REDRIVABLE, train=outcome)
+    assert failures_in(read, "Describe Failure") == (failure,)
+    assert [listed.step for listed in caught_in(read)] == ["Train"]
 
 
 def test_the_whole_alert():

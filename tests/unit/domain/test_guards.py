@@ -15,6 +15,14 @@ ROOT = Path(__file__).resolve().parents[3]
 OURS = read_pipeline(json.loads((ROOT / "tests/golden/training.asl.json").read_text()))
 
 
+def test_the_redrivable_definition_has_the_same_steps_under_the_same_guards() -> None:
+    redrivable = read_pipeline(json.loads((ROOT / "tests/golden/training-redrivable.asl.json").read_text()))
+    told = {"Describe Failure", "Notify Failure"}
+    assert [(step.name, step.guard) for step in redrivable.steps] == [
+        (step.name, step.guard) for step in OURS.steps if step.name not in told
+    ]
+
+
 def task(then: str | None = None, **more: Any) -> dict[str, Any]:
     return {"Type": "Task", "Resource": "arn:aws:states:::x:y", "ResultPath": None, **_next(then), **more}
 
