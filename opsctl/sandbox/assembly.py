@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from opsctl.sandbox import (
+    alarms,
     batch,
     endpoints,
     events,
@@ -58,6 +59,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     clients = Clients(world.url, world.region, world.access)
     mailbox.install(world)
     subscriptions.install(world, clients)
+    alarms.install(world, clients)
     functions.install(world, clients)
     bus = events.install(world, clients)
     s3events.install(bus.emit)
