@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -41,6 +42,14 @@ def jobs_of(clone: Clone, run: str) -> set[str]:
 
 def alerts(clone: Clone, run: str, status: str = "FAILED") -> list[str]:
     return [mail for mail in clone.mailbox() if status in mail and re.search(rf"\b{re.escape(run)}\b(?!-r\d)", mail)]
+
+
+def terraform(clone: Clone, *arguments: str) -> str:
+    """Terraform in the sandbox's own workspace; what it printed."""
+    program = [clone.sandbox / "bin" / "terraform", *arguments, "-no-color"]
+    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_demo_narrates_what_a_user_would_type(demo: subprocess.CompletedProcess[str]) -> None:
@@ -211,11 +220,42 @@ def test_prepare_run_refuses_what_opsctl_did_not_start(clone: Clone, demo: subpr
     assert "Fetch Preprocessed Data" not in states(clone, "by-hand")
 
 
+TRIGGERS = """
+  triggers = {
+    data     = { input = { hyperparameters = { image_model = { epochs = 1 } } } }
+    schedule = { expression = "cron(0 2 * * ? *)", start = "2199-01-01T00:00:00Z", timezone = "Europe/Berlin" }
+  }
+"""
+
+
+def test_triggers_are_turned_on_by_an_update_and_new_data_starts_a_run(
+    clone: Clone, demo: subprocess.CompletedProcess[str]
+) -> None:
+    configuration = clone.sandbox / "terraform" / "main.tf"
+    text = configuration.read_text()
+    configuration.write_text(text.replace("force_destroy = true }\n", f"force_destroy = true }}\n{TRIGGERS}", 1))
+    terraform(clone, "apply", "-auto-approve")
+    assert "No changes." in terraform(clone, "plan")
+    before = {run["run"] for run in runs(clone)}
+    bucket = clone.outputs()["bucket"]
+    clone.client("s3").put_object(Bucket=bucket, Key="datasets/sample/_READY", Body=b"")
+    deadline = time.monotonic() + 60
+    while not (new := {run["run"] for run in runs(clone)} - before) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    (run,) = new
+    assert re.fullmatch(r"sample-[0-9a-f]{12}", run)
+    clone.run("stop", run, "--yes")
+    arn = clone.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
+    started = clone.client("stepfunctions").describe_execution(executionArn=f"{arn}:{run}")
+    assert json.loads(started["input"]) == {
+        "data": {"source": f"s3://{bucket}/datasets/sample/"},
+        "hyperparameters": {"image_model": {"epochs": 1}},
+    }
+
+
 def test_destroy_leaves_nothing(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
     """With every run's objects in the bucket; what AWS itself leaves of a service that was used does not count."""
-    program = [clone.sandbox / "bin" / "terraform", "destroy", "-auto-approve", "-no-color"]
-    destroyed = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=180)
-    assert destroyed.returncode == 0, destroyed.stderr
+    terraform(clone, "destroy", "-auto-approve")
     roles = [role["RoleName"] for role in clone.client("iam").list_roles()["Roles"]]
     assert [role for role in roles if not role.startswith("AWSServiceRole")] == []
     assert clone.client("s3").list_buckets()["Buckets"] == []
@@ -224,6 +264,8 @@ def test_destroy_leaves_nothing(clone: Clone, demo: subprocess.CompletedProcess[
     assert clone.client("sns").list_topics()["Topics"] == []
     assert clone.client("batch").describe_job_queues()["jobQueues"] == []
     assert clone.client("events").list_rules(NamePrefix="documents")["Rules"] == []
+    groups = clone.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+    assert [group["Name"] for group in groups] == ["default"]
 
 
 def test_a_second_demo_interrupted_leaves_no_process(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
