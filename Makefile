@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
 
-.PHONY: setup demo test test-checkov test-e2e test-rest check checkov fmt bench conformance docs functions clean
+.PHONY: setup demo test test-e2e test-rest test-terraform check checkov fmt bench conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -29,20 +29,20 @@ $(VENV)/.ready: pyproject.toml
 demo: setup
 	@$(BIN)/opsctl demo
 
-# The end-to-end tests wait for Terraform and for jobs most of the time: the others run meanwhile.
+# What waits for Terraform and for jobs most of the time goes on beside the rest.
 test: check
-	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-rest test-checkov
+	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-terraform test-rest
 
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e
 
-test-rest: setup
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform/test_checkov.py
-
 # Where PyPI cannot be reached, the tests that need checkov skip, and say so.
-test-checkov: setup
+test-terraform: setup
 	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
-	$(BIN)/python -m pytest tests/terraform/test_checkov.py
+	$(BIN)/python -m pytest tests/terraform
+
+test-rest: setup
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform
 
 checkov: setup $(CHECKOV)/.ready
 	$(BIN)/python -m pytest tests/terraform/test_checkov.py

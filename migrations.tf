@@ -1,6 +1,24 @@
-# Where resources of earlier versions are now, so that an upgrade keeps them.
+# Where addresses have changed since the last release. What is not here has got another name as well and is made anew:
+# CHANGELOG.md says what.
 
-# Unreleased: machines come from any number of definitions.
+# 0.1 -> next: environments and queues are maps.
+moved {
+  from = module.batch.aws_batch_compute_environment.this
+  to   = module.batch.aws_batch_compute_environment.this["fargate"]
+}
+
+moved {
+  from = module.batch.aws_batch_job_queue.this
+  to   = module.batch.aws_batch_job_queue.this["default"]
+}
+
+# The jobs' security group belongs to the network. It is replaced, but after its successor is in use.
+moved {
+  from = module.batch.aws_security_group.this
+  to   = module.network.aws_security_group.jobs
+}
+
+# Each definition file makes a machine.
 moved {
   from = module.bulk
   to   = module.machines["bulk"]

@@ -125,10 +125,11 @@ class Gateway:
         return None
 
     def _serve(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Let moto answer."""
+        """Let moto answer, unless nobody waits for it any more."""
         try:
             with _turn(environ):
-                return self._application(environ, start_response)
+                if not _has_gone(environ):
+                    return self._application(environ, start_response)
         except NotImplementedError as error:
             logger.warning("%s %s: %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"), error)
             message = f"The sandbox cannot do this: {error}"
@@ -142,6 +143,7 @@ class Gateway:
         except Exception as error:
             logger.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             return _answer(environ, start_response, 400, "InternalFailure", f"The sandbox failed: {error!r}")
+        return _hang_up(environ)
 
 
 def _say(start_response: StartResponse, answer: Any) -> Iterable[bytes]:
@@ -166,6 +168,20 @@ def _hang_up(environ: dict[str, Any]) -> Iterable[bytes]:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
     raise ConnectionAbortedError("dropped on purpose")
+
+
+def _has_gone(environ: dict[str, Any]) -> bool:
+    """Whether whoever asked has closed the connection. What waited for its turn in vain is not begun: an interrupted
+    Terraform, which never hears the answer, would not know of what it made, and could not make it again."""
+    connection = environ.get("werkzeug.socket")
+    if connection is None:
+        return False
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _turn(environ: dict[str, Any]) -> AbstractContextManager[Any]:

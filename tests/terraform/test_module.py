@@ -16,6 +16,8 @@ import pytest
 
 from opsctl.errors import OpsError
 from opsctl.terraform import find_mirror, find_terraform
+from tests.terraform.names import too_long
+from tests.terraform.upgrade import lost_addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -81,10 +83,17 @@ def test_the_modules_own_tests_pass(module, name):
         planned = plans["defaults"]
         check_golden("opsctl-output.json", planned["output_changes"]["opsctl"]["after"])
         check_names(planned)
+        assert lost_addresses({change["address"] for change in planned["resource_changes"]}) == []
         for name in ("bulk", "training"):
             check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
             redrivable = planned_definition(plans["redrivable"], name)
             check_golden(f"{name}-redrivable.asl.json", json.loads(redrivable))
+    if name == "names":
+        changes = plans["the_longest_names"]["resource_changes"]
+        assert (
+            too_long([(change["type"], change["change"]["after"]) for change in changes if change["mode"] == "managed"])
+            == []
+        )
     if name == "encryption":
         assert boundaries(plans["a_boundary"]) == {"arn:aws:iam::123456789012:policy/teams/boundary"}
         assert boundaries(plans["a_key_of_its_own"]) == {None}

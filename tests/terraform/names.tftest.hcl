@@ -1,0 +1,30 @@
+# With the longest name, in the region with the longest name, and with everything that can be asked for: tests/terraform/
+# names.py compares each planned name with what AWS allows.
+
+mock_provider "aws" {
+  source          = "./tests/terraform/mocks"
+  override_during = plan
+}
+
+override_data {
+  target = data.aws_region.current
+  values = { name = "ap-southeast-1" }
+}
+
+override_data {
+  target = module.storage.data.aws_region.current
+  values = { name = "ap-southeast-1" }
+}
+
+run "the_longest_names" {
+  command = plan
+
+  variables {
+    name = "a-name-of-thirty-two-characters1"
+
+    base_models          = { a_model_of_18_char = { script = "text.py" } }
+    compute_environments = { a-key-of-24-characters-1 = { kind = "spot" } }
+    job_queues           = { default = ["a-key-of-24-characters-1"] }
+    triggers             = { data = {}, schedule = { expression = "rate(1 day)" } }
+  }
+}
