@@ -48,9 +48,9 @@ locals {
   } }
 
   # Uncaught is a state of whose failures, or time limits, a Catch takes none.
-  _uncaught = toset([for name, state in local.states : name if
-    !contains(flatten(state.catches[*].errors), "States.ALL")
-    && !(contains(flatten(state.catches[*].errors), "States.TaskFailed") && contains(flatten(state.catches[*].errors), "States.Timeout"))
+  _uncaught = toset([
+    for name, state in local.states : name
+    if !anytrue([for all in [["States.ALL"], ["States.TaskFailed", "States.Timeout"]] : length(setsubtract(all, flatten(state.catches[*].errors))) == 0])
   ])
 
   # What a job or a function that fails by itself raises. A Catch of anything else takes an error that its author expected.
