@@ -84,6 +84,10 @@ def test_the_modules_own_tests_pass(module, name):
         check_golden("opsctl-output.json", planned["output_changes"]["opsctl"]["after"])
         check_names(planned)
         assert lost_addresses({change["address"] for change in planned["resource_changes"]}) == []
+        # A second instance of the module in the same account: its name is all that it needs of its own.
+        second = account_names(plans["names_derive_from_name_alone"])
+        assert len(second) == len(account_names(planned)) > 40
+        assert second & account_names(planned) == set()
         for name in ("bulk", "training"):
             check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
             redrivable = planned_definition(plans["redrivable"], name)
@@ -101,6 +105,24 @@ def test_the_modules_own_tests_pass(module, name):
             "aws_kms_key",
             "aws_kms_alias",
         }
+
+
+NAMES = ("alarm_name", "bucket", "compute_environment_name", "dashboard_name", "function_name", "name")
+WITHIN = ("aws_iam_role_policy", "aws_lambda_permission", "aws_sfn_alias")  # named within something of the account
+
+
+def account_names(plan):
+    """What is named in the account, by kind."""
+    values = [
+        (change["type"], change["change"]["after"])
+        for change in plan["resource_changes"]
+        if change["mode"] == "managed"
+    ]
+    return {
+        (kind, next(after[name] for name in NAMES if after.get(name)))
+        for kind, after in values
+        if kind not in WITHIN and any(after.get(name) for name in NAMES)
+    }
 
 
 def boundaries(plan):
