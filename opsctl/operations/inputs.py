@@ -18,9 +18,12 @@ def check_input(connection: Connection, document: Mapping[str, Any]) -> None:
 
 
 def input_problems(connection: Connection, document: Any) -> list[str]:
-    """What is wrong with a run input for this machine, one line each; of a foreign machine nobody knows."""
+    """What is wrong with a run input for this machine, one line each.
+
+    Nobody knows of a foreign machine, or of one that prepares no runs: of a definition of one's own, or of `bulk`.
+    """
     machine = connection.machine
-    if machine.foreign:
+    if machine.foreign or not machine.steps:
         return []
     return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters, needs=machine.needs)
 
