@@ -20,6 +20,7 @@ from moto.events.models import Rule, events_backends
 from moto.logs.models import logs_backends
 
 from opsctl.sandbox.access import DeniedError, Need
+from opsctl.sandbox.access.needs import unqualified
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.courier import Courier, Loss, Patience, Undelivered, refusal
 from opsctl.sandbox.deadletters import send_dead_letter
@@ -123,7 +124,7 @@ class Events:
         access, action, role = self._world.access, ACTIONS.get(service), target.get("RoleArn")
         if action is None:
             return
-        need = Need(action, (target["Arn"],))
+        need = Need(action, (unqualified(target["Arn"]),))
         if role is None:
             access.demand_of_service(principal, source, need)
         elif access.trusts(role, principal, source):

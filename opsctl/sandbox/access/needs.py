@@ -99,6 +99,18 @@ def _by_name(service: str, operation: str, given: Parameters, here: Here) -> lis
     return [("*",)]
 
 
+def _machines(service: str, operation: str, given: Parameters, here: Here) -> list[tuple[str, ...]]:
+    """Step Functions asks about the machine also where a version or an alias is meant
+    (https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html)."""
+    return [tuple(map(unqualified, ways)) for ways in _by_name(service, operation, given, here)]
+
+
+def unqualified(arn: str) -> str:
+    """A machine's ARN without the version or the alias."""
+    parts = arn.split(":")
+    return ":".join(parts[:7]) if parts[5:6] == ["stateMachine"] else arn
+
+
 def _functions(service: str, operation: str, given: Parameters, here: Here) -> list[tuple[str, ...]]:
     del operation
     name = str(given.get("FunctionName") or given.get("Resource") or "")
@@ -156,6 +168,7 @@ _SPECIAL: dict[str, Callable[[str, str, Parameters, Here], list[tuple[str, ...]]
     "iam": _roles,
     "lambda": _functions,
     "logs": _logs,
+    "states": _machines,
     "sts": _roles,
 }
 _OTHER_NAMES = {"lambda:Invoke": "InvokeFunction", "lambda:InvokeAsync": "InvokeFunction"}
@@ -164,6 +177,9 @@ _OTHER_NAMES = {"lambda:Invoke": "InvokeFunction", "lambda:InvokeAsync": "Invoke
 def _context(action: str, given: Parameters) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if action == "cloudwatch:PutMetricData" and given.get("Namespace"):
         return (("cloudwatch:namespace", (str(given["Namespace"]),)),)
+    if action == "states:StartExecution":
+        qualifier = str(given.get("stateMachineArn", "")).split(":")[7:]
+        return (("states:statemachinequalifier", tuple(qualifier)),) if qualifier else ()
     return ()
 
 

@@ -136,6 +136,28 @@ def test_a_policy_allows_what_it_names(cloud: Cloud) -> None:
     assert refused(s3.get_object, Bucket=cloud.bucket, Key="mine/none")[:2] == (403, "AccessDenied")
 
 
+def test_a_start_on_an_alias_is_about_the_machine(cloud: Cloud) -> None:
+    states = cloud.client("stepfunctions")
+    made = role(cloud, "states")
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": True}}})
+    made = states.create_state_machine(name=unique("machine"), definition=definition, roleArn=made, publish=True)
+    machine, version = made["stateMachineArn"], made["stateMachineVersionArn"]
+    routes = [{"stateMachineVersionArn": version, "weight": 100}]
+    live, other = (
+        states.create_state_machine_alias(name=name, routingConfiguration=routes)["stateMachineAliasArn"]
+        for name in ("live", "other")
+    )
+    whole = User(cloud, allow("states:StartExecution", machine)).client("stepfunctions")
+    assert all(whole.start_execution(stateMachineArn=arn)["executionArn"] for arn in (machine, version, live))
+    named = User(cloud, allow("states:StartExecution", live)).client("stepfunctions")
+    assert f"on resource: {machine}" in refused(named.start_execution, stateMachineArn=live)[2]
+    only = {"StringEquals": {"states:StateMachineQualifier": "live"}}
+    scoped = User(cloud, allow("states:StartExecution", machine, Condition=only)).client("stepfunctions")
+    assert scoped.start_execution(stateMachineArn=live)["executionArn"]
+    assert refused(scoped.start_execution, stateMachineArn=other)[1] == "AccessDeniedException"
+    assert refused(scoped.start_execution, stateMachineArn=machine)[1] == "AccessDeniedException"
+
+
 def test_a_deny_and_a_boundary_win(cloud: Cloud) -> None:
     boundary = cloud.client("iam").create_policy(
         PolicyName=unique("boundary"), PolicyDocument=document(allow("s3:*"), allow("states:ListActivities"))
