@@ -130,13 +130,18 @@ class Bulk:
 
         return Deletion(self._aws, bucket, self._batch).run(targets)
 
-    def copy(self, source: Place, target: Place, items: Iterable[Stored]) -> Generator[Copied, None, None]:
+    def copy(
+        self, source: Place, target: Place, items: Iterable[Stored], *, pinned: bool = False
+    ) -> Generator[Copied, None, None]:
         """Copy `items` from below one prefix to below another, as they are read; those that could not be copied are
         named and the others go on. The copy is proved by listing the source again: see `domain.objects.differences`.
+
+        With `pinned`, slowly and one by one, the very versions that `items` were listed as, also where they are not
+        the latest any more.
         """
         from opsctl.aws.copying import Copying
 
-        return Copying(self._aws, source, target, self._largest_single_copy).run(items)
+        return Copying(self._aws, source, target, self._largest_single_copy, pinned=pinned).run(items)
 
     def why_not_copied(self, source: Place, refused: Refused) -> OpsError:
         """The error for an object that could not be copied from below `source`."""

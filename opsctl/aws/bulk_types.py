@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 BATCH = 1000  # keys in one DeleteObjects request, AWS's limit
 LARGEST_SINGLE_COPY = 5 * 1024**3  # CopyObject's limit
-CHANGED = ("PreconditionFailed", "NoSuchKey", "404", "412")  # codes that say that a source is not what was listed
+# Codes that say that a source is not what was listed.
+CHANGED = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion", "404", "412")
 
 
 @dataclass(frozen=True, slots=True)

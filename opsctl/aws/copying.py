@@ -1,8 +1,9 @@
 """Copy any number of objects inside S3.
 
 obstore copies what is within CopyObject's 5 GiB, has keys that it leaves as they are and stays in its bucket. It cannot
-demand the source's ETag: whoever needs the proof lists the source again afterwards, which shows any change in between.
-botocore copies the rest, and whatever obstore failed on, and demands the ETag.
+demand the source's ETag or name a version, and botocore, which can, is several times slower. So whoever needs the proof
+lists the source again afterwards, which shows any change in between, and has what changed copied once more, `pinned` to
+the version that was listed. botocore copies that, the rest, and whatever obstore failed on, and demands the ETag.
 
 A copy is encrypted as the bucket says. Where the first object of a prefix is encrypted with a key of its own, so are
 all the copies: one job wrote them, and a request for each would double the time.
@@ -11,7 +12,7 @@ all the copies: one job wrote them, and a request for each would double the time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -35,10 +36,18 @@ class Copying:
     """Copies from below one prefix to below another; shared by what is in flight."""
 
     def __init__(
-        self, aws: Aws, source: Place, target: Place, largest: int = LARGEST_SINGLE_COPY, part: int = SMALLEST_PART
+        self,
+        aws: Aws,
+        source: Place,
+        target: Place,
+        largest: int = LARGEST_SINGLE_COPY,
+        part: int = SMALLEST_PART,
+        *,
+        pinned: bool = False,
     ) -> None:
         self._aws, self._client = aws, aws.client("s3")
         self._source, self._target, self._largest, self._part = source, target, largest, part
+        self._pinned = pinned
         self._pace = Pace(FIRST_IN_FLIGHT, IN_FLIGHT)
         self._encryption: dict[str, Any] = {}
         self._plain: PlainStore | None = None
@@ -50,7 +59,7 @@ class Copying:
         if first is None:
             return
         self._encryption = self._encryption_of(first)
-        if self._source.bucket == self._target.bucket:
+        if self._source.bucket == self._target.bucket and not self._pinned:
             self._plain = PlainStore(self._aws, self._target.bucket, self._encryption)
         yield from in_parallel(self._copy_chunk, _chunks(chain([first], reader)), IN_FLIGHT)
 
@@ -86,21 +95,33 @@ class Copying:
 
         with self._aws.explained("s3:GetObject and s3:PutObject", f"{self._source.uri}{item.key}"):
             try:
-                self._copy_pinned(item)
+                version = self._version_of(item) if self._pinned else {}
+                if version is None:
+                    return Refused(item.key, "NoSuchVersion", "no version of it is the one that was listed")
+                self._copy_as_listed(item, version)
             except ClientError as error:
                 if code_of(error) in FATAL:
                     raise
                 return Refused(item.key, code_of(error), error.response["Error"].get("Message", ""))
         return None
 
-    def _copy_pinned(self, item: Stored) -> None:
+    def _version_of(self, item: Stored) -> dict[str, str] | None:
+        """Which version of an object was listed; None where it is gone."""
+        key = self._source.key + item.key
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._source.bucket, Prefix=key):
+            for found in page.get("Versions", ()):
+                if (found["Key"], found["Size"], found["ETag"]) == (key, item.size, item.etag):
+                    return {"VersionId": found["VersionId"]}
+        return None
+
+    def _copy_as_listed(self, item: Stored, version: Mapping[str, str]) -> None:
         source = Place(self._source.bucket, self._source.key + item.key)
         target = Place(self._target.bucket, self._target.key + item.key)
         if item.size > self._largest:
-            copy_in_parts(self._client, source, target, item.etag, self._part)
+            copy_in_parts(self._client, source, target, item.etag, self._part, version)
             return
         self._client.copy_object(
-            CopySource={"Bucket": source.bucket, "Key": source.key}, CopySourceIfMatch=item.etag,
+            CopySource={"Bucket": source.bucket, "Key": source.key, **version}, CopySourceIfMatch=item.etag,
             Bucket=target.bucket, Key=target.key, **self._encryption,
         )  # fmt: skip
 
@@ -110,7 +131,9 @@ class Copying:
 
         with self._aws.explained("s3:GetObject", f"{self._source.uri}{item.key}"):
             try:
-                head = self._client.head_object(Bucket=self._source.bucket, Key=self._source.key + item.key)
+                version = (self._version_of(item) if self._pinned else None) or {}
+                place = {"Bucket": self._source.bucket, "Key": self._source.key + item.key}
+                head = self._client.head_object(**place, **version)
             except ClientError as error:
                 if code_of(error) in ("403", "404"):
                     return {}

@@ -6,7 +6,9 @@ managed copy keeps neither, and does not hold on to one version of the source.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,16 +22,24 @@ KEPT = (
     "WebsiteRedirectLocation",
 )  # fmt: skip
 ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+NEWEST: Mapping[str, str] = MappingProxyType({})
 BUCKETS_OWN = "AES256"  # what S3 does for every object unless asked, or told by the bucket, for more
 
 
-def copy_in_parts(client: Any, source: Place, target: Place, etag: str, smallest_part: int = SMALLEST_PART) -> None:
-    """Copy the version of the source that has the ETag. Raises ClientError: PreconditionFailed if none is there.
+def copy_in_parts(
+    client: Any,
+    source: Place,
+    target: Place,
+    etag: str,
+    smallest_part: int = SMALLEST_PART,
+    version: Mapping[str, str] = NEWEST,
+) -> None:
+    """Copy the source, or its `version`, if it has the ETag. Raises ClientError: PreconditionFailed if not.
 
     What was begun is given up if a part fails.
     """
-    head = client.head_object(Bucket=source.bucket, Key=source.key, IfMatch=etag)
-    version = _version(head)
+    head = client.head_object(Bucket=source.bucket, Key=source.key, IfMatch=etag, **version)
+    version = _version(head)  # from here on, whatever becomes of the source
     kept = {name: head[name] for name in KEPT if head.get(name)} | encryption_of(head)
     if head.get("TagCount"):
         tags = client.get_object_tagging(Bucket=source.bucket, Key=source.key, **version)["TagSet"]

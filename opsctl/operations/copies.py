@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 
-from opsctl.aws.bulk import Bulk, Refused
+from opsctl.aws.bulk import Bulk, Copied, Refused
+from opsctl.aws.bulk_types import CHANGED
 from opsctl.domain.objects import Place, Stored, counted, differences
 from opsctl.domain.plan import PlannedStep, Result
 from opsctl.errors import AwsError, OpsError, RefusedError
@@ -56,24 +57,44 @@ def copy_result(
         if by_map and missing:
             _copy_by_map(connection, source, target, missing, progress)
         else:
-            _copy(connection, source, target, missing, progress)
-    wrong = differences(items, kept(connection, source), kept(connection, target))
+            _carry_out(connection, source, connection.storage.copy(source, target, missing), progress)
+    now = _with_pinned(connection, source, target, items)
+    wrong = differences(items, now, kept(connection, target))
     if wrong:
         raise RefusedError(f"the copy of {source.uri} is not whole: {wrong[0]}", AGAIN)
     already = "" if len(missing) == len(items) else f", {len(items) - len(missing)} of them before"
     on_progress(f"copied {step.name}: {counted(len(items))}, {counted(step.result.bytes, 'byte')}{already}")
 
 
-def _copy(connection: Connection, source: Place, target: Place, items: list[Stored], progress: Told) -> None:
+def _with_pinned(connection: Connection, source: Place, target: Place, planned: list[Stored]) -> list[Stored]:
+    """The source as it is now; what changed since it was planned is copied once more as it was, where the bucket still
+    has that version, and counts as unchanged then."""
+    now = {item.key: item for item in kept(connection, source)}
+    changed = [item for item in planned if not _is_same(item, now.get(item.key))]
+    again = Bulk(connection.aws).copy(source, target, changed, pinned=True)
+    gone = _carry_out(connection, source, again, lambda *_: None)
+    return list((now | {item.key: item for item in changed if item.key not in gone}).values())
+
+
+def _is_same(planned: Stored, now: Stored | None) -> bool:
+    return now == planned and now is not None and now.modified == planned.modified
+
+
+def _carry_out(
+    connection: Connection, source: Place, copying: Generator[Copied, None, None], progress: Told
+) -> frozenset[str]:
+    """The keys that could not be copied because they changed. Raises the error for what S3 refuses otherwise."""
     refused: list[Refused] = []
     objects = size = 0
-    with closing(connection.storage.copy(source, target, items)) as parts:
+    with closing(copying) as parts:
         for part in parts:
             objects, size = objects + part.objects, size + part.bytes
             refused += part.refused
             progress(objects, size)
-    if refused:
-        raise _not_copied(Bulk(connection.aws), source, refused)
+    denied = [item for item in refused if item.code not in CHANGED]
+    if denied:
+        raise _not_copied(Bulk(connection.aws), source, denied)
+    return frozenset(item.key for item in refused)
 
 
 def _copy_by_map(connection: Connection, source: Place, target: Place, items: list[Stored], progress: Told) -> None:

@@ -125,8 +125,11 @@ def is_running(connection: Connection, name: str) -> bool:
 
 
 def is_known(connection: Connection, name: str) -> bool:
-    """Whether there is a run of that name, on any machine."""
-    return bool(EXECUTION_NAME.fullmatch(name)) and any(_of_that_name(connection, name))
+    """Whether there is a run of that name, on any machine, or was data of one that a cleanup is done with."""
+    if EXECUTION_NAME.fullmatch(name) and any(_of_that_name(connection, name)):
+        return True
+    deleted = Bulk(connection.aws).versions(Place(connection.deployment.bucket, f"{ROOT}{name}/"))
+    return run_of(f"{ROOT}{name}/-") == name and any(True for _ in deleted)
 
 
 def no_data(wanted: str, names: Collection[str]) -> UsageError:

@@ -186,8 +186,11 @@ def test_leftovers_of_a_rerun_that_never_started_are_orphans(runs: Bench) -> Non
     assert planned(runs, "--orphans") == {
         "left": ". train-text-model", "old": "known", "middle": "known", "failed": "redrivable",
     }  # fmt: skip
+    version(runs)
     assert runs.opsctl("cleanup", "--orphans", "--yes").exit_code == 0
     assert (below(runs, "left"), len(below(runs, "old"))) == ([], 14)
+    again = runs.opsctl("cleanup", "--run", "left", "--run", "old", "--yes")  # as after a cleanup that was cut off
+    assert (again.exit_code, below(runs, "old")) == (0, []), again.output
 
 
 def test_objects_that_changed_or_vanished_since_the_plan_are_left_alone(

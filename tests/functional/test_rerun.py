@@ -419,9 +419,9 @@ class Meddling(WorldStorage):
     """Someone changes the source while it is copied."""
 
     def copy(self, source: Place, target: Place, items: Any) -> Generator[Copied, None, None]:
-        """Copies, and then one object is not what it was."""
-        yield from super().copy(source, target, items)
+        """One object is not what it was, and then all are copied."""
         self._client.put_object(Bucket=source.bucket, Key=source.key + items[0].key, Body=b"other")
+        yield from super().copy(source, target, items)
 
 
 def test_a_source_that_changes_during_the_copy_starts_nothing(failed: Bench) -> None:
@@ -431,6 +431,18 @@ def test_a_source_that_changes_during_the_copy_starts_nothing(failed: Bench) -> 
     why = "stack-0/pages.jsonl changed or vanished at its source during the copy"
     assert (result.exit_code, result.stderr.splitlines()[0]) == (3, f"error: the copy of {fetched} is not whole: {why}")
     assert len(failed.states.executions) == 1
+
+
+def test_in_a_versioned_bucket_the_version_that_was_planned_is_copied_even_so(failed: Bench) -> None:
+    failed.world.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    object.__setattr__(failed.connection, "storage", Meddling(failed.world, failed.connection.aws))
+    result = failed.opsctl("rerun", "--from", SEQUENCE, "--yes")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nightly-7-r1"), result.stderr
+    copied = failed.world.keys("runs/nightly-7-r1/")
+    bodies = [failed.world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in copied]
+    assert b"other" not in bodies
+    changed = failed.world.keys("runs/nightly-7/fetch-preprocessed-data/")[0]
+    assert failed.world.s3.get_object(Bucket=BUCKET, Key=changed)["Body"].read() == b"other"
 
 
 class Growing(WorldStorage):
