@@ -180,7 +180,7 @@ def of(content: dict[str, str], run: str) -> dict[str, str]:
     return {key: etag for key, etag in content.items() if key.startswith(f"runs/{run}/")}
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.sampled_from([None, None, *NAMES]), CRITERIA, st.lists(st.integers(8, 30), max_size=3))
 def test_no_cleanup_takes_what_is_referred_to_and_undo_is_its_inverse(
     moto_url: str, pasts: dict[str, Past], champion: str | None, criteria: Criteria, crashes: list[int]
