@@ -104,8 +104,8 @@ run "alarms_by_default" {
     error_message = "each machine has the alarms that need nobody to know its habits"
   }
   assert {
-    condition     = module.alarms.dashboard == "documents"
-    error_message = "one dashboard, named like the deployment"
+    condition     = output.alerts.dashboard == "documents" && endswith(output.alerts.dead_letters, "/documents-dead-letters")
+    error_message = "one dashboard and one queue, named like the deployment"
   }
 }
 
