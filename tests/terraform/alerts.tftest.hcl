@@ -44,56 +44,6 @@ run "subscribers" {
   }
 }
 
-run "refused_an_email_that_is_none" {
-  command = plan
-
-  variables {
-    notifications = { subscriptions = { me = { protocol = "email", endpoint = "oncall" } } }
-  }
-
-  expect_failures = [var.notifications]
-}
-
-run "refused_a_protocol_without_tls" {
-  command = plan
-
-  variables {
-    notifications = { subscriptions = { me = { protocol = "http", endpoint = "http://example.com" } } }
-  }
-
-  expect_failures = [var.notifications]
-}
-
-run "refused_a_topic_that_there_is_not" {
-  command = plan
-
-  variables {
-    notifications = { subscriptions = { me = { protocol = "email", endpoint = "me@example.com", topics = ["runs"] } } }
-  }
-
-  expect_failures = [var.notifications]
-}
-
-run "refused_a_filter_that_is_no_json" {
-  command = plan
-
-  variables {
-    notifications = { subscriptions = { me = { protocol = "email", endpoint = "me@example.com", filter_policy = "machine" } } }
-  }
-
-  expect_failures = [var.notifications]
-}
-
-run "refused_a_scope_that_there_is_not" {
-  command = plan
-
-  variables {
-    notifications = { subscriptions = { me = { protocol = "email", endpoint = "me@example.com", filter_policy_scope = "Subject" } } }
-  }
-
-  expect_failures = [var.notifications]
-}
-
 run "alarms_by_default" {
   command = plan
 
@@ -130,36 +80,6 @@ run "alarms_of_ones_own" {
   }
 }
 
-run "refused_an_alarm_that_there_is_not" {
-  command = plan
-
-  variables {
-    alarms = { failure = 1 }
-  }
-
-  expect_failures = [var.alarms]
-}
-
-run "refused_a_threshold_of_nothing" {
-  command = plan
-
-  variables {
-    alarms = { throttles = 0 }
-  }
-
-  expect_failures = [var.alarms]
-}
-
-run "refused_to_look_back_further_than_cloudwatch" {
-  command = plan
-
-  variables {
-    alarms = { days_without_success = 8 }
-  }
-
-  expect_failures = [var.alarms]
-}
-
 run "alarms_of_a_machines_own" {
   command = plan
 
@@ -175,24 +95,4 @@ run "alarms_of_a_machines_own" {
     ])
     error_message = "a machine's own go before the deployment's"
   }
-}
-
-run "refused_a_machines_alarm_on_dead_letters" {
-  command = plan
-
-  variables {
-    definitions = { training = { alarms = { dead_letters = 1 } } }
-  }
-
-  expect_failures = [var.definitions]
-}
-
-run "refused_a_machines_look_back_of_half_a_day" {
-  command = plan
-
-  variables {
-    definitions = { training = { alarms = { days_without_success = 0.5 } } }
-  }
-
-  expect_failures = [var.definitions]
 }

@@ -39,37 +39,6 @@ run "a_boundary" {
   }
 }
 
-run "refused_an_alias_and_a_policys_name" {
-  command = plan
-
-  variables {
-    encryption               = { kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:alias/data" }
-    permissions_boundary_arn = "boundary"
-  }
-
-  expect_failures = [var.encryption, var.permissions_boundary_arn]
-}
-
-run "refused_a_window_of_a_day" {
-  command = plan
-
-  variables {
-    encryption = { deletion_window_days = 1 }
-  }
-
-  expect_failures = [var.encryption]
-}
-
-run "refused_a_window_of_a_week_and_a_half" {
-  command = plan
-
-  variables {
-    encryption = { deletion_window_days = 10.5 }
-  }
-
-  expect_failures = [var.encryption]
-}
-
 run "policies_for_people_are_documents" {
   command = plan
 

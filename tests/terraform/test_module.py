@@ -187,14 +187,6 @@ def test_the_module_is_formatted_and_valid(module):
     assert terraform(module, "validate", "-no-color").stdout.startswith("Success!")
 
 
-def test_every_rule_of_the_variables_is_broken_once():
-    files = [path for path in ROOT.glob("variables*.tf") if path.name != "variables-triggers.tf"]  # test_triggers.py
-    rules = sum(path.read_text().count("\n  validation {") for path in files)
-    tests = [path.read_text() for path in sorted((ROOT / "tests/terraform").glob("*.tftest.hcl"))]
-    refusals = [refusal for test in tests for refusal in test.split("expect_failures")[1:]]
-    assert sum(refusal.split("]")[0].count("var.") for refusal in refusals) >= rules
-
-
 def test_every_variable_of_a_template_is_explained():
     variables = (ROOT / "modules/definition/variables.tf").read_text()
     declared = variables.split('variable "template"')[1].split("\nvariable")[0]

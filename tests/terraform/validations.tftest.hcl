@@ -1,4 +1,5 @@
-# Each rule of variables.tf is broken once. A run breaks one rule of several variables, each of which must be refused.
+# Each rule of the variables is broken once: a run breaks one rule of several variables, each of which must be refused. With
+# what words, and for which further values, test_variables.py says.
 
 mock_provider "aws" {
   source          = "./tests/terraform/mocks"
@@ -9,223 +10,287 @@ run "refused_1" {
   command = plan
 
   variables {
-    base_models    = { image = null, text = null }
-    batch          = { timeout = 59 }
-    dataset        = "runs/sample/"
-    evaluate       = { instance = { type = "m5.large" } }
-    logs           = { level = "DEBUG" }
-    name           = "Documents"
-    notifications  = { emails = ["oncall"] }
-    sequence_model = { instance = { type = "" } }
+    alarms                   = { failure = 1 }
+    base_models              = { image = null, text = null }
+    batch                    = { timeout = 59 }
+    dataset                  = "runs/sample/"
+    definitions              = { nightly = {} }
+    encryption               = { deletion_window_days = 6 }
+    logs                     = { level = "DEBUG" }
+    network                  = { vpc_id = null, subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+    notifications            = { emails = ["oncall"] }
+    permissions_boundary_arn = "boundary"
+    storage                  = { noncurrent_days = 0 }
+    training                 = { spot = true, warm_pool_seconds = 60 }
+    versions                 = { keep = 0 }
   }
 
-  expect_failures = [var.base_models, var.batch, var.dataset, var.evaluate, var.logs, var.name, var.notifications, var.sequence_model]
+  expect_failures = [var.alarms, var.base_models, var.batch, var.dataset, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
 }
 
 run "refused_2" {
   command = plan
 
   variables {
-    base_models    = { for number in range(15) : "m${number}" => { script = "text.py" } }
-    batch          = { attempts = 11 }
-    dataset        = "datasets/sample"
-    evaluate       = { max_runtime = 1 }
-    logs           = { retention_days = 31 }
-    name           = ""
-    sequence_model = { max_runtime = 9999999 }
+    alarms        = { throttles = 0 }
+    base_models   = { layout = null }
+    batch         = { attempts = 0 }
+    definitions   = { training = { alarms = { dead_letters = 1 } } }
+    encryption    = { kms_key_arn = "arn:aws:kms:us-east-1:123456789012:alias/mine" }
+    logs          = { retention_days = 0 }
+    network       = { vpc_id = "vpc-1", subnet_ids = [], security_group_ids = ["sg-1"] }
+    notifications = { subscriptions = { one = { protocol = "sms", endpoint = "a@example.com", topics = ["failures"] } } }
+    storage       = { access_log_bucket = "s3://logs" }
+    training      = { spot_wait = -1 }
   }
 
-  expect_failures = [var.base_models, var.batch, var.dataset, var.evaluate, var.logs, var.name, var.sequence_model]
+  expect_failures = [var.alarms, var.base_models, var.batch, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.storage, var.training]
 }
 
 run "refused_3" {
   command = plan
 
   variables {
-    base_models = { page-layout = { script = "text.py" } }
-    name        = "a23456789-123456789-123456789-123"
+    alarms        = { days_without_success = 8 }
+    base_models   = { Layout = { script = "text.py" } }
+    batch         = { spot_retries = 10 }
+    definitions   = { training = { alarms = { failures = 0 } } }
+    network       = { vpc_id = "vpc-1", subnet_ids = ["subnet-0", "subnet-1", "subnet-2", "subnet-3", "subnet-4", "subnet-5", "subnet-6", "subnet-7", "subnet-8", "subnet-9", "subnet-10", "subnet-11", "subnet-12", "subnet-13", "subnet-14", "subnet-15", "subnet-16"], security_group_ids = ["sg-1"] }
+    notifications = { subscriptions = { one = { protocol = "email", endpoint = "oncall", topics = ["failures"] } } }
+    storage       = { bulk_concurrency = 0 }
   }
 
-  expect_failures = [var.base_models, var.name]
+  expect_failures = [var.alarms, var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
 }
 
 run "refused_4" {
   command = plan
 
   variables {
-    base_models = { a_model_of_19_chars = { script = "text.py" } }
-    name        = "documents-"
+    base_models   = { a_model_of_19_chars = { script = "text.py" } }
+    batch         = { queue = "gpus" }
+    definitions   = { training = { on_failure = "retried" } }
+    network       = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], endpoints = ["ec2"] }
+    notifications = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = [] } } }
+    storage       = { admin_role_arns = ["*"] }
   }
 
-  expect_failures = [var.base_models, var.name]
+  expect_failures = [var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
 }
 
 run "refused_5" {
   command = plan
 
   variables {
-    base_models = { sequence = { script = "text.py" } }
+    base_models     = { sequence = { script = "text.py" } }
+    batch           = { service_linked_roles = ["ec2.amazonaws.com"] }
+    definitions_dir = "./tests/terraform/definitions/elsewhere"
+    network         = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], endpoints = ["s3"] }
+    notifications   = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"], filter_policy = "[]" } } }
   }
 
-  expect_failures = [var.base_models]
+  expect_failures = [var.base_models, var.batch, var.definitions_dir, var.network, var.notifications]
 }
 
 run "refused_6" {
   command = plan
 
   variables {
-    base_models = { text = { instance = { type = "g5.xlarge" } } }
+    base_models          = { text = { instance = { type = "m5.large" } } }
+    compute_environments = {}
+    definitions_dir      = "./tests/terraform/definitions/twice"
+    notifications        = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"], filter_policy_scope = "Body" } } }
   }
 
-  expect_failures = [var.base_models]
+  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_7" {
   command = plan
 
   variables {
-    base_models = { text = { max_runtime = 2419201 } }
+    base_models          = { text = { max_runtime = 59 } }
+    compute_environments = { On_Demand = {} }
+    definitions_dir      = "./tests/terraform/definitions/misnamed"
   }
 
-  expect_failures = [var.base_models]
+  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir]
 }
 
 run "refused_8" {
   command = plan
 
   variables {
-    base_models = { txt = null }
+    base_models          = { text = { compute = "kubernetes" } }
+    compute_environments = { one = { kind = "gpu" } }
+    definitions_dir      = "./tests/terraform/definitions/taken"
   }
 
-  expect_failures = [var.base_models]
+  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir]
 }
 
-run "refused_a_script_that_is_not_there" {
+run "refused_9" {
   command = plan
 
   variables {
-    base_models = { layout = {} }
+    code                 = "no/such/folder"
+    compute_environments = { one = { instance_types = ["m6i.large"] } }
+    name                 = ""
   }
 
-  expect_failures = [var.code]
+  expect_failures = [var.code, var.compute_environments, var.name]
 }
 
-run "refused_half_a_day_of_versions" {
+run "refused_10" {
   command = plan
 
   variables {
-    storage = { noncurrent_days = 0.5 }
+    compute_environments = { one = { kind = "ec2", instance_types = ["ml.m5.large"] } }
+    evaluate             = { instance = { type = "m5.large" } }
+    triggers             = { data = { patterns = [] } }
   }
 
-  expect_failures = [var.storage]
+  expect_failures = [var.compute_environments, var.evaluate, var.triggers]
 }
 
-run "refused_no_batch_at_a_time" {
+run "refused_11" {
   command = plan
 
   variables {
-    storage = { bulk_concurrency = 0 }
+    compute_environments = { one = { max_vcpus = 0 } }
+    evaluate             = { max_runtime = 1 }
+    triggers             = { data = { patterns = ["datasets/*/_READY", "runs/*/manifest.json"] } }
   }
 
-  expect_failures = [var.storage]
+  expect_failures = [var.compute_environments, var.evaluate, var.triggers]
 }
 
-run "refused_a_session_for_a_role" {
+run "refused_12" {
   command = plan
 
   variables {
-    storage = { operator_role_arns = ["arn:aws:sts::123456789012:assumed-role/operator/me"] }
+    compute_environments = { one = { kind = "ec2", volume_gb = 29 } }
+    evaluate             = { compute = "batch" }
+    triggers             = { data = { patterns = ["datasets/**/_READY"] } }
   }
 
-  expect_failures = [var.storage]
+  expect_failures = [var.compute_environments, var.evaluate, var.triggers]
 }
 
-run "refused_everybody_as_administrator" {
+run "refused_13" {
   command = plan
 
   variables {
-    storage = { admin_role_arns = ["*"] }
+    job_queues     = { Fast = ["fargate"] }
+    sequence_model = { instance = { type = "" } }
+    triggers       = { data = { while_running = "queue" } }
   }
 
-  expect_failures = [var.storage]
+  expect_failures = [var.job_queues, var.sequence_model, var.triggers]
 }
 
-run "refused_no_version_kept" {
+run "refused_14" {
   command = plan
 
   variables {
-    versions = { keep = 0 }
+    job_queues     = { default = ["gpus"] }
+    sequence_model = { max_runtime = 9999999 }
+    triggers       = { schedule = { expression = "rate(1 day)", while_running = null, machine = "bulk" } }
   }
 
-  expect_failures = [var.versions]
+  expect_failures = [var.job_queues, var.sequence_model, var.triggers]
 }
 
-run "refused_a_folder_without_definitions" {
+run "refused_15" {
   command = plan
 
   variables {
-    definitions_dir = "./tests/terraform/definitions/empty"
+    job_queues     = { default = [] }
+    sequence_model = { compute = "ec2" }
+    triggers       = { data = { input = "skip" } }
   }
 
-  expect_failures = [var.definitions_dir]
+  expect_failures = [var.job_queues, var.sequence_model, var.triggers]
 }
 
-run "refused_a_folder_that_is_not_there" {
+run "refused_16" {
   command = plan
 
   variables {
-    definitions_dir = "./tests/terraform/definitions/elsewhere"
+    compute_environments = { a = {}, b = { kind = "ec2" } }
+    job_queues           = { default = ["a", "b"] }
+    triggers             = { data = { input = { data = { source = "s3://b/datasets/x/" } } } }
   }
 
-  expect_failures = [var.definitions_dir]
+  expect_failures = [var.job_queues, var.triggers]
 }
 
-run "refused_two_files_for_one_machine" {
+run "refused_17" {
   command = plan
 
   variables {
-    definitions_dir = "./tests/terraform/definitions/twice"
+    triggers = { schedule = { expression = "cron(0 2 * * *)" } }
   }
 
-  expect_failures = [var.definitions_dir]
+  expect_failures = [var.triggers]
 }
 
-run "refused_a_file_whose_name_aws_does_not_take" {
+run "refused_18" {
   command = plan
 
   variables {
-    definitions_dir = "./tests/terraform/definitions/misnamed"
+    triggers = { schedule = { expression = "rate(1 day)", timezone = "Central European Time" } }
   }
 
-  expect_failures = [var.definitions_dir]
+  expect_failures = [var.triggers]
 }
 
-run "refused_a_file_named_like_a_role_of_the_module" {
+run "refused_19" {
   command = plan
 
   variables {
-    definitions_dir = "./tests/terraform/definitions/taken"
+    triggers = { schedule = { expression = "rate(1 day)", flexible_minutes = 1441 } }
   }
 
-  expect_failures = [var.definitions_dir]
+  expect_failures = [var.triggers]
 }
 
-run "refused_settings_for_a_definition_that_is_not_there" {
+run "refused_20" {
   command = plan
 
   variables {
-    definitions = { trainig = {} }
+    triggers = { schedule = { expression = "rate(1 day)", start = "tomorrow" } }
   }
 
-  expect_failures = [var.definitions]
+  expect_failures = [var.triggers]
 }
 
-run "refused_another_way_of_failing" {
+run "refused_21" {
   command = plan
 
   variables {
-    definitions = { bulk = { on_failure = "ignored" } }
+    triggers = { schedule = { expression = "rate(1 day)", retry = { attempts = 186 } } }
   }
 
-  expect_failures = [var.definitions]
+  expect_failures = [var.triggers]
+}
+
+run "refused_22" {
+  command = plan
+
+  variables {
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refused_23" {
+  command = plan
+
+  variables {
+    name = "Documents"
+  }
+
+  expect_failures = [var.name]
 }
