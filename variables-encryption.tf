@@ -1,10 +1,11 @@
 variable "encryption" {
   description = <<-EOT
-    The key that encrypts the bucket, messages, logs, the functions' environments, training volumes and models. By default
-    the module makes one, which rotates each year; it can be brought back for `deletion_window_days` after a destroy, and
-    without it nothing that it encrypted can be read. `kms_key_arn` brings a key instead: a symmetric one of this region,
-    known while planning, whose policy lets the account's own policies say who uses it and holds the statements of the
-    output `key_policy`.
+    The key that encrypts the bucket, messages, logs, the functions' environments, models and the volumes of Batch's
+    instances. By default the module makes one, which rotates each year; it can be brought back for `deletion_window_days`
+    after a destroy, and without it nothing that it encrypted can be read. `kms_key_arn` brings a key instead, which
+    encrypts the volumes of training jobs as well: a symmetric one of this region, known while planning, whose policy lets
+    the account's own policies say who uses it and holds the statements of the output `key_policy`. With keys of AWS's own
+    are encrypted: executions, Fargate's storage, disks that are part of an instance, and training volumes otherwise.
   EOT
   type = object({
     deletion_window_days = optional(number, 30)
