@@ -8,10 +8,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
+from tests.functional.sandbox.cloud import Cloud, ended, task, unique, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ENDS = ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]  # as in modules/state-machine/alerts.tf
+SECONDS = 150.0  # a dozen functions begin at once, on a machine that may be busy
 FAIL = {"Type": "Fail", "Error": "PipelineFailed"}
 
 
@@ -84,6 +85,12 @@ class Alerts:
         return task("sns:publish", parameters, ResultPath=None, **more)
 
 
+def finish(cloud: Cloud, execution: str) -> dict[str, Any]:
+    describe = cloud.client("stepfunctions").describe_execution
+    end: dict[str, Any] = wait_for(lambda: ended(describe(executionArn=execution)), f"{execution} to end", SECONDS)
+    return end
+
+
 def test_every_kind_of_end_sends_its_exact_number_of_messages(cloud: Cloud) -> None:
     alerts = Alerts(cloud)
     broken = cloud.function("raise ValueError('loss is not finite')")
@@ -106,10 +113,10 @@ def test_every_kind_of_end_sends_its_exact_number_of_messages(cloud: Cloud) -> N
     states = cloud.client("stepfunctions")
     runs = {name: cloud.start(machine, {}, name=name) for name, machine in machines.items()}
     states.stop_execution(executionArn=runs["aborted"], error="Operator", cause="wrong data")
-    ends = {name: cloud.finish(run) for name, run in runs.items()}
+    ends = {name: finish(cloud, run) for name, run in runs.items()}
     for name in ("caught-redriven", "uncaught-redriven"):
         states.redrive_execution(executionArn=runs[name])
-        ends[name] = cloud.finish(runs[name])
+        ends[name] = finish(cloud, runs[name])
     assert {name: end["status"] for name, end in ends.items()} == {
         name: {"timed-out": "TIMED_OUT", "aborted": "ABORTED"}.get(name, "SUCCEEDED" if "well" in name else "FAILED")
         for name in machines
@@ -117,7 +124,7 @@ def test_every_kind_of_end_sends_its_exact_number_of_messages(cloud: Cloud) -> N
     assert ends["runtime-error"]["error"] == "States.Runtime"
 
     # One call of the rule for each end, and one of each of the machines that catch.
-    wait_for(lambda: alerts.calls() >= 9 + 2 + 2, "every call of the function")
+    wait_for(lambda: alerts.calls() >= 9 + 2 + 2, "every call of the function", SECONDS)
     assert alerts.told() == {
         "caught": {"failures FAILED": 1},
         "told-well": {"successes SUCCEEDED": 1},

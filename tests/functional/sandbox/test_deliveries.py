@@ -15,6 +15,7 @@ from opsctl import sandbox
 from tests.functional.sandbox.cloud import Cloud, unique, wait_for
 
 ACCOUNT = "123456789012"
+SECONDS = 90.0  # a function is called three times, on a machine that may be busy
 LAMBDA = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
 
 
@@ -30,7 +31,7 @@ def letter(cloud: Cloud, url: str) -> tuple[Any, dict[str, str]]:
     def look() -> Any:
         return sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages")
 
-    (message,) = wait_for(look, "a dead letter")
+    (message,) = wait_for(look, "a dead letter", SECONDS)
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
     return json.loads(message["Body"]), attributes
 
@@ -222,7 +223,7 @@ def test_a_web_hook_in_trouble_is_called_again_three_times(
         address = f"http://127.0.0.1:{listener.server_port}/"
         subscribe(cloud, topic, "http", address, RedrivePolicy={"deadLetterTargetArn": arn})
         cloud.client("sns").publish(TopicArn=topic, Message="a run")
-        wait_for(lambda: len(listener.heard) >= calls, "the calls")
+        wait_for(lambda: len(listener.heard) >= calls, "the calls", SECONDS)
         if lost:
             assert letter(cloud, url)[0]["Message"] == "a run"
         assert [told["Message"] for told in listener.heard] == ["a run"] * calls
