@@ -63,7 +63,7 @@ variable "triggers" {
     error_message = "triggers.data.input must not hold data.source: it is the folder in which the data has arrived."
   }
   validation {
-    condition     = var.triggers.schedule == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ )]+( [^ )]+){5}\\)|at\\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\))$", var.triggers.schedule.expression))
+    condition     = var.triggers.schedule == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ )]+ [^ )]+ (\\? [^ )]+ [^ ?)]+|[^ ?)]+ [^ )]+ \\?) [^ )]+\\)|at\\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\))$", var.triggers.schedule.expression))
     error_message = "triggers.schedule.expression must be rate(<number> minutes|hours|days), cron() with six fields (minute hour day-of-month month day-of-week year, one of the days a ?) or at(): for example cron(0 2 * * ? *), rate(1 day), at(2026-12-24T02:00:00)."
   }
   validation {
@@ -77,6 +77,10 @@ variable "triggers" {
   validation {
     condition     = alltrue([for time in [try(var.triggers.schedule.start, null), try(var.triggers.schedule.end, null)] : time == null || can(formatdate("YYYY", time))])
     error_message = "start and end of triggers.schedule must be times such as 2026-12-01T00:00:00Z, or null."
+  }
+  validation {
+    condition     = try(timecmp(var.triggers.schedule.start, var.triggers.schedule.end) < 0, true)
+    error_message = "triggers.schedule.end must come after triggers.schedule.start."
   }
   validation {
     condition     = var.triggers.schedule == null || try(contains(range(186), var.triggers.schedule.retry.attempts) && var.triggers.schedule.retry.max_age >= 60 && var.triggers.schedule.retry.max_age <= 86400, false)

@@ -54,12 +54,18 @@ REFUSED = [
     (schedule(input={"note": "x" * 1000}), "input in triggers must be an object of at most 1000 characters"),
     (data(input={"data": {"source": "s3://b/datasets/x/"}}), "triggers.data.input must not hold data.source"),
     (schedule("cron(0 2 * * *)"), "triggers.schedule.expression must be rate("),
+    (schedule("cron(0 2 * * * *)"), "triggers.schedule.expression must be rate("),
+    (schedule("cron(0 2 ? * ? *)"), "triggers.schedule.expression must be rate("),
     (schedule("rate(0 days)"), "triggers.schedule.expression must be rate("),
     (schedule("nightly"), "triggers.schedule.expression must be rate("),
     (schedule(timezone="Central European Time"), "triggers.schedule.timezone must be the name of a time zone"),
     (schedule(flexible_minutes=1441), "triggers.schedule.flexible_minutes must be a whole number"),
     (schedule(flexible_minutes=1.5), "triggers.schedule.flexible_minutes must be a whole number"),
     (schedule(start="tomorrow"), "start and end of triggers.schedule must be times"),
+    (
+        schedule(start="2026-12-01T00:00:00Z", end="2026-11-01T00:00:00Z"),
+        "triggers.schedule.end must come after triggers.schedule.start.",
+    ),
     (schedule(retry={"attempts": 186}), "triggers.schedule.retry: attempts is a whole number from 0 to 185"),
 ]
 
