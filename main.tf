@@ -97,6 +97,7 @@ module "functions" {
   dead_letters_arn = module.notifications.dead_letters.arn
   log_retention    = var.logs.retention_days
   machines         = values(local.machines)
+  network          = try(var.network.functions, false) ? module.network : null
   packages         = "${path.module}/functions/dist"
   source_buckets   = var.batch.source_buckets
   topic_arns       = module.notifications.topic_arns

@@ -68,6 +68,14 @@ resource "aws_lambda_function" "this" {
     }
   }
 
+  dynamic "vpc_config" {
+    for_each = var.network == null ? [] : [var.network]
+    content {
+      security_group_ids = vpc_config.value.security_group_ids
+      subnet_ids         = vpc_config.value.subnet_ids
+    }
+  }
+
   # Lambda would make the log group itself, and keep its logs for ever.
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.encryption, aws_iam_role_policy.logs, aws_iam_role_policy.this]
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.encryption, aws_iam_role_policy.logs, aws_iam_role_policy.network, aws_iam_role_policy.this]
 }

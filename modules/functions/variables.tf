@@ -34,6 +34,15 @@ variable "name" {
   nullable    = false
 }
 
+variable "network" {
+  description = "Subnets and security groups of the functions; null for no VPC."
+  type = object({
+    security_group_ids = list(string)
+    subnet_ids         = list(string)
+  })
+  default = null
+}
+
 variable "packages" {
   description = "Folder with the functions' zip files."
   type        = string

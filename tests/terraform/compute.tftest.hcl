@@ -110,6 +110,7 @@ run "private_endpoints" {
       security_group_ids = ["sg-a"]
       route_table_ids    = ["rtb-1"]
       endpoints          = ["s3", "ecr.api", "ecr.dkr", "logs"]
+      functions          = true
     }
   }
 

@@ -16,6 +16,7 @@ import pytest
 
 from opsctl.errors import OpsError
 from opsctl.terraform import find_mirror, find_terraform
+from tests.terraform import compute_plans
 from tests.terraform.names import too_long
 from tests.terraform.upgrade import lost_addresses
 
@@ -98,6 +99,8 @@ def test_the_modules_own_tests_pass(module, name):
             too_long([(change["type"], change["change"]["after"]) for change in changes if change["mode"] == "managed"])
             == []
         )
+    if name == "compute":
+        compute_plans.check(plans)
     if name == "encryption":
         assert boundaries(plans["a_boundary"]) == {"arn:aws:iam::123456789012:policy/teams/boundary"}
         assert boundaries(plans["a_key_of_its_own"]) == {None}
