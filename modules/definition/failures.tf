@@ -45,7 +45,7 @@ locals {
   # The first state that is no Pass, as far as one Pass.
   _behind = { for name, state in local.states : name => state.type == "Pass" && state.next != null ? state.next : name }
 
-  _silent_problems = concat(
+  _silent_problems = distinct(concat(
     [for catch in local._caught :
       "${var.file}, state ${jsonencode(catch.state)}: its failure is silent: it is caught and goes to ${jsonencode(catch.next)}, from where no Fail state lies ahead, so that the run ends SUCCEEDED. Lead the Catch to a Fail state."
       if !local._fails[catch.next]
@@ -62,10 +62,10 @@ locals {
       "${var.file}, state ${jsonencode(catch.state)}: on_failure is redrivable, but the state catches its failure: a redrive would only enter the Fail state again. Write the Catch between %%{ if on_failure == \"caught\" ~} and %%{ endif ~}, or leave ${var.settings}.on_failure at caught."
       if var.on_failure == "redrivable" && length(local.states[catch.state].within) == 0 && local._fails[catch.next]
     ],
-  )
+  ))
 
   _missing_problems = distinct(flatten([for name, state in local.states : [
-    for target in concat(local._flow[name], state.catches[*].next) :
+    for target in concat(compact([state.next]), state.choices, state.starts, state.catches[*].next) :
     "${var.file}, state ${jsonencode(name)}: it leads to ${jsonencode(target)}, and there is no such state. Correct the name, or add the state."
     if !contains(keys(local._every_state), target)
   ]]))

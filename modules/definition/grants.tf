@@ -43,6 +43,13 @@ locals {
     "sqs:sendMessage"                       = ["QueueUrl"]
     "states:startExecution"                 = ["StateMachineArn"]
   }
+  _forms = {
+    ExecutionRoleArn = "^arn:[^:]*:iam::[0-9]*:role/.+$"
+    QueueUrl         = "^https://sqs\\.[^.]+\\.[^/]+/[0-9]+/[^/]+$"
+    RoleArn          = "^arn:[^:]*:iam::[0-9]*:role/.+$"
+    StateMachineArn  = "^arn:[^:]*:states:[^:]*:[^:]*:stateMachine:.+$"
+    TopicArn         = "^arn:[^:]*:sns:[^:]*:[^:]*:.+$"
+  }
   _names = ["EndpointConfigName", "EndpointName", "Key", "ModelName", "Prefix", "ProcessingJobName", "TrainingJobName", "TransformJobName"]
 
   # Whatever calls something: a Task; of a distributed Map what reads its items (/ItemReader) and writes its results.
@@ -60,9 +67,9 @@ locals {
     # Another account's or team's role does the work, where the state names one.
     role = can(call.Credentials) ? try(startswith(call.Credentials.RoleArn, "{%") ? "" : tostring(call.Credentials.RoleArn), "") : null
 
-    # What stands in the definition as it is: no path, no expression.
+    # What stands in the definition as it is: no path, no expression, and what the field is to hold.
     given = { for field in distinct(concat(flatten(values(local._fields)), ["RoleArn"])) : field => try(
-      startswith(trimspace(try(call.Parameters, call.Arguments)[field]), "{%") ? null : tostring(try(call.Parameters, call.Arguments)[field]), null
+      regex(lookup(local._forms, field, "^[^{].*$"), try(call.Parameters, call.Arguments)[field]), null
     ) }
 
     # Names of which only a part stands there, `run-*` of States.Format('run-{}', …) or {% 'run-' & … %}.
@@ -205,7 +212,7 @@ locals {
     call.role != null ? "the role of its Credentials is known only while a run goes"
     : call.service == "" ? "${jsonencode(call.resource)} is no resource that a Task can have"
     : !contains(keys(local._fields), call.service) ? "the module knows no permissions for ${call.service}"
-    : "what stands there is known only while a run goes (${join(", ", [for field in local._fields[call.service] : field if contains(["Key", "Prefix"], field) ? startswith(call.named[field], "*") : call.given[field] == null])})"
+    : "the definition does not say what is called (${join(", ", [for field in local._fields[call.service] : field if contains(["Key", "Prefix"], field) ? startswith(call.named[field], "*") : call.given[field] == null])})"
   ) if !contains(keys(local._known), name) && (call.role == "" || call.role == null && !can(regex("^arn:[^:]*:(lambda|states:[^:]+:[0-9]+:activity):", call.resource))) && !contains(keys(var.policies), call.state) }
 
   _unknown_grants = concat(
