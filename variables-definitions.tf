@@ -40,9 +40,9 @@ variable "definitions" {
 
 variable "definitions_dir" {
   description = <<-EOT
-    Folder with state machines of your own, such as "$${path.module}/machines", beside the shipped ones (definitions/): each `<stem>.asl.json.tftpl` (a template)
+    Folder with state machines of your own, beside the shipped ones (definitions/): each `<stem>.asl.json.tftpl` (a template)
     or `<stem>.asl.json` becomes the machine `<name>-<stem>`, with its own role, logs and alerts. A file with the stem of a
-    shipped definition takes its place.
+    shipped definition takes its place. Begin the path with path.module: it then holds wherever Terraform is run.
   EOT
   type        = string
   default     = null
