@@ -1,14 +1,17 @@
-"""Where moto's S3 and SageMaker make the Terraform AWS provider fail, or see changes where there are none."""
+"""Where moto makes the Terraform AWS provider fail, or see changes where there are none: S3, SageMaker, logs."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import moto.logs.responses
 import moto.s3.models
 import moto.s3.responses
 from moto.core.common_types import TYPE_RESPONSE
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.logs.exceptions import ResourceNotFoundException
+from moto.logs.responses import LogsResponse
 from moto.s3.models import FakeBucket, FakeDeleteMarker
 from moto.s3.responses import S3Response
 
@@ -54,6 +57,24 @@ class BucketResponse(S3Response):
         return status, headers, body
 
 
+def associate_kms_key(self: LogsResponse) -> str:
+    """AssociateKmsKey: the key of a log group that is there already, as an upgrade to encryption sets it."""
+    return _set_key(self, self._get_param("kmsKeyId"))
+
+
+def disassociate_kms_key(self: LogsResponse) -> str:
+    """DisassociateKmsKey."""
+    return _set_key(self, None)
+
+
+def _set_key(response: LogsResponse, key: str | None) -> str:
+    name = response._get_param("logGroupName")
+    if name not in response.logs_backend.groups:
+        raise ResourceNotFoundException
+    response.logs_backend.groups[name].kms_key_id = key
+    return ""
+
+
 def present(document: Any) -> Any:
     """A document without members that are null or empty: the provider takes an empty structure for one that is set."""
     if not isinstance(document, dict):
@@ -70,3 +91,6 @@ def install() -> None:
     models.FakeDeleteMarker = DeleteMarker
     # moto reads S3's table of paths anew each time, from the class of this name.
     responses.S3Response = BucketResponse
+    logs: Any = moto.logs.responses.LogsResponse
+    logs.associate_kms_key = associate_kms_key
+    logs.disassociate_kms_key = disassociate_kms_key

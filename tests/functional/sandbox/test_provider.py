@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.functional.sandbox.cloud import Cloud, unique
 
 
@@ -71,3 +74,19 @@ def test_a_bucket_with_versions_can_be_emptied(cloud: Cloud) -> None:
     for objects in (found[:1], found[1:]):
         assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
     s3.delete_bucket(Bucket=bucket)
+
+
+def test_a_log_group_can_be_given_a_key_and_lose_it(cloud: Cloud) -> None:
+    """As an upgrade to a module that encrypts, or another key in its variables, asks for."""
+    logs, name = cloud.client("logs"), unique("/aws/lambda/group")
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    logs.create_log_group(logGroupName=name)
+    logs.associate_kms_key(logGroupName=name, kmsKeyId=key)
+    (encrypted,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert encrypted["kmsKeyId"] == key
+    logs.disassociate_kms_key(logGroupName=name)
+    (plain,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert "kmsKeyId" not in plain
+    with pytest.raises(ClientError) as refused:
+        logs.associate_kms_key(logGroupName=unique("none"), kmsKeyId=key)
+    assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
