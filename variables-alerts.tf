@@ -68,6 +68,16 @@ variable "notifications" {
     error_message = "topics in notifications.subscriptions must name at least one of approvals, failures and successes."
   }
   validation {
+    # An address of `emails` stands back for a subscription of its name.
+    condition = alltrue([
+      for ends in [concat(
+        flatten([for email in setsubtract(var.notifications.emails, keys(var.notifications.subscriptions)) : ["approvals email ${email}", "failures email ${email}"]]),
+        flatten([for one in var.notifications.subscriptions : [for topic in one.topics : "${topic} ${one.protocol} ${one.endpoint}"]]),
+      )] : length(ends) == length(distinct(ends))
+    ])
+    error_message = "notifications tells an endpoint of one topic twice, and SNS knows it once: leave it out of emails, or out of one of the subscriptions."
+  }
+  validation {
     condition     = alltrue([for one in var.notifications.subscriptions : one.filter_policy == null || can(keys(jsondecode(one.filter_policy)))])
     error_message = "A filter_policy in notifications.subscriptions must be a JSON object, for example jsonencode({ machine = [\"documents-training\"] })."
   }

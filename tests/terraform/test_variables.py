@@ -157,6 +157,10 @@ REFUSED = [
     (subscription(topics=["alarms"]), "topics in notifications.subscriptions must name at least one of approvals"),
     (subscription(filter_policy="[]"), "A filter_policy in notifications.subscriptions must be a JSON object"),
     (subscription(filter_policy_scope="Body"), "filter_policy_scope in notifications.subscriptions must be"),
+    (
+        {"notifications": {"emails": ["a@example.com"], **subscription()["notifications"]}},
+        "notifications tells an endpoint of one topic twice",
+    ),
     ({"permissions_boundary_arn": "boundary"}, "permissions_boundary_arn must be the ARN of an IAM policy"),
     ({"sequence_model": {"instance": {"type": ""}}}, "sequence_model.instance.type must be one of SageMaker's"),
     ({"sequence_model": {"max_runtime": 9999999}}, "sequence_model.max_runtime is in seconds"),

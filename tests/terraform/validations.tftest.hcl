@@ -112,9 +112,10 @@ run "refused_7" {
     base_models          = { text = { max_runtime = 59 } }
     compute_environments = { On_Demand = {} }
     definitions_dir      = "./tests/terraform/definitions/misnamed"
+    notifications        = { emails = ["a@example.com"], subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"] } } }
   }
 
-  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir]
+  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_8" {
