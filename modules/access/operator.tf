@@ -28,6 +28,16 @@ data "aws_iam_policy_document" "operator" {
     resources = ["${local.bucket_arn}/runs/*"]
   }
   statement {
+    sid       = "AskEndpointsForPredictions"
+    actions   = ["sagemaker:InvokeEndpoint"]
+    resources = ["arn:${local._partition}:sagemaker:${local._here}:endpoint/${var.name}-*"]
+  }
+  statement {
+    sid       = "TakeBackNotesOfWork"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${local.bucket_arn}/audit/at-work/*"] # that a cleanup is going on, which reruns look for
+  }
+  statement {
     sid       = "WriteWhatWillBeDone"
     actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
     resources = ["${local.bucket_arn}/audit/*"]

@@ -43,6 +43,18 @@ data "aws_iam_policy_document" "reader" {
     resources = [for name in sort(var.functions) : "arn:${local._partition}:lambda:${local._here}:function:${name}"]
   }
   statement {
+    sid     = "ListEndpoints"
+    actions = ["sagemaker:ListEndpoints"]
+    # The action knows no resources.
+    resources = ["*"]
+  }
+  statement {
+    sid     = "SeeWhatEndpointsServe"
+    actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
+    # All of them: a cleanup keeps what any endpoint serves, whoever deployed it.
+    resources = [for kind in ["endpoint", "endpoint-config", "model"] : "arn:${local._partition}:sagemaker:${local._here}:${kind}/*"]
+  }
+  statement {
     sid     = "ReadBatchJobs"
     actions = ["batch:DescribeJobs"]
     # The action knows no resources.

@@ -120,7 +120,6 @@ class Gateway:
         except UnknownKeyError:
             return answers.unknown_key(action)
         except DeniedError as denied:
-            logger.info("%s", denied)
             return answers.denied(action, str(denied))
         return None
 

@@ -70,8 +70,7 @@ class Access:
         """Whether a session of this role may do all of this."""
         try:
             self.demand(role, session, *needs)
-        except DeniedError as denied:
-            logger.info("%s", denied)
+        except DeniedError:
             return False
         return True
 
@@ -93,8 +92,7 @@ class Access:
             return True
         try:
             self._demand_trust(role, self._identities.service(service, source))
-        except DeniedError as denied:
-            logger.info("%s", denied)
+        except DeniedError:
             return False
         return True
 
@@ -123,16 +121,14 @@ class Access:
     def _demand(self, who: Principal, need: Need) -> None:
         for one in (need, *encryption_of(self.here, need)):
             if not self._decide(who, one):
-                raise DeniedError(
-                    f"User: {who.arn} is not authorized to perform: {one.action} on resource: {one.resources[0]}"
-                )
+                raise _denied(who, one)
 
     def _demand_trust(self, role: str, who: Principal) -> None:
         policy = self._identities.trust(role)
         need = Need("sts:AssumeRole", (role,))
         found = [] if policy is None else _speaking((policy,), who.asks(need))
         if not found or any(not statement.allows for _, statement in found):
-            raise DeniedError(f"User: {who.arn} is not authorized to perform: sts:AssumeRole on resource: {role}")
+            raise _denied(who, need)
         self.record.note(need.action, found)
 
     def _decide(self, who: Principal, need: Need) -> bool:
@@ -158,6 +154,13 @@ class Access:
         for sources in (allowed, *gates):
             self.record.note(need.action, sources)
         return True
+
+
+def _denied(who: Principal, need: Need) -> DeniedError:
+    """The denial in AWS's words, which the server's log has too."""
+    message = f"User: {who.arn} is not authorized to perform: {need.action} on resource: {need.resources[0]}"
+    logger.info("%s", message)
+    return DeniedError(message)
 
 
 def _speaking(policies: Iterable[Policy], question: Question) -> list[Source]:

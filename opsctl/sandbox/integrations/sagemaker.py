@@ -27,8 +27,9 @@ class SageMaker:
     def prepare(self, task: Task, parameters: dict[str, Any]) -> dict[str, Any]:
         """The request with the tags by which AWS marks jobs that a state machine started."""
         try:
-            # Asked for before there is a job (IAM policies for SageMaker, `.sync`).
-            self._world.access.demand(task.run.origin.role, SESSION, Need("sagemaker:ListTags", ("*",)))
+            # Step Functions looks at the job's tags (developer guide, IAM policies for SageMaker).
+            job = self._world.arn("sagemaker", f"training-job/{parameters.get('TrainingJobName', '')}")
+            self._world.access.demand(task.run.origin.role, SESSION, Need("sagemaker:ListTags", (job,)))
         except DeniedError as denied:
             raise TaskError("SageMaker.AmazonSageMakerException", str(denied)) from denied
         marks = [
