@@ -270,7 +270,7 @@ run "refused_21" {
   command = plan
 
   variables {
-    triggers = { schedule = { expression = "rate(1 day)", retry = { attempts = 186 } } }
+    triggers = { schedule = { expression = "rate(1 day)", start = "2026-12-01T00:00:00Z", end = "2026-11-01T00:00:00Z" } }
   }
 
   expect_failures = [var.triggers]
@@ -280,13 +280,23 @@ run "refused_22" {
   command = plan
 
   variables {
+    triggers = { schedule = { expression = "rate(1 day)", retry = { attempts = 186 } } }
+  }
+
+  expect_failures = [var.triggers]
+}
+
+run "refused_23" {
+  command = plan
+
+  variables {
     name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
   }
 
   expect_failures = [var.name]
 }
 
-run "refused_23" {
+run "refused_24" {
   command = plan
 
   variables {
