@@ -163,7 +163,7 @@ module "machines" {
   definition = module.definitions[each.key].text
   grants     = module.definitions[each.key].grants
   logs       = var.logs
-  policies   = values(each.value.policies)
+  policies   = distinct(values(each.value.policies))
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn

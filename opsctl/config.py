@@ -28,6 +28,7 @@ AWS = "aws"
 OUTPUT = "opsctl"
 VERSION = 1
 DEFAULT_MACHINE = "training"
+BULK_MACHINE = "bulk"  # works through manifests for opsctl, which names it
 ROLE = "OPSCTL_SANDBOX_ROLE"
 
 
@@ -104,9 +105,15 @@ class Deployment:
     topic: str
     machines: Mapping[str, Machine] = field(default_factory=dict)
 
+    @property
+    def default_machine(self) -> str:
+        """The key of the machine that is meant where none is named: training, or the only one besides `bulk`."""
+        others = [key for key in self.machines if key != BULK_MACHINE]
+        return others[0] if len(others) == 1 else DEFAULT_MACHINE
+
     def machine(self, wanted: str | None) -> Machine:
-        """By key, name or ARN; the training machine by default. Raises UsageError with the nearest name."""
-        key = wanted or DEFAULT_MACHINE
+        """By key, name or ARN; the default one where none is wanted. Raises UsageError with the nearest name."""
+        key = wanted or self.default_machine
         for machine in self.machines.values():
             if key in (machine.key, machine.name, machine.arn):
                 return machine

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from opsctl.aws.session import Aws
 from opsctl.aws.stepfunctions import StepFunctions
 from opsctl.aws.storage import Storage
-from opsctl.config import DEFAULT_MACHINE, Context, Deployment, Machine, Options, choose_context, read_deployment
+from opsctl.config import Context, Deployment, Machine, Options, choose_context, read_deployment
 from opsctl.domain.objects import Place
 from opsctl.errors import ConfigurationError, RefusedError, UsageError
 
@@ -38,7 +38,7 @@ class Connection:
     def on_machine(self) -> str:
         """What a command in a hint needs to be about this machine: nothing for the one that is meant by default."""
         name = self.machine.arn if self.machine.foreign else self.machine.key
-        return "" if name == DEFAULT_MACHINE else f" --machine {name}"
+        return "" if name == self.deployment.default_machine else f" --machine {name}"
 
 
 def connect(options: Options) -> Connection:

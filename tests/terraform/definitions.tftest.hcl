@@ -68,3 +68,16 @@ run "null_leaves_a_shipped_definition_out" {
     error_message = "the training machine alone must be left"
   }
 }
+
+run "only_a_machine_of_ones_own" {
+  command = plan
+
+  variables {
+    definitions = { bulk = null, intake = null, training = null }
+  }
+
+  assert {
+    condition     = keys(output.opsctl.machines) == ["hello"]
+    error_message = "the one machine that is not left out must remain"
+  }
+}

@@ -72,6 +72,13 @@ def test_the_golden_output_is_a_deployment() -> None:
     assert caught.value.hint == "did you mean 'training'?"
 
 
+def test_where_there_is_one_machine_besides_bulk_it_is_the_default() -> None:
+    machines = {**GOLDEN["machines"], "hello": GOLDEN["machines"]["training"]}
+    assert parse_deployment({**GOLDEN, "machines": machines}).machine(None).key == "training"
+    del machines["training"]
+    assert parse_deployment({**GOLDEN, "machines": machines}).machine(None).key == "hello"
+
+
 @pytest.mark.parametrize("key", ["bucket", "machines", "topic"])
 def test_an_output_that_lacks_something(key: str) -> None:
     with pytest.raises(ConfigurationError, match=f"is not as expected: KeyError.'{key}'.") as caught:
