@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
 
-.PHONY: setup demo test test-e2e test-rest test-terraform check checkov fmt bench conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-rest test-terraform check checkov fmt bench conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -31,10 +31,13 @@ demo: setup
 
 # What waits for Terraform and for jobs most of the time goes on beside the rest.
 test: check
-	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-terraform test-rest
+	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-examples test-terraform test-rest
 
 test-e2e: setup
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests/e2e --ignore=tests/e2e/examples
+
+test-examples: setup
+	$(BIN)/python -m pytest tests/e2e/examples
 
 # Where PyPI cannot be reached, the tests that need checkov skip, and say so.
 test-terraform: setup

@@ -44,7 +44,7 @@ data "aws_iam_policy_document" "job" {
   statement {
     sid       = "ReadCode"
     actions   = ["s3:GetObject"]
-    resources = ["${local._bucket_arn}/runs/*/code/*"]
+    resources = ["${local._bucket_arn}/code/*", "${local._bucket_arn}/runs/*/code/*"] # not every definition copies it first
   }
   statement {
     sid       = "WriteTheRunsCopy"

@@ -15,6 +15,11 @@ data "aws_iam_policy_document" "this" {
     resources = ["${local._bucket_arn}/runs/*"]
   }
   statement {
+    sid       = "ReadCode"
+    actions   = ["s3:GetObject"]
+    resources = ["${local._bucket_arn}/code/*"] # not every definition copies it first
+  }
+  statement {
     sid = "DropOldCheckpoints"
     # SageMaker deletes a checkpoint in S3 when the script deletes the local file.
     actions   = ["s3:DeleteObject"]

@@ -1,0 +1,20 @@
+variable "force_destroy" {
+  description = "Whether destroy may delete the bucket with everything in it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "inbox" {
+  description = "Folder in the bucket that is looked through for new documents."
+  type        = string
+  default     = "datasets/inbox/"
+  nullable    = false
+}
+
+variable "name" {
+  description = "Name of the pipeline; every AWS name derives from it."
+  type        = string
+  default     = "documents-review"
+  nullable    = false
+}
