@@ -18,3 +18,21 @@ variable "name" {
   default     = "documents-vpc"
   nullable    = false
 }
+
+variable "route_table_ids" {
+  description = "Route tables of the subnets, for the way to S3."
+  type        = set(string)
+  nullable    = false
+}
+
+variable "subnet_ids" {
+  description = "Private subnets of the VPC, in two zones or more."
+  type        = set(string)
+  nullable    = false
+}
+
+variable "vpc_id" {
+  description = "The VPC, with DNS support and DNS host names: private endpoints are found by name."
+  type        = string
+  nullable    = false
+}

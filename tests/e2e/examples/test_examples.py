@@ -26,7 +26,7 @@ module "{name}" {{
   source = "{source}"
 
   force_destroy = true
-}}
+{more}}}
 
 output "{name}" {{
   value = module.{name}.opsctl
@@ -44,8 +44,7 @@ class Account:
     outputs: dict[str, dict[str, Any]]
 
     def client(self, service: str) -> Any:
-        session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=self.server["region"])
-        return session.client(service, endpoint_url=self.server["url"], config=Config(proxies={}))
+        return client(self.server, service)
 
     def run(self, *command: str) -> str:
         """Run a program in the sandbox's environment; returns its standard output."""
@@ -77,6 +76,24 @@ class Account:
         return [item["Key"].removeprefix(prefix) for page in found for item in page.get("Contents", [])]
 
 
+def client(server: dict[str, Any], service: str) -> Any:
+    session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=server["region"])
+    return session.client(service, endpoint_url=server["url"], config=Config(proxies={}))
+
+
+def _vpc(ec2: Any) -> str:
+    """A VPC that is there already, as the variables that say so."""
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]][:2]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.20.{number}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for number, zone in enumerate(zones)
+    ]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    lists = {"subnet_ids": subnets, "route_table_ids": [table]}
+    return f'  vpc_id = "{vpc}"\n' + "".join(f"  {name} = {json.dumps(ids)}\n" for name, ids in lists.items())
+
+
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     directory = tmp_path_factory.mktemp("examples") / "sandbox"
@@ -84,7 +101,10 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     try:
         workspace = prepare_workspace(directory, ROOT, sandbox.environment(server))
         sources = {name: os.path.relpath(ROOT / "examples" / name, workspace.directory) for name in EXAMPLES}
-        parts = [CONFIGURATION.format(name=name, source=source) for name, source in sources.items()]
+        more = {"existing-vpc": _vpc(client(server, "ec2"))}
+        parts = [
+            CONFIGURATION.format(name=name, source=source, more=more.get(name, "")) for name, source in sources.items()
+        ]
         (workspace.directory / "main.tf").write_text("".join(parts))
         terraform.init(workspace)
         terraform.apply(workspace)
