@@ -13,6 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 BEGIN, END = b"<Contents>", b"</Contents>"
+# An entry as S3 nearly always writes it; what else there may be (an owner, a restore, a reference) is left to FIELD.
+ROW = re.compile(
+    r"<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified><ETag>([^<]*)</ETag>"
+    r"(?:<Checksum\w+>[^<]*</Checksum\w+>)*<Size>([^<]*)</Size><StorageClass>([^<]*)</StorageClass></Contents>"
+)
 FIELD = re.compile(r"<(?:(Key|LastModified|ETag|Size|StorageClass)>([^<]*)</|/Contents)")
 REFERENCE = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(amp|lt|gt|quot|apos));")
 NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -34,6 +39,17 @@ def _take_contents(response_dict: dict[str, Any], customized_response_dict: dict
 
 
 def _entries(text: str) -> Iterator[dict[str, str]]:
+    text = text.replace("&quot;", '"')  # around each ETag
+    rows = ROW.findall(text)
+    if "&" in text or len(rows) != text.count(END.decode()):
+        return _odd_entries(text)
+    return (
+        {"Key": key, "LastModified": modified, "ETag": etag, "Size": size, "StorageClass": storage}
+        for key, modified, etag, size, storage in rows
+    )
+
+
+def _odd_entries(text: str) -> Iterator[dict[str, str]]:
     entry: dict[str, str] = {}
     for found in FIELD.finditer(text):
         name, value = found.groups()

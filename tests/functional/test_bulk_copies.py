@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from opsctl.aws.bulk import Bulk
-from opsctl.aws.listing import parse_fast
+from opsctl.aws.listing import _take_contents, parse_fast
 from opsctl.aws.multipart import copy_in_parts
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
@@ -115,3 +115,30 @@ def test_a_listing_is_what_botocore_makes_of_it(s3: Any, moto: str) -> None:
 
 def contents(page: dict[str, Any]) -> list[tuple[Any, ...]]:
     return [(e["Key"], int(e["Size"]), e["ETag"], e["StorageClass"]) for e in page.get("Contents", ())]
+
+
+ENTRY = "<Contents><Key>{}</Key><LastModified>t</LastModified><ETag>&quot;e&quot;</ETag>{}<Size>7</Size>{}</Contents>"
+CHECKSUM = "<ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
+FROZEN = "<Owner><ID>me</ID></Owner><StorageClass>GLACIER</StorageClass><RestoreStatus><X>y</X></RestoreStatus>"
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after", "storage"),
+    [
+        ("a%26b", "", "<StorageClass>STANDARD</StorageClass>", {"StorageClass": "STANDARD"}),
+        ("a&amp;&#38;b", "", "<StorageClass>STANDARD</StorageClass>", {"StorageClass": "STANDARD"}),
+        ("k", CHECKSUM, "<StorageClass>STANDARD_IA</StorageClass>", {"StorageClass": "STANDARD_IA"}),
+        ("k", "", FROZEN, {"StorageClass": "GLACIER"}),
+        ("k", "", "", {}),
+    ],
+)
+def test_an_entry_is_read_whatever_else_stands_in_it(
+    key: str, before: str, after: str, storage: dict[str, str]
+) -> None:
+    answer: dict[str, Any] = {}
+    entries = ENTRY.format("first", "", "<StorageClass>X</StorageClass>") + ENTRY.format(key, before, after)
+    body = f"<ListBucketResult>{entries}<Name>x</Name></ListBucketResult>".encode()
+    _take_contents({"body": body, "status_code": 200}, answer)
+    name = key.replace("&amp;", "&").replace("&#38;", "&")
+    assert answer["Contents"][1] == {"Key": name, "LastModified": "t", "ETag": '"e"', "Size": "7", **storage}
+    assert [entry["Key"] for entry in answer["Contents"]] == ["first", name]

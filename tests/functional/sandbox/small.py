@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.functional.sandbox.cloud import Cloud
+from tests.functional.sandbox.cloud import Cloud, task
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,6 +49,27 @@ class Small:
             [sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+
+def two_steps(cloud: Cloud) -> str:
+    """The ARN of a machine that fetches, trains (which fails at a rate of 1000), and then waits for ever; each step has
+    a guard."""
+    body = "if event['rate'] == '1000':\n    raise ValueError('diverged')\nreturn {}"
+    work = {"FunctionName": cloud.function(body)}
+    rate = {"rate.$": "$$.Execution.Input.hyperparameters.train.rate"}
+    return cloud.machine({
+        "Skip Fetch?": _guard("fetch", "Skip Train?", "Fetch"),
+        "Fetch": task("lambda:invoke", {**work, "Payload": {"rate": "1"}}, ResultPath=None, Next="Skip Train?"),
+        "Skip Train?": _guard("train", "Rest", "Train"),
+        "Train": task("lambda:invoke", {**work, "Payload": rate}, ResultPath=None, Next="Rest"),
+        "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
+    })  # fmt: skip
+
+
+def _guard(key: str, around: str, into: str) -> dict[str, Any]:
+    variable = f"$$.Execution.Input.skip.{key}"
+    rule = {"And": [{"Variable": variable, "IsPresent": True}, {"Variable": variable, "BooleanEquals": True}]}
+    return {"Type": "Choice", "Choices": [{**rule, "Next": around}], "Default": into}
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -23,6 +23,7 @@ from opsctl.operations import copies, handing_over
 from opsctl.operations.connection import Connection, connected
 from tests.functional.pipeline_world import FakeInvocation
 from tests.functional.sandbox.cloud import Cloud, unique
+from tests.functional.sandbox.small import two_steps
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GOLDEN = REPOSITORY / "tests/golden/bulk.asl.json"
@@ -180,6 +181,32 @@ def test_what_a_rerun_reuses_is_copied_and_verified(deployed: Deployed) -> None:
     target = connection.prefix(f"{run}-r1", "fetch")
     copies.copy_result(connection, step, target, said.append, by_map=True)
     assert (list(connection.storage.list(target)), said) == (list(items), ["copied Fetch: 2 objects, 14 bytes"])
+
+
+def test_a_rerun_copies_by_the_map_and_starts(deployed: Deployed) -> None:
+    cloud, source = deployed.cloud, unique("nightly")
+    arn = two_steps(cloud)
+    settings, needs = {"train": {"rate": "1"}}, {"train": ("fetch",)}
+    training = Machine("training", arn.rpartition(":")[2], arn, "", ("fetch", "train"), settings, needs)
+    machines = deployed.deployment.machines | {"training": training}
+    pipeline = Deployed(cloud, replace(deployed.deployment, machines=machines))
+    for number in range(23):
+        cloud.put(f"runs/{source}/fetch/part {number:02}+ü.jsonl", f"{number}")
+    cloud.put("code/train.py", "# train\n")
+    failed = cloud.start(arn, {"hyperparameters": {"train": {"rate": "1000"}}}, name=source)
+    assert cloud.finish(failed)["status"] == "FAILED"
+    words = ("rerun", source, "--from", "train", "--set", "hyperparameters.train.rate=2", "--engine", "map", "--yes")
+    answer = pipeline.opsctl(*words)
+    assert (answer.exit_code, answer.stdout.splitlines()[-1]) == (0, f"{source}-r1"), answer.output
+    assert "copied by the distributed Map of the machine bulk: as --engine says" in answer.stdout
+    assert "copied Fetch: 23 objects, 36 bytes" in answer.stderr
+    copies = [key.removeprefix(f"runs/{source}-r1/") for key in cloud.keys(f"runs/{source}-r1/fetch/")]
+    assert copies == [f"fetch/part {number:02}+ü.jsonl" for number in range(23)]
+    run = cloud.client("stepfunctions").describe_execution(executionArn=f"{failed}-r1")
+    assert json.loads(run["input"])["reuse"]["fetch"]["uri"].endswith(f"/runs/{source}-r1/fetch/")
+    again = pipeline.opsctl(*words)
+    assert (again.exit_code, again.stdout.splitlines()[-1]) == (0, f"{source}-r1"), again.output
+    cloud.client("stepfunctions").stop_execution(executionArn=f"{failed}-r1")
 
 
 def test_what_a_rerun_may_not_copy_is_told(deployed: Deployed) -> None:

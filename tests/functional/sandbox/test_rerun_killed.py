@@ -13,13 +13,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from opsctl import sandbox
-from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
-from tests.functional.sandbox.small import Small, kill
+from tests.functional.sandbox.cloud import Cloud, unique, wait_for
+from tests.functional.sandbox.small import Small, kill, two_steps
 
 OBJECTS = 40
 RANDOM_POINTS = 10
@@ -31,7 +30,7 @@ class Pipeline:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.machine = self._machine()
+        self.machine = two_steps(cloud)
         needs, settings = {"train": ["fetch"]}, {"train": {"rate": "1"}}
         self.small = Small(cloud, self.machine, steps=["fetch", "train"], hyperparameters=settings, needs=needs)
         self.put_code()
@@ -77,24 +76,6 @@ class Pipeline:
     def put_code(self) -> None:
         """What a new run takes as its code."""
         self.cloud.put("code/train.py", "# train\n")
-
-    def _machine(self) -> str:
-        body = "if event['rate'] == '1000':\n    raise ValueError('diverged')\nreturn {}"
-        work = {"FunctionName": self.cloud.function(body)}
-        rate = {"rate.$": "$$.Execution.Input.hyperparameters.train.rate"}
-        return self.cloud.machine({
-            "Skip Fetch?": _guard("fetch", "Skip Train?", "Fetch"),
-            "Fetch": task("lambda:invoke", {**work, "Payload": {"rate": "1"}}, ResultPath=None, Next="Skip Train?"),
-            "Skip Train?": _guard("train", "Rest", "Train"),
-            "Train": task("lambda:invoke", {**work, "Payload": rate}, ResultPath=None, Next="Rest"),
-            "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
-        })  # fmt: skip
-
-
-def _guard(key: str, around: str, into: str) -> dict[str, Any]:
-    variable = f"$$.Execution.Input.skip.{key}"
-    rule = {"And": [{"Variable": variable, "IsPresent": True}, {"Variable": variable, "BooleanEquals": True}]}
-    return {"Type": "Choice", "Choices": [{**rule, "Next": around}], "Default": into}
 
 
 @pytest.fixture(scope="module")
