@@ -42,11 +42,6 @@ data "aws_iam_policy_document" "operator" {
     actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
     resources = ["${local.bucket_arn}/audit/*"]
   }
-  statement {
-    sid       = "TakeBackWhatWillBeDone" # a cleanup's intent, once it has ended
-    actions   = ["s3:DeleteObject"]
-    resources = ["${local.bucket_arn}/audit/at-work/*"]
-  }
 
   statement {
     sid       = "EncryptObjects"

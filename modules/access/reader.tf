@@ -60,19 +60,6 @@ data "aws_iam_policy_document" "reader" {
     # The action knows no resources.
     resources = ["*"]
   }
-  statement {
-    sid     = "ListEndpoints"
-    actions = ["sagemaker:ListEndpoints"]
-    # The action knows no resources.
-    resources = ["*"]
-  }
-  statement {
-    sid     = "SeeWhatEndpointsServe" # no cleanup takes it, whoever made the endpoint
-    actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
-    resources = [
-      for kind in ["endpoint", "endpoint-config", "model"] : "arn:${local._partition}:sagemaker:${local._here}:${kind}/*"
-    ]
-  }
 
   statement {
     sid       = "DecryptObjects"
