@@ -79,6 +79,8 @@ class RunningFunction(LambdaFunction):
             self._set_logging(config_updates["LoggingConfig"])
         if "DeadLetterConfig" in config_updates:
             self.dead_letter_config = config_updates["DeadLetterConfig"] or {}
+        if "KMSKeyArn" in config_updates:
+            self.kms_key_arn = config_updates["KMSKeyArn"] or None
         return super().update_configuration(config_updates)
 
     def _set_logging(self, config: dict[str, Any]) -> None:

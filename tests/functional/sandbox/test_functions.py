@@ -24,6 +24,17 @@ def test_answers_with_what_the_handler_returns(cloud: Cloud) -> None:
     assert payload == {"got": {"a": [1, "two"]}, "name": name, "key": "value"}
 
 
+def test_the_key_of_an_environment_can_change(cloud: Cloud) -> None:
+    """As an upgrade to a module that encrypts asks for."""
+    functions, name = cloud.client("lambda"), cloud.function("return 1")
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    functions.update_function_configuration(FunctionName=name, KMSKeyArn=key)
+    functions.update_function_configuration(FunctionName=name, Timeout=9)
+    assert functions.get_function_configuration(FunctionName=name)["KMSKeyArn"] == key
+    functions.update_function_configuration(FunctionName=name, KMSKeyArn="")
+    assert "KMSKeyArn" not in functions.get_function_configuration(FunctionName=name)
+
+
 def test_a_handlers_error_is_the_payload(cloud: Cloud) -> None:
     name = cloud.function("raise ValueError('no such document')")
     answer, payload = invoke(cloud, name, {})
