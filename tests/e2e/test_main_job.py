@@ -220,22 +220,54 @@ def test_prepare_run_refuses_what_opsctl_did_not_start(clone: Clone, demo: subpr
     assert "Fetch Preprocessed Data" not in states(clone, "by-hand")
 
 
-TRIGGERS = """
+UPDATE = """
+  sequence_model = { hyperparameters = { epochs = "29" } }
   triggers = {
     data     = { input = { hyperparameters = { image_model = { epochs = 1 } } } }
     schedule = { expression = "cron(0 2 * * ? *)", start = "2199-01-01T00:00:00Z", timezone = "Europe/Berlin" }
   }
+  versions = { keep = 1 }
 """
 
 
-def test_triggers_are_turned_on_by_an_update_and_new_data_starts_a_run(
-    clone: Clone, demo: subprocess.CompletedProcess[str]
-) -> None:
+@pytest.fixture(scope="module")
+def updated(clone: Clone, demo: subprocess.CompletedProcess[str]) -> str:
+    """The ARN of the training machine, after somebody published a version by hand, and an apply of other variables."""
+    machine: str = clone.outputs()["machines"]["training"]["arn"]
+    client = clone.client("stepfunctions")
+    definition = json.loads(client.describe_state_machine(stateMachineArn=machine)["definition"])
+    client.update_state_machine(
+        stateMachineArn=machine, definition=json.dumps(definition | {"Comment": "by hand"}), publish=True
+    )
     configuration = clone.sandbox / "terraform" / "main.tf"
     text = configuration.read_text()
-    configuration.write_text(text.replace("force_destroy = true }\n", f"force_destroy = true }}\n{TRIGGERS}", 1))
+    configuration.write_text(text.replace("force_destroy = true }\n", f"force_destroy = true }}\n{UPDATE}", 1))
     terraform(clone, "apply", "-auto-approve")
+    return machine
+
+
+def test_an_update_settles(clone: Clone, updated: str) -> None:
     assert "No changes." in terraform(clone, "plan")
+
+
+def test_an_update_moves_the_alias_to_a_new_version_and_deletes_old_ones_that_nobody_uses(
+    clone: Clone, updated: str
+) -> None:
+    client = clone.client("stepfunctions")
+    listed = client.list_state_machine_versions(stateMachineArn=updated)["stateMachineVersions"]
+    # The second, made by hand, is gone; the first stays as long as the demo's failed run can be redriven on it.
+    assert [version["stateMachineVersionArn"] for version in listed] == [f"{updated}:3", f"{updated}:1"]
+    alias = client.describe_state_machine_alias(stateMachineAliasArn=f"{updated}:live")
+    assert alias["routingConfiguration"] == [{"stateMachineVersionArn": f"{updated}:3", "weight": 100}]
+    failed = runs(clone)[0]["run"]
+    assert (clone.json("status", failed)["version"], clone.json("status", failed)["alias"]) == (1, "live")
+    planned = clone.run("rerun", failed, "--from", "Train Sequence Model", "--dry-run").stdout
+    assert f"the definition has changed since {failed} (version 1): the new run walks the current one (version 3)" in (
+        planned
+    )
+
+
+def test_new_data_starts_a_run_on_the_version_that_is_live(clone: Clone, updated: str) -> None:
     before = {run["run"] for run in runs(clone)}
     bucket = clone.outputs()["bucket"]
     clone.client("s3").put_object(Bucket=bucket, Key="datasets/sample/_READY", Body=b"")
@@ -245,8 +277,9 @@ def test_triggers_are_turned_on_by_an_update_and_new_data_starts_a_run(
     (run,) = new
     assert re.fullmatch(r"sample-[0-9a-f]{12}", run)
     clone.run("stop", run, "--yes")
-    arn = clone.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
+    arn = updated.replace(":stateMachine:", ":execution:")
     started = clone.client("stepfunctions").describe_execution(executionArn=f"{arn}:{run}")
+    assert started["stateMachineVersionArn"] == f"{updated}:3"
     assert json.loads(started["input"]) == {
         "data": {"source": f"s3://{bucket}/datasets/sample/"},
         "hyperparameters": {"image_model": {"epochs": 1}},
