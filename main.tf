@@ -111,23 +111,18 @@ module "functions" {
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
-locals {
-  function_names = [for key in keys(module.functions.arns) : "${var.name}-${replace(key, "_", "-")}"]
-}
-
 module "access" {
   source = "./modules/access"
 
   name            = var.name
   bucket          = local.bucket
   create_policies = var.access.create_policies
-  functions       = local.function_names
+  functions       = ["${var.name}-*"] # by the beginning of their names: a managed policy has no room for each
   jobs            = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
   kms_key_arn     = module.encryption.key_arn
-  log_groups = concat(["/aws/batch/job", "/aws/sagemaker/TrainingJobs"],
-    [for name in local.function_names : "/aws/lambda/${name}"],
-    [for name in values(local.machines) : "/aws/vendedlogs/states/${name}"],
-  )
+  log_groups = [
+    "/aws/batch/job", "/aws/lambda/${var.name}-*", "/aws/sagemaker/TrainingJobs", "/aws/vendedlogs/states/${var.name}-*",
+  ]
   machines = values(local.machines)
 }
 

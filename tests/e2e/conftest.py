@@ -1,11 +1,14 @@
 """One clone for the whole module, in an environment that would lead anything careless to a real account.
 
+Its sandbox enforces IAM: the pipeline works as the roles that the module made, and opsctl with the operator policy.
+
 The clone has a Terraform state, variables and data directory of its own; the environment names credentials, a profile
 and endpoints that all end at a trap. What plays in it is the real thing: `opsctl demo` and what a user types after it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +30,9 @@ from botocore.config import Config
 from opsctl.terraform import find_mirror
 
 ROOT = Path(__file__).parents[2]
-DEMO_SECONDS = 420
+ACCOUNT = "arn:aws:iam::123456789012"
+PEOPLE = ("approver", "operator", "reader")
+DEMO_SECONDS = 540
 OWN_MACHINE = {
     "name": "production-training",
     "arn": "arn:aws:states:eu-central-1:999999999999:stateMachine:production-training",
@@ -115,16 +121,46 @@ class Clone:
 
     def client(self, service: str) -> Any:
         server = json.loads((self.sandbox / "server.json").read_text())
-        session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name=server["region"])
+        session = boto3.Session(
+            aws_access_key_id="sandbox", aws_secret_access_key="sandbox", region_name=server["region"]
+        )
         return session.client(service, endpoint_url=server["url"], config=Config(proxies={}))
 
-    def outputs(self) -> dict[str, Any]:
+    def acting_as(self, person: str) -> Clone:
+        """The same clone, in which opsctl works with one of the module's policies for people."""
+        return replace(self, environment={**self.environment, "OPSCTL_SANDBOX_ROLE": f"{ACCOUNT}:role/{person}"})
+
+    def output(self, name: str) -> Any:
         state = json.loads((self.sandbox / "terraform" / "terraform.tfstate").read_text())
-        value: dict[str, Any] = state["outputs"]["opsctl"]["value"]
+        return state["outputs"][name]["value"]
+
+    def outputs(self) -> dict[str, Any]:
+        value: dict[str, Any] = self.output("opsctl")
         return value
+
+    def admit_people(self) -> None:
+        """Roles for people, each with one of the module's policies and nothing else, as soon as Terraform has put them
+        out. Terraform goes on with an empty plan then, long before anybody works with them."""
+        deadline = time.monotonic() + DEMO_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                policies = self.output("policies")
+                break
+            time.sleep(0.1)
+        iam = self.client("iam")
+        trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"{ACCOUNT}:root"}}
+        for person in PEOPLE:
+            with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+                iam.create_role(RoleName=person, AssumeRolePolicyDocument=json.dumps({"Statement": [trusted]}))
+            iam.put_role_policy(RoleName=person, PolicyName="opsctl", PolicyDocument=policies[person])
 
     def mailbox(self) -> list[str]:
         return [path.read_text() for path in sorted((self.sandbox / "mailbox").glob("*.txt"))]
+
+    def denials(self) -> str:
+        """What the sandbox has denied to anybody so far."""
+        lines = (self.sandbox / "server.log").read_text().splitlines()
+        return "\n".join(sorted({line.partition("User: ")[2] for line in lines if "is not authorized to" in line}))
 
     def history(self, run: str) -> list[dict[str, Any]]:
         arn = self.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
@@ -174,6 +210,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 def demo(clone: Clone) -> subprocess.CompletedProcess[str]:
     """The demo, typed in a shell whose own context is AWS."""
     in_aws = replace(clone, environment={**clone.environment, "OPSCTL_CONTEXT": "aws"})
+    threading.Thread(target=clone.admit_people, daemon=True).start()
     return in_aws.run("demo", timeout=DEMO_SECONDS)
 
 
@@ -227,6 +264,8 @@ def _foreign_environment(home: Path, trap: str) -> dict[str, str]:
         "AWS_CA_BUNDLE": str(home / "no-such-bundle.pem"),
         "AWS_ENDPOINT_URL": trap,
         **{f"AWS_ENDPOINT_URL_{service}": trap for service in services},
+        "OPSCTL_SANDBOX_ENFORCE_IAM": "yes",
+        "OPSCTL_SANDBOX_ROLE": f"{ACCOUNT}:role/operator",
         "TF_WORKSPACE": "production",
         "TF_DATA_DIR": str(home / "terraform-data"),
         "TF_VAR_name": "production",

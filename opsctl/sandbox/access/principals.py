@@ -123,6 +123,7 @@ class Identities:
             "aws:principalaccount": (self._account,),
             "aws:userid": (number,),
             "aws:requestedregion": (self._region,),
+            "kms:calleraccount": (self._account,),
             **_SECURE,
         }
 

@@ -28,11 +28,15 @@ module "pipeline" {{
   sequence_model = {{ script = "job.py" }}
   evaluate       = {{ script = "job.py" }}
   batch          = {{ attempts = 1 }}
-  storage        = {{ force_destroy = true }}
+  storage        = {{ force_destroy = true, operator_role_arns = ["arn:aws:iam::123456789012:role/operator"] }}
 }}
 
 output "opsctl" {{
   value = module.pipeline.opsctl
+}}
+
+output "policies" {{
+  value = module.pipeline.policies
 }}
 """
 KINDS = {
@@ -79,7 +83,7 @@ class Pipeline:
         """A run in which everything went well."""
         self.start("first", self.put_data("first"))
         wait_for(lambda: self.status("first") != "RUNNING", "the first run to end")
-        assert self.status("first") == "SUCCEEDED"
+        assert self.status("first") == "SUCCEEDED", f"{self.mail('first')}\ndenied:\n{self.clone.denials()}"
         return "first"
 
     def put_data(self, name: str) -> str:
@@ -148,6 +152,10 @@ class Pipeline:
         found = [dict(line.split(": ", 1) for line in mail.split("\n\n")[0].splitlines()) for mail in self._mail(run)]
         return Counter(headers["status"] for headers in found if headers["run"] == run)
 
+    def mail(self, run: str) -> str:
+        """All that was said about a run."""
+        return "\n".join(self._mail(run))
+
     def _mail(self, run: str) -> Iterator[str]:
         for path in (self.clone.sandbox / "mailbox").glob(f"*{run}*.txt"):  # its name holds the subject's words
             yield path.read_text()
@@ -180,6 +188,7 @@ def deploy(clone: Clone, folder: Path) -> Pipeline:
         program = [str(clone.sandbox / "bin" / "terraform"), *command, "-no-color"]
         done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
+    clone.admit_people()
     return Pipeline(clone, marks)
 
 

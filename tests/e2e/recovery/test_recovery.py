@@ -10,7 +10,10 @@ import time
 from collections import Counter
 
 import pytest
+from botocore.exceptions import ClientError
 
+from tests.e2e import statements
+from tests.e2e.recovery import access
 from tests.e2e.recovery.matrix import play_all, table
 from tests.e2e.recovery.pipeline import Pipeline, wait_for
 
@@ -81,3 +84,83 @@ def test_a_rerun_reads_in_place_what_it_does_not_copy(pipeline: Pipeline) -> Non
         first: "read",
         second: "read",
     }
+
+
+def test_the_operator_hands_manifests_to_the_machine(pipeline: Pipeline) -> None:
+    """A copy and a cleanup by the distributed Map: by everything that opsctl may do, and the machine's own roles."""
+    rerun = ("rerun", pipeline.first, "--from", "evaluate", "--name", "mapped", "--engine", "map", "--yes", "--wait")
+    assert pipeline.clone.json(*rerun)["run"] == "mapped"
+    pipeline.clone.run("cleanup", "--run", "mapped", "--grace", "0", "--engine", "map", "--yes", timeout=240)
+    assert pipeline.objects("mapped") == {}
+    access.stop_while_fetching(pipeline)
+    pipeline.clone.run("data", "hold", pipeline.first)
+    pipeline.clone.run("data", "release", pipeline.first)
+    access.look(pipeline.clone, pipeline.first)
+
+
+@pytest.mark.parametrize("person", ["reader", "approver"])
+def test_who_may_only_look_is_refused_all_else(pipeline: Pipeline, person: str) -> None:
+    clone = pipeline.clone.acting_as(person)
+    access.look(clone, pipeline.first)
+    said = access.refusal(clone, "start", "--name", f"not-by-{person}")
+    assert said.startswith(f"error: not allowed: states:StartExecution on {pipeline.machine}")
+    said = access.refusal(clone, "cleanup", "--run", access.STOPPED, "--grace", "0", "--yes")
+    assert said.startswith(f"error: not allowed: s3:PutObject on s3://{pipeline.bucket}/audit/")
+    assert f"not-by-{person}" not in [run["run"] for run in clone.json("list")]
+
+
+def test_an_approver_answers_a_run_and_a_reader_does_not(pipeline: Pipeline) -> None:
+    for number, (verdict, person) in enumerate(
+        (("approve", "approver"), ("reject", "approver"), ("approve", "operator"))
+    ):
+        run = f"asks-{number}"
+        access.ask_for_approval(pipeline, run)
+        said = access.refusal(pipeline.clone.acting_as("reader"), verdict, run, "--yes")
+        assert said.startswith("error: not allowed: states:SendTask")
+        pipeline.clone.acting_as(person).run(verdict, run, "--reason", "looked at it", "--yes")
+        wait_for(lambda run=run: pipeline.status(run) != "RUNNING", f"{run} to end")
+
+
+@pytest.mark.parametrize(("role", "sid", "step", "action"), access.MUTATIONS)
+def test_a_run_whose_role_lacks_a_statement_fails_and_tells(
+    pipeline: Pipeline, role: str, sid: str, step: str, action: str
+) -> None:
+    run = f"less-{role}"
+    with access.without(pipeline, role, sid):
+        pipeline.start(run, pipeline.put_data(run))
+        wait_for(lambda: pipeline.status(run) != "RUNNING", f"{run} to fail")
+    assert pipeline.status(run) == "FAILED"
+    assert access.denied(pipeline, role, action)
+    wait_for(lambda: pipeline.messages(run), f"an alert about {run}")
+    assert pipeline.messages(run) == {"FAILED": 1}
+    assert step in pipeline.mail(run)
+
+
+def test_whoever_the_bucket_does_not_name_deletes_nothing_of_a_run(pipeline: Pipeline) -> None:
+    careless = access.careless(pipeline)
+    s3 = access.client(pipeline, careless, "s3")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=pipeline.bucket, Key=f"runs/{pipeline.first}/code.json")
+    aliases = pipeline.clone.client("kms").list_aliases()["Aliases"]
+    key = next(alias["TargetKeyId"] for alias in aliases if alias["AliasName"] == access.KEY)
+    assert access.client(pipeline, careless, "kms").describe_key(KeyId=key)["KeyMetadata"]["KeyId"] == key
+    assert "code.json" in pipeline.objects(pipeline.first)
+
+
+def test_what_the_roles_do_besides_runs(pipeline: Pipeline) -> None:
+    assert access.drop_a_checkpoint(pipeline)["TrainingJobStatus"] == "Completed"
+    assert len(access.prune(pipeline)) >= 1
+    assert access.lose_a_manifest(pipeline) == "FAILED"
+    alarm = access.ring(pipeline)
+    wait_for(lambda: [mail for mail in pipeline.clone.mailbox() if alarm in mail], f"{alarm} to be told")
+
+
+def test_every_statement_is_needed_or_says_why_no_test_can_tell(pipeline: Pipeline) -> None:
+    """After all of the above: what was done needed each statement, or docs/iam-statements.md has it."""
+    deployed, needed, table = statements.deployed(pipeline.clone), statements.needed(pipeline.clone), statements.rows()
+    left = [place for place in sorted(deployed - needed) if not any(row.means(place) for row in table)]
+    assert left == []
+    assert [row for row in table if not any(row.means(place) for place in deployed)] == []
+    assert [row for row in table if not row.source.startswith("https://docs.aws.amazon.com/")] == []
+    policies = pipeline.clone.output("policies")
+    assert {person: len(text) <= 6144 for person, text in policies.items()} == dict.fromkeys(policies, True)

@@ -19,6 +19,7 @@ def main():
     s3 = boto3.client("s3")
     for item in s3.list_objects_v2(Bucket=bucket, Prefix=source)["Contents"]:
         place = {"Bucket": bucket, "Key": item["Key"]}
+        print(f"copying {item['Key']}")
         s3.copy_object(Bucket=bucket, Key=target + item["Key"].removeprefix(source), CopySource=place)
     behave(MARKS / f"{target.split('/')[1]}.fetch-preprocessed-data")
 

@@ -1,0 +1,179 @@
+"""What people do with the module's policies, and what becomes of runs whose roles lack a statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.e2e.conftest import ACCOUNT, Clone
+from tests.e2e.recovery.pipeline import Pipeline, task_states, wait_for
+
+GATE = "Evaluate"
+KEY = "alias/documents"
+# A statement less: whose role, its sid, where the run then fails, and what is denied.
+MUTATIONS = (
+    ("prepare-run", "ReadCode", "Prepare Run", "s3:GetObject"),
+    ("batch-job", "ReadData", "Fetch Preprocessed Data", "s3:GetObject"),
+    ("training-job", "ReadAndWriteRuns", "Train Text Model", "s3:GetObject"),
+)
+
+
+STOPPED = "stopped-while-fetching"
+
+
+def stop_while_fetching(pipeline: Pipeline) -> None:
+    """A run of whose Batch job the history does not say where it wrote."""
+    mark = pipeline.marks / f"{STOPPED}.fetch-preprocessed-data"
+    mark.write_text("hang")
+    pipeline.start(STOPPED, pipeline.put_data(STOPPED))
+    wait_for(mark.with_name(f"{mark.name}.hangs").exists, "the job to hang")
+    pipeline.clone.run("stop", STOPPED, "--yes")
+
+
+def look(clone: Clone, run: str) -> None:
+    """Every command that reads."""
+    clone.run("list")
+    clone.run("status", run)
+    clone.run("watch", run)
+    clone.run("lineage", run)
+    clone.run("data", "list")
+    for step in ("prepare-run", "fetch-preprocessed-data", "train-text-model"):
+        clone.run("logs", run, step)
+    clone.run("logs", STOPPED, "fetch-preprocessed-data")
+    clone.run("rerun", run, "--from", "evaluate", "--dry-run")
+    clone.run("cleanup", "--run", run, "--grace", "0", "--dry-run")
+    clone.run("--machine", "bulk", "status", "@latest")
+
+
+def refusal(clone: Clone, *command: str) -> str:
+    """The one line that a command ends with which may not be given, as the first thing that it says is wrong."""
+    refused = clone.run(*command, code=4)
+    (error,) = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
+    return error
+
+
+def ask_for_approval(pipeline: Pipeline, name: str) -> None:
+    """A run that waits for a person where it would have evaluated."""
+
+    def wait_for_somebody(definition: dict[str, Any]) -> None:
+        states = dict(task_states(definition))
+        topic = states["Notify Failure"]["Parameters"]["TopicArn"]
+        states[GATE]["Resource"] = states["Notify Failure"]["Resource"] + ".waitForTaskToken"
+        states[GATE]["Parameters"] = {"TopicArn": topic, "Message.$": "$$.Task.Token"}
+
+    pipeline.start(name, pipeline.put_data(name), pipeline.publish(wait_for_somebody))
+    wait_for(lambda: _waits(pipeline, name), f"{name} to ask")
+
+
+def _waits(pipeline: Pipeline, run: str) -> bool:
+    return GATE in pipeline.entered(run) and pipeline.events(run)[-1]["type"] == "TaskSubmitted"
+
+
+@contextmanager
+def without(pipeline: Pipeline, role: str, sid: str) -> Iterator[None]:
+    """A role's inline policies less one statement, for a while."""
+    iam, name = pipeline.clone.client("iam"), f"documents-{role}"
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        whole = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        left = [statement for statement in whole["Statement"] if statement.get("Sid") != sid]
+        if len(left) < len(whole["Statement"]):
+            break
+    else:
+        raise AssertionError(f"{name} has no statement {sid}")
+    put = {"RoleName": name, "PolicyName": policy}
+    iam.put_role_policy(**put, PolicyDocument=json.dumps({**whole, "Statement": left}))
+    try:
+        yield
+    finally:
+        iam.put_role_policy(**put, PolicyDocument=json.dumps(whole))
+
+
+def careless(pipeline: Pipeline) -> boto3.Session:
+    """Somebody whose own policies allow all of S3 and KMS, and whom no other policy names."""
+    iam, name = pipeline.clone.client("iam"), "careless"
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:*", "s3:*"], "Resource": "*"}]}
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="everything", PolicyDocument=json.dumps(allow))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return boto3.Session(
+        aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"], region_name="us-east-1"
+    )
+
+
+def client(pipeline: Pipeline, session: boto3.Session, service: str) -> Any:
+    server = json.loads((pipeline.clone.sandbox / "server.json").read_text())
+    return session.client(service, endpoint_url=server["url"], config=Config(proxies={}))
+
+
+DROPS_A_CHECKPOINT = """
+import os, pathlib, time
+place = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "checkpoints", "old")
+place.write_text("old")
+time.sleep(3)
+place.unlink()
+time.sleep(3)
+"""
+
+
+def drop_a_checkpoint(pipeline: Pipeline) -> dict[str, Any]:
+    """A training job of the pipeline's role that replaces its checkpoint; returns its description."""
+    place, name = f"s3://{pipeline.bucket}/runs/{pipeline.first}/train-text-model", "drops-a-checkpoint"
+    pipeline.sagemaker.create_training_job(
+        TrainingJobName=name,
+        RoleArn=f"{ACCOUNT}:role/documents-training-job",
+        AlgorithmSpecification={
+            "TrainingImage": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.5",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["python3", "-c", DROPS_A_CHECKPOINT],
+        },
+        CheckpointConfig={"S3Uri": f"{place}/checkpoints/"},
+        OutputDataConfig={"S3OutputPath": place},
+        ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1, "VolumeKmsKeyId": KEY},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+
+    def look() -> dict[str, Any] | None:
+        job: dict[str, Any] = pipeline.sagemaker.describe_training_job(TrainingJobName=name)
+        return job if job["TrainingJobStatus"] != "InProgress" else None
+
+    return dict(wait_for(look, f"{name} to end"))
+
+
+def prune(pipeline: Pipeline) -> list[str]:
+    """Delete a version that nobody uses, as an apply does it; returns what was deleted."""
+    for words in ("never used", "nor this one"):
+        pipeline.publish(lambda definition, words=words: definition.update(Comment=words))
+    event = json.dumps({"machine": pipeline.machine, "keep": 1}).encode()
+    answer = pipeline.clone.client("lambda").invoke(FunctionName="documents-prune-versions", Payload=event)
+    deleted: list[str] = json.loads(answer["Payload"].read())["deleted"]
+    return deleted
+
+
+def ring(pipeline: Pipeline) -> str:
+    """Let an alarm of the deployment go off; returns its name."""
+    alarms = pipeline.clone.client("cloudwatch")
+    name: str = next(one["AlarmName"] for one in alarms.describe_alarms()["MetricAlarms"] if one["AlarmActions"])
+    alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    return name
+
+
+def lose_a_manifest(pipeline: Pipeline) -> str:
+    """A run of the machine for manifests that finds none; returns its status."""
+    machine = pipeline.clone.outputs()["machines"]["bulk"]["arn"]
+    asked = {"operation": "delete", "manifest": "audit/none.jsonl", "results": "audit/none", "kept": []}
+    run = pipeline.states.start_execution(stateMachineArn=machine, name="lost", input=json.dumps(asked))["executionArn"]
+    describe = pipeline.states.describe_execution
+    wait_for(lambda: describe(executionArn=run)["status"] != "RUNNING", "the manifest to be missed")
+    return str(describe(executionArn=run)["status"])
+
+
+def denied(pipeline: Pipeline, role: str, action: str) -> bool:
+    """Whether the sandbox has denied something to a role."""
+    said = f"User: arn:aws:sts::{ACCOUNT.split(':')[4]}:assumed-role/documents-{role}/"
+    lines = (pipeline.clone.sandbox / "server.log").read_text().splitlines()
+    return any(said in line and f"is not authorized to perform: {action}" in line for line in lines)
