@@ -170,7 +170,9 @@ locals {
 
     # Other machines; the children of a distributed Map are executions of this machine itself.
     [for call in local._known : [
-      { sid = "StartOtherMachines", actions = ["states:StartExecution"], resources = [call.given.StateMachineArn] },
+      # IAM is asked about the machine, also where a version or an alias of it is started
+      # (https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html).
+      { sid = "StartOtherMachines", actions = ["states:StartExecution"], resources = [join(":", slice(split(":", call.given.StateMachineArn), 0, 7))] },
       [for waits in [call.waits] : [
         { sid = "FollowOtherMachines", actions = ["states:DescribeExecution", "states:StopExecution"], resources = ["${join(":", slice(split(":", replace(call.given.StateMachineArn, ":stateMachine:", ":execution:")), 0, 7))}:*"] },
         { sid = "HearOfEndedMachines", actions = local._rule_actions, resources = ["${local._rule}/StepFunctionsGetEventsForStepFunctionsExecutionRule"] },

@@ -9,9 +9,16 @@ locals {
   _taken_problems = [for name in local._taken :
     "${var.file}: ${var.settings}.variables has ${name}, which is one of the module's own variables for templates. Choose another name."
   ]
-  _shape_problems = can(local.definition.States[local.definition.StartAt]) ? [] : [
-    "${var.file}: the definition has no state to start at. Give it States, and StartAt with the name of one of them."
-  ]
+  _shape_problems = concat(
+    can(local.definition.States[local.definition.StartAt]) ? [] : [
+      "${var.file}: the definition has no state to start at. Give it States, and StartAt with the name of one of them."
+    ],
+    [for name, found in local._every_state : "${var.file}, state ${jsonencode(name)}: a state is an object with a Type. Write one."
+    if !try(found[0].state.Type != null, false)],
+    flatten([for name, found in local._every_state : [for field in ["Branches", "Catch", "Choices"] :
+      "${var.file}, state ${jsonencode(name)}: its ${field} must be a list of objects. Put it between [ and ]."
+    if can(found[0].state[field]) && !can([for one in found[0].state[field] : keys(one)])]]),
+  )
 
   pipeline = try([
     for name, call in local.calls : { for field in ["hyperparameters", "needs", "steps"] : field => local._every_state[name][0].state.Parameters.Payload.pipeline[field] }

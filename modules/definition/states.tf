@@ -1,25 +1,25 @@
 # The states, those inside of Parallel and Map states too: `within` are the states around one, the innermost first.
 
 locals {
-  _states_0 = [for name, state in try(local.definition.States, {}) : { name = name, state = state, within = [] }]
+  _states_0 = [for name, state in try({ for name, state in local.definition.States : name => state }, {}) : { name = name, state = state, within = [] }]
   _states_1 = flatten([for outer in local._states_0 : [
-    for inner in concat(try(outer.state.Branches, []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
-      for name, state in try(inner.States, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
+    for inner in concat(try([for branch in outer.state.Branches : branch], []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
+      for name, state in try({ for name, state in inner.States : name => state }, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
   ]]])
   _states_2 = flatten([for outer in local._states_1 : [
-    for inner in concat(try(outer.state.Branches, []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
-      for name, state in try(inner.States, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
+    for inner in concat(try([for branch in outer.state.Branches : branch], []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
+      for name, state in try({ for name, state in inner.States : name => state }, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
   ]]])
   _states_3 = flatten([for outer in local._states_2 : [
-    for inner in concat(try(outer.state.Branches, []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
-      for name, state in try(inner.States, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
+    for inner in concat(try([for branch in outer.state.Branches : branch], []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
+      for name, state in try({ for name, state in inner.States : name => state }, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
   ]]])
   _states_4 = flatten([for outer in local._states_3 : [
-    for inner in concat(try(outer.state.Branches, []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
-      for name, state in try(inner.States, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
+    for inner in concat(try([for branch in outer.state.Branches : branch], []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : [
+      for name, state in try({ for name, state in inner.States : name => state }, {}) : { name = name, state = state, within = concat([outer.name], outer.within) }
   ]]])
   _too_deep = flatten([for outer in local._states_4 : [
-    for inner in concat(try(outer.state.Branches, []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : outer.name
+    for inner in concat(try([for branch in outer.state.Branches : branch], []), try([outer.state.ItemProcessor], []), try([outer.state.Iterator], [])) : outer.name
   ]])
 
   # Of a name that two states have, which AWS refuses, the outer one.
@@ -30,16 +30,16 @@ locals {
 
   states = { for name in local._followed : name => {
     within = local._every_state[name][0].within
-    type   = try(local._every_state[name][0].state.Type, "")
-    next   = try(local._every_state[name][0].state.Next, null)
+    type   = try(coalesce(tostring(local._every_state[name][0].state.Type)), "")
+    next   = try(tostring(local._every_state[name][0].state.Next), null)
     starts = [
-      for inner in concat(try(local._every_state[name][0].state.Branches, []), try([local._every_state[name][0].state.ItemProcessor], []), try([local._every_state[name][0].state.Iterator], [])) :
-      inner.StartAt if can(tostring(inner.StartAt))
+      for inner in concat(try([for branch in local._every_state[name][0].state.Branches : branch], []), try([local._every_state[name][0].state.ItemProcessor], []), try([local._every_state[name][0].state.Iterator], [])) :
+      tostring(inner.StartAt) if try(tostring(inner.StartAt) != null, false)
     ]
-    choices = concat([for rule in try(local._every_state[name][0].state.Choices, []) : rule.Next if can(rule.Next)], try([local._every_state[name][0].state.Default], []))
-    catches = [for catch in try(local._every_state[name][0].state.Catch, []) : {
-      errors = try(catch.ErrorEquals, [])
-      next   = try(catch.Next, "")
+    choices = compact(concat(try([for rule in local._every_state[name][0].state.Choices : try(tostring(rule.Next), null)], []), try([tostring(local._every_state[name][0].state.Default)], [])))
+    catches = [for catch in try([for catch in local._every_state[name][0].state.Catch : catch], []) : {
+      errors = try([for error in catch.ErrorEquals : tostring(error)], [])
+      next   = try(coalesce(tostring(catch.Next)), "")
       # What it hands on is the state's own input, so that nothing tells what happened.
       traceless = !can(catch.Assign) && (try(catch.ResultPath == null, false) || can(regex("^\\{%\\s*\\$states\\s*\\.\\s*input\\s*%\\}$", catch.Output)))
     }]

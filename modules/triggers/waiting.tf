@@ -58,9 +58,13 @@ resource "aws_scheduler_schedule" "waiting" {
     role_arn = aws_iam_role.scheduler.arn
     input    = jsonencode({ trigger = "waiting" })
 
+    dead_letter_config {
+      arn = var.dead_letters_arn
+    }
+
     retry_policy {
-      maximum_event_age_in_seconds = 60
-      maximum_retry_attempts       = 0 # the next look comes soon
+      maximum_event_age_in_seconds = 900 # then comes the next look
+      maximum_retry_attempts       = 10
     }
   }
 
