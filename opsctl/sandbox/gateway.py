@@ -23,6 +23,7 @@ from opsctl.sandbox.access import Access, DeniedError, UnknownKeyError, answers
 from opsctl.sandbox.access.requests import call_of, key_of
 from opsctl.sandbox.actions import action_of
 from opsctl.sandbox.faults import HOST_LOST, BadFaultError, Fault, Faults, request_text
+from opsctl.sandbox.repeats import Repeats
 from opsctl.sandbox.storage import S3_LOCK
 
 FAULTS_PATH = "/_sandbox/faults"
@@ -44,6 +45,7 @@ class Gateway:
         self._application = application
         self._faults = faults
         self._access = access
+        self._repeats = Repeats()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -58,12 +60,12 @@ class Gateway:
             if refusal is not None:
                 return _answer(environ, start_response, *refusal)
         if self._faults.none:
-            return self._serve(environ, start_response)
+            return self._repeats.once(self._serve, environ, start_response)
         body = _read_body(environ)
         action = action_of(environ, body) or "?:?"
         fault = self._faults.take(action, request_text(environ, body))
         if fault is None:
-            return self._serve(environ, start_response)
+            return self._repeats.once(self._serve, environ, start_response)
         return self._fail(fault, action, environ, start_response)
 
     def _fail(
