@@ -14,7 +14,8 @@ from typing import Any
 from opsctl import sandbox
 from tests.e2e.conftest import PEOPLE, Clone
 
-TABLE = Path(__file__).parents[2] / "docs" / "iam-statements.md"
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "docs" / "iam-statements.md"
 ROW = re.compile(r"^\| `([^`]+)` \| `([^`]+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 
@@ -28,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table; `owner` may hold `*`."""
+    """One row of a table; `owner` and `sid` may hold `*`."""
 
     owner: str
     sid: str
@@ -36,11 +37,22 @@ class Row:
     source: str
 
     def means(self, place: Place) -> bool:
-        return self.sid == place.sid and fnmatch.fnmatchcase(place.owner, self.owner)
+        return fnmatch.fnmatchcase(place.sid, self.sid) and fnmatch.fnmatchcase(place.owner, self.owner)
 
 
-def rows() -> list[Row]:
-    return [Row(*found) for found in ROW.findall(TABLE.read_text())]
+def rows(section: int = 0) -> list[Row]:
+    """Of what is deployed, or (1) of what is not."""
+    return [Row(*found) for found in ROW.findall(TABLE.read_text().split("\n## ")[section])]
+
+
+def written() -> set[Place]:
+    """Every statement in the modules' code, by the module; what goes into a sid is `*`."""
+    found = (
+        (file.parent.name, sid)
+        for file in ROOT.glob("modules/*/*.tf")
+        for sid in re.findall(r'\bsid += "((?:[^"$]|\$\{[^}]*\})+)"', file.read_text())
+    )
+    return {Place(module, re.sub(r"\$\{[^}]*\}", "*", sid)) for module, sid in found}
 
 
 def deployed(clone: Clone) -> set[Place]:
