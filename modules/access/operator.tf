@@ -16,7 +16,7 @@ data "aws_iam_policy_document" "operator" {
   statement {
     sid       = "SeeThatTrainingJobsStop"
     actions   = ["sagemaker:DescribeTrainingJob"]
-    resources = [for name in sort(var.jobs) : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"]
+    resources = [for name in sort(local._jobs) : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"]
   }
   statement {
     sid = "CopyAndDeleteObjectsOfRuns"
