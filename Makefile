@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
 
-.PHONY: setup demo test test-e2e test-examples test-rest test-terraform check checkov fmt bench conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-rest test-sandbox test-terraform check checkov fmt bench conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -31,7 +31,7 @@ demo: setup
 
 # What waits for Terraform and for jobs most of the time goes on beside the rest.
 test: check
-	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-examples test-terraform test-rest
+	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-sandbox test-terraform test-rest test-examples
 
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e --ignore=tests/e2e/examples
@@ -39,13 +39,16 @@ test-e2e: setup
 test-examples: setup
 	$(BIN)/python -m pytest tests/e2e/examples
 
+test-sandbox: setup
+	$(BIN)/python -m pytest tests/functional/sandbox
+
 # Where PyPI cannot be reached, the tests that need checkov skip, and say so.
 test-terraform: setup
 	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
 	$(BIN)/python -m pytest tests/terraform
 
 test-rest: setup
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform --ignore=tests/functional/sandbox
 
 checkov: setup $(CHECKOV)/.ready
 	$(BIN)/python -m pytest tests/terraform/test_checkov.py

@@ -161,7 +161,7 @@ def test_the_run_s_own_time_limit(bench: Bench) -> None:
     )
     assert "RUN     Train Image Model        37.0 s  was cut off by the run's time limit; starts from zero" in shown
     assert (
-        "warning: the definition has changed since nightly-7 was started: a redrive walks the old one (version 1)"
+        "warning: the definition has changed since nightly-7 was started: a redrive walks the old one (version 2)"
         in shown
     )
 
