@@ -56,8 +56,8 @@ variable "base_models" {
     error_message = "average, code, data, evaluate, sequence and sequence_model are taken by other channels, jobs and figures: choose another key in base_models."
   }
   validation {
-    condition     = alltrue([for model in var.base_models : can(regex("^ml\\.", model.instance.type)) || try(model.instance.type, null) == null])
-    error_message = "An instance type in base_models must be one of SageMaker's: it starts with ml., for example ml.g5.xlarge."
+    condition     = alltrue([for model in var.base_models : can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", model.instance.type)) || try(model.instance.type, null) == null])
+    error_message = "An instance type in base_models must be one of SageMaker's: ml., a family and a size, for example ml.g5.xlarge."
   }
   validation {
     condition     = alltrue([for model in var.base_models : try(model.max_runtime >= 60 && model.max_runtime <= 2419200, true)])
@@ -95,8 +95,8 @@ variable "evaluate" {
   nullable = false
 
   validation {
-    condition     = can(regex("^ml\\.", var.evaluate.instance.type))
-    error_message = "evaluate.instance.type must be one of SageMaker's: it starts with ml., for example ml.m5.xlarge."
+    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.evaluate.instance.type))
+    error_message = "evaluate.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.m5.xlarge."
   }
   validation {
     condition     = var.evaluate.max_runtime >= 60 && var.evaluate.max_runtime <= 2419200
@@ -134,8 +134,8 @@ variable "sequence_model" {
   nullable = false
 
   validation {
-    condition     = can(regex("^ml\\.", var.sequence_model.instance.type))
-    error_message = "sequence_model.instance.type must be one of SageMaker's: it starts with ml., for example ml.g5.xlarge."
+    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.sequence_model.instance.type))
+    error_message = "sequence_model.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.g5.xlarge."
   }
   validation {
     condition     = var.sequence_model.max_runtime >= 60 && var.sequence_model.max_runtime <= 2419200

@@ -118,6 +118,7 @@ REFUSED = [
         "encryption.kms_key_arn must be a key's own ARN",
     ),
     ({"evaluate": {"instance": {"type": "m5.large"}}}, "evaluate.instance.type must be one of SageMaker's"),
+    ({"evaluate": {"instance": {"type": "ml.banana"}}}, "evaluate.instance.type must be one of SageMaker's"),
     ({"evaluate": {"max_runtime": 1}}, "evaluate.max_runtime is in seconds"),
     ({"evaluate": {"compute": "batch"}}, "evaluate.compute must be sagemaker"),
     ({"job_queues": {"Fast": ["fargate"]}}, "A key of job_queues becomes part of AWS's names"),
