@@ -20,7 +20,7 @@ locals {
   _ends = [for name, state in local.states : name if state.type == "Fail" && alltrue([for outer in state.within : contains(local._uncaught, outer)])]
 
   # Everything that is ahead of each state: the flow, squared seven times, is followed for 128 states.
-  _ahead_1   = { for name, next in local._flow : name => { for other in concat([name], next) : other => true } }
+  _ahead_1   = { for name, next in local._flow : name => { for other in distinct(concat([name], next)) : other => true } }
   _ahead_2   = { for name, ahead in local._ahead_1 : name => merge([for other in keys(ahead) : try(local._ahead_1[other], {})]...) }
   _ahead_4   = { for name, ahead in local._ahead_2 : name => merge([for other in keys(ahead) : try(local._ahead_2[other], {})]...) }
   _ahead_8   = { for name, ahead in local._ahead_4 : name => merge([for other in keys(ahead) : try(local._ahead_4[other], {})]...) }
