@@ -31,7 +31,7 @@ demo: setup
 
 # What waits for Terraform and for jobs most of the time goes on beside the rest.
 test: check
-	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-sandbox test-terraform test-rest test-examples
+	@$(MAKE) --no-print-directory --jobs=5 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-sandbox test-terraform test-rest test-examples
 
 test-e2e: setup
 	$(BIN)/python -m pytest tests/e2e --ignore=tests/e2e/examples

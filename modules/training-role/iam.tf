@@ -10,14 +10,14 @@ data "aws_iam_policy_document" "this" {
     resources = [local._bucket_arn]
   }
   statement {
-    sid       = "ReadAndWriteRuns"
-    actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${local._bucket_arn}/runs/*"]
+    sid       = "ReadRunsAndCode"
+    actions   = ["s3:GetObject"]
+    resources = ["${local._bucket_arn}/runs/*", "${local._bucket_arn}/code/*"] # not every definition copies the code first
   }
   statement {
-    sid       = "ReadCode"
-    actions   = ["s3:GetObject"]
-    resources = ["${local._bucket_arn}/code/*"] # not every definition copies it first
+    sid       = "WriteRuns"
+    actions   = ["s3:PutObject"]
+    resources = ["${local._bucket_arn}/runs/*"]
   }
   statement {
     sid = "DropOldCheckpoints"

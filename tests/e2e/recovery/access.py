@@ -19,7 +19,7 @@ KEY = "alias/documents"
 MUTATIONS = (
     ("prepare-run", "ReadCode", "Prepare Run", "s3:GetObject"),
     ("batch-job", "ReadData", "Fetch Preprocessed Data", "s3:GetObject"),
-    ("training-job", "ReadAndWriteRuns", "Train Text Model", "s3:GetObject"),
+    ("training-job", "ReadRunsAndCode", "Train Text Model", "s3:GetObject"),
 )
 
 
