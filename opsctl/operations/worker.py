@@ -71,7 +71,6 @@ class Shift:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _taken: int = 0
     _fetching: int = 0
-    _begun: int = 0
     _reached: bool = False
 
     def drain(self) -> None:
@@ -98,9 +97,9 @@ class Shift:
     def _guarded(self) -> None:
         try:
             while self._may_fetch():
-                task = self._fetched()
+                task, number = self._fetched()
                 if task is not None:
-                    self._do(task, self._number())
+                    self._do(task, number)
         except OpsError as error:
             self.problem = error
             self.drain()
@@ -118,7 +117,8 @@ class Shift:
             self._draining.wait(_LOOK_SECONDS)
         return False
 
-    def _fetched(self) -> Task | None:
+    def _fetched(self) -> tuple[Task | None, int]:
+        """The next task, None if none came, and how many there have been with it."""
         task = None
         try:
             task = self._tried(lambda: self.activity.poll(self.settings.name), until=self._draining.is_set)
@@ -126,12 +126,8 @@ class Shift:
             with self._lock:
                 self._fetching -= 1
                 self._taken += task is not None
-        return task
-
-    def _number(self) -> int:
-        with self._lock:
-            self._begun += 1
-            return self._begun
+                number = self._taken
+        return task, number
 
     def _do(self, task: Task, number: int) -> None:
         began = time.monotonic()

@@ -102,12 +102,16 @@ def _run_changed(bus: events.Events, run: Run) -> None:
 
 
 def _endpoint_changed(bus: events.Events, endpoint: dict[str, Any]) -> None:
-    times = {name: int(value.timestamp() * 1000) for name, value in endpoint.items() if hasattr(value, "timestamp")}
-    bus.emit("aws.sagemaker", "SageMaker Endpoint State Change", [endpoint["EndpointArn"]], endpoint | times)
+    bus.emit("aws.sagemaker", "SageMaker Endpoint State Change", [endpoint["EndpointArn"]], _plain(endpoint))
 
 
 def _training_changed(bus: events.Events, job: dict[str, Any]) -> None:
-    times = {name: int(value.timestamp() * 1000) for name, value in job.items() if hasattr(value, "timestamp")}
     hidden = ("SecondaryStatusTransitions", "FinalMetricDataList")
-    detail = {name: value for name, value in {**job, **times}.items() if name not in hidden}
+    detail = {name: value for name, value in _plain(job).items() if name not in hidden}
     bus.emit("aws.sagemaker", "SageMaker Training Job State Change", [job["TrainingJobArn"]], detail)
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """With its times as SageMaker's events have them, in milliseconds."""
+    times = {name: int(value.timestamp() * 1000) for name, value in document.items() if hasattr(value, "timestamp")}
+    return document | times
