@@ -58,11 +58,11 @@ def list_data(context: click.Context, run: str | None, order: str) -> None:
     region, now = connection.aws.region, connection.aws.now()
     if run is not None:
         name = stock.named(connection, run, stock.names(connection))
-        holding = _sorted(stock.holding(connection, name), order, region)
+        holding = _sorted(stock.holding(connection, name, _warn), order, region)
         read = stock.readers_by_folder(connection, holding)
         emit(invocation, _document(holding, region, read), _folders_text(holding.data.folders, read, region, now))
         return
-    found = stock.holdings(connection)
+    found = stock.holdings(connection, _warn)
     if not found:
         click.echo("no run keeps any data yet", err=True)
     found.sort(key=lambda holding: _run_key(order, holding.data, region))
@@ -94,6 +94,10 @@ def release(context: click.Context, runs: tuple[str, ...]) -> None:
       opsctl data release nightly-7
     """
     _mark(context.ensure_object(Invocation), runs, stock.release, False, ("is released", "was not held"))
+
+
+def _warn(warning: str) -> None:
+    click.echo(f"warning: {warning}", err=True)
 
 
 def _mark(

@@ -18,7 +18,6 @@ from typing import Any
 from opsctl.domain.objects import Place, Stored
 
 ROOT = "runs/"
-CHAMPIONS = "champions/"
 CLAIM = "plan.json"
 HOLD = ".hold"
 STARTED_MARK = "code.json"
@@ -130,12 +129,6 @@ def names_copied(claim: str) -> frozenset[str]:
     steps = document.get("steps")
     makers = [step.get("made_by") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
     return frozenset(str(name) for name in (document.get("of"), *makers) if name)
-
-
-def champion_run(record: str) -> str | None:
-    """The run that a champion comes from; None for a record that cannot be read."""
-    name = _object(record).get("run")
-    return name if isinstance(name, str) else None
 
 
 def folders_of(objects: Iterable[Stored]) -> tuple[Folder, ...]:

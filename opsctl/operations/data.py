@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from opsctl.aws.bulk import Bulk
@@ -15,6 +15,8 @@ from opsctl.operations.runs import resolve
 
 NEAREST = 3
 
+Warn = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -26,10 +28,10 @@ class Holding:
     endpoint: bool
 
 
-def holdings(connection: Connection) -> list[Holding]:
-    """Every run's data, the largest first."""
+def holdings(connection: Connection, warn: Warn) -> list[Holding]:
+    """Every run's data, the largest first. `warn` is told of champions' records that cannot be read."""
     runs = inventory.take_stock(connection)
-    champions, served = inventory.champions(connection), inventory.served(connection)
+    champions, served = _champions(connection, warn), inventory.served(connection)
     readers: dict[str, list[str]] = {}
     for run in runs:
         for name in run.reads:
@@ -40,10 +42,17 @@ def holdings(connection: Connection) -> list[Holding]:
     return sorted(found, key=lambda holding: (-holding.data.bytes, holding.data.name))
 
 
-def holding(connection: Connection, run: str) -> Holding:
-    """The data of a run that keeps some."""
+def holding(connection: Connection, run: str, warn: Warn) -> Holding:
+    """The data of a run that keeps some; `warn` as above."""
     found, readers = inventory.one_run(connection, run)
-    return Holding(found, readers, run in inventory.champions(connection), run in inventory.served(connection))
+    return Holding(found, readers, run in _champions(connection, warn), run in inventory.served(connection))
+
+
+def _champions(connection: Connection, warn: Warn) -> frozenset[str]:
+    found = inventory.champions(connection)
+    for warning in found.warnings:
+        warn(warning)
+    return found.runs
 
 
 def named(connection: Connection, wanted: str, names: Collection[str]) -> str:

@@ -12,19 +12,18 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from opsctl.aws.bulk import Bulk
 from opsctl.aws.endpoints import Endpoints
+from opsctl.domain import champions as records
 from opsctl.domain.inventory import (
-    CHAMPIONS,
     CLAIM,
     HOLD,
     ROOT,
     STARTED_MARK,
     Known,
     RunData,
-    champion_run,
     folders_of,
     names_copied,
     names_read,
@@ -73,24 +72,39 @@ def one_run(connection: Connection, name: str) -> tuple[RunData, tuple[str, ...]
     return _with_reads(connection, data, records, known.get(name)), readers
 
 
-def champions(connection: Connection) -> dict[str, str]:
-    """The runs that a champion comes from, each with the word for it.
+@dataclass(frozen=True)
+class Champions:
+    """The runs whose models a champion, or a rollback to the previous one, needs; `unreadable` are the records that do
+    not say which those are."""
 
-    Raises RefusedError for a record that names no run: nobody can say then which run must stay.
-    """
-    bucket, found = connection.deployment.bucket, {}
-    for item in connection.storage.list(Place(bucket, CHAMPIONS)):
-        place = Place(bucket, CHAMPIONS + item.key)
-        name = champion_run(_text(connection, place))
-        if name is None:
-            raise RefusedError(f"{place.uri} does not say which run the champion comes from", "mend it or delete it")
-        found[name] = "champion"
-    return found
+    runs: frozenset[str]
+    unreadable: tuple[Place, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One for each record that cannot be read."""
+        return tuple(f"{place.uri} does not say which run the champion comes from" for place in self.unreadable)
+
+
+def champions(connection: Connection) -> Champions:
+    """What the records of all machines say."""
+    root = Place(connection.deployment.bucket, records.ROOT)
+    keys = [root.key + item.key for item in connection.storage.list(root)]
+    places = [Place(root.bucket, key) for key in keys if records.is_pointer(key)]
+    found = {place: records.runs_kept(connection.storage.read(place) or b"") for place in places}
+    runs = frozenset(run for kept in found.values() for run in kept or ())
+    return Champions(runs, tuple(place for place, kept in found.items() if kept is None))
 
 
 def in_use(connection: Connection) -> dict[str, str]:
-    """The runs that something outside of the runs depends on, each with the word for it. Raises as `champions`."""
-    return dict.fromkeys(served(connection), "endpoint") | champions(connection)
+    """The runs that something outside of the runs depends on, each with the word for it.
+
+    Raises RefusedError for a champion's record that names no run: nobody can say then which run must stay.
+    """
+    found = champions(connection)
+    for warning in found.warnings:
+        raise RefusedError(warning, "mend it or delete it")
+    return dict.fromkeys(served(connection), "endpoint") | dict.fromkeys(found.runs, "champion")
 
 
 def served(connection: Connection) -> frozenset[str]:

@@ -170,7 +170,18 @@ def test_the_champion_stays(runs: Bench) -> None:
     runs.world.s3.put_object(Bucket=BUCKET, Key="champions/training.json", Body=b"{")
     answer = runs.opsctl("cleanup", "--older-than", "1d", "--yes")
     assert (answer.exit_code, len(below(runs, "middle"))) == (3, 14)
-    assert "champions/training.json does not say which run the champion comes from" in answer.stderr
+    assert answer.stderr.splitlines() == [
+        f"error: s3://{BUCKET}/champions/training.json does not say which run the champion comes from",
+        "hint: mend it or delete it",
+    ]
+
+
+def test_the_champion_before_stays_for_a_rollback_and_older_ones_do_not(runs: Bench) -> None:
+    promotion = {"run": "failed", "previous": {"run": "middle", "previous": None}}
+    runs.world.s3.put_object(Bucket=BUCKET, Key="champions/training.json", Body=json.dumps(promotion).encode())
+    earlier = json.dumps({"run": "old", "previous": None}).encode()
+    runs.world.s3.put_object(Bucket=BUCKET, Key="champions/training/old-deployment.json", Body=earlier)
+    assert planned(runs, "--older-than", "1d") == {"old": ALL_OF_IT, "middle": "champion", "failed": "champion"}
 
 
 def test_what_another_run_reads_stays_at_any_remove(runs: Bench) -> None:

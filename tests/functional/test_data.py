@@ -86,3 +86,18 @@ def test_holds_are_told_as_json_too_and_all_or_none_are_set(reread: Bench) -> No
     assert json.loads(answer.stdout) == [
         {"run": "nightly-7", "held": False, "changed": False}, {"run": "nightly-7-r1", "held": False, "changed": True},
     ]  # fmt: skip
+
+
+def test_what_a_champion_needs_is_told_and_a_record_that_cannot_be_read_is_no_error(reread: Bench) -> None:
+    promotion = {"run": "nightly-7-r2", "previous": {"run": "nightly-7-r1", "previous": None}}
+    reread.world.put(f"s3://{BUCKET}/champions/training.json", json.dumps(promotion))
+    answer = reread.opsctl("data", "list", "--query", "[?champion].run")
+    assert (sorted(json.loads(answer.stdout)), answer.stderr) == (["nightly-7-r1", "nightly-7-r2"], "")
+    assert json.loads(reread.opsctl("data", "list", "nightly-7-r1", "--query", "champion").stdout) is True
+    reread.world.put(f"s3://{BUCKET}/champions/training.json", "{")
+    for words in ((), ("nightly-7-r1",)):
+        answer = reread.opsctl("data", "list", *words, "--query", "[].champion | [?@]")
+        assert answer.exit_code == 0
+        assert answer.stderr.splitlines()[0] == (
+            f"warning: s3://{BUCKET}/champions/training.json does not say which run the champion comes from"
+        )
