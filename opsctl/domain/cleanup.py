@@ -3,9 +3,9 @@
 Two questions are asked of each run, in this order.
 
 *May it go?* Never: a run that is going, or waits for somebody (`running`); one that AWS could still redrive, until it
-has been ended for a grace period (`redrivable`); one that is held (`held`), that the champion or the one before it comes from
-(`champion`) or that an endpoint serves (`endpoint`); one whose prefix a run that stays reads from (`read`, at any
-remove); one with nothing but fresh objects and no execution yet, as a rerun that is copying right now (`fresh`).
+has been ended for a grace period (`redrivable`); one that is held (`held`), that the champion or the one before it
+comes from (`champion`) or that an endpoint serves (`endpoint`); one whose prefix a run that stays reads from (`read`,
+at any remove); one with nothing but fresh objects and no execution yet, as a rerun that is copying right now (`fresh`).
 
 *Was it asked for?* Every criterion given has to agree: named (`unnamed`), old enough (`young`), not among the machine's
 newest (`recent`), of a status (`status`), or without an execution (`known`). A limit of bytes to keep then takes the
