@@ -6,81 +6,6 @@
 locals {
   _arn  = "arn:${var.template.partition}"
   _here = "${var.template.region}:${var.template.account}"
-
-  # By integration, the fields that say what is called. Where one is known only while a run goes, nothing narrow can be
-  # derived; of jobs, models and endpoints the names may be, for they are made there and then.
-  _fields = {
-    "aws-sdk:dynamodb:deleteItem"           = ["TableName"]
-    "aws-sdk:dynamodb:getItem"              = ["TableName"]
-    "aws-sdk:dynamodb:putItem"              = ["TableName"]
-    "aws-sdk:dynamodb:query"                = ["TableName"]
-    "aws-sdk:dynamodb:updateItem"           = ["TableName"]
-    "aws-sdk:s3:deleteObject"               = ["Bucket", "Key"]
-    "aws-sdk:s3:getObject"                  = ["Bucket", "Key"]
-    "aws-sdk:s3:headObject"                 = ["Bucket", "Key"]
-    "aws-sdk:s3:listObjectsV2"              = ["Bucket"]
-    "aws-sdk:s3:putObject"                  = ["Bucket", "Key"]
-    "aws-sdk:sagemaker:describeEndpoint"    = []
-    "aws-sdk:secretsmanager:getSecretValue" = ["SecretId"]
-    "aws-sdk:ssm:getParameter"              = ["Name"]
-    "batch:submitJob"                       = ["JobDefinition", "JobQueue"]
-    "dynamodb:deleteItem"                   = ["TableName"]
-    "dynamodb:getItem"                      = ["TableName"]
-    "dynamodb:putItem"                      = ["TableName"]
-    "dynamodb:updateItem"                   = ["TableName"]
-    "lambda:invoke"                         = ["FunctionName"]
-    "s3:getObject"                          = ["Bucket", "Key"]
-    "s3:listObjectsV2"                      = ["Bucket"]
-    "s3:putObject"                          = ["Bucket", "Prefix"]
-    "sagemaker:createEndpoint"              = []
-    "sagemaker:createEndpointConfig"        = []
-    "sagemaker:createModel"                 = ["ExecutionRoleArn"]
-    "sagemaker:createProcessingJob"         = ["RoleArn"]
-    "sagemaker:createTrainingJob"           = ["RoleArn"]
-    "sagemaker:createTransformJob"          = []
-    "sagemaker:updateEndpoint"              = []
-    "sns:publish"                           = ["TopicArn"]
-    "sqs:sendMessage"                       = ["QueueUrl"]
-    "states:startExecution"                 = ["StateMachineArn"]
-  }
-  _forms = {
-    ExecutionRoleArn = "^arn:[^:]*:iam::[0-9]*:role/.+$"
-    QueueUrl         = "^https://sqs\\.[^.]+\\.[^/]+/[0-9]+/[^/]+$"
-    RoleArn          = "^arn:[^:]*:iam::[0-9]*:role/.+$"
-    StateMachineArn  = "^arn:[^:]*:states:[^:]*:[^:]*:stateMachine:.+$"
-    TopicArn         = "^arn:[^:]*:sns:[^:]*:[^:]*:.+$"
-  }
-  _names = ["EndpointConfigName", "EndpointName", "Key", "ModelName", "Prefix", "ProcessingJobName", "TrainingJobName", "TransformJobName"]
-
-  # Whatever calls something: a Task; of a distributed Map what reads its items (/ItemReader) and writes its results.
-  _calls = merge(
-    { for name, found in local._every_state : name => found[0].state if try(found[0].state.Type, "") == "Task" },
-    { for name, found in local._every_state : "${name}/ItemReader" => found[0].state.ItemReader if can(found[0].state.ItemReader.Resource) },
-    { for name, found in local._every_state : "${name}/ResultWriter" => found[0].state.ResultWriter if can(found[0].state.ResultWriter.Resource) },
-  )
-  calls = { for name, call in local._calls : name => {
-    state    = replace(name, "/\\/(ItemReader|ResultWriter)$/", "")
-    resource = try(tostring(call.Resource), "")
-    service  = try(regex("^arn:[^:]*:states:[^:]*:[^:]*:(.+?)(?:\\.sync(?::2)?|\\.waitForTaskToken)?$", call.Resource)[0], "")
-    waits    = can(regex("\\.sync(:2)?$", call.Resource))
-
-    # Another account's or team's role does the work, where the state names one.
-    role = can(call.Credentials) ? try(startswith(call.Credentials.RoleArn, "{%") ? "" : tostring(call.Credentials.RoleArn), "") : null
-
-    # What stands in the definition as it is: no path, no expression, and what the field is to hold.
-    given = { for field in distinct(concat(flatten(values(local._fields)), ["RoleArn"])) : field => try(
-      regex(lookup(local._forms, field, "^[^{].*$"), try(call.Parameters, call.Arguments)[field]), null
-    ) }
-
-    # Names of which only a part stands there, `run-*` of States.Format('run-{}', …) or {% 'run-' & … %}.
-    named = { for field in local._names : field => try(
-      startswith(trimspace(try(call.Parameters, call.Arguments)[field]), "{%")
-      ? "${regex("^\\{%\\s*'([^']*)'\\s*&", try(call.Parameters, call.Arguments)[field])[0]}*"
-      : tostring(try(call.Parameters, call.Arguments)[field]),
-      replace(regex("^States\\.Format\\('((?:[^'\\\\]|\\\\.)*)'", try(call.Parameters, call.Arguments)["${field}.$"])[0], "{}", "*"),
-      "*",
-    ) }
-  } }
 }
 
 # What is called, as ARNs.
@@ -144,6 +69,24 @@ locals {
       ] if waits],
     ] if call.service == "batch:submitJob"],
 
+    # ECS. Tasks have no names of ours; those of a cluster are all that can be told apart.
+    [for call in local._known : [for cluster in [try(regex("[^/]+$", local._asks[call.name].Cluster), "*")] : concat(
+      [{ sid = "RunTasks", actions = ["ecs:RunTask"], resources = [for arn in [startswith(call.given.TaskDefinition, "arn:") ? call.given.TaskDefinition : "${local._arn}:ecs:${local._here}:task-definition/${call.given.TaskDefinition}"] : can(regex(":[0-9]+$", arn)) ? arn : "${arn}:*"] }],
+      [{ sid = "GiveTasksTheirRoles", actions = ["iam:PassRole"], resources = compact([call.given["Overrides.ExecutionRoleArn"], call.given["Overrides.TaskRoleArn"]]), passed_to = "ecs-tasks.amazonaws.com" }],
+      can(local._asks[call.name].Tags) || can(local._asks[call.name].PropagateTags) ? [{ sid = "TagTasks", actions = ["ecs:TagResource"], resources = ["${local._arn}:ecs:${local._here}:task/${cluster}/*"] }] : [],
+      call.waits ? [
+        { sid = "FollowTasks", actions = ["ecs:DescribeTasks", "ecs:StopTask"], resources = ["${local._arn}:ecs:${local._here}:task/${cluster}/*"] },
+        { sid = "HearOfEndedTasks", actions = local._rule_actions, resources = ["${local._rule}/StepFunctionsGetEventsForECSTaskRule"] },
+      ] : [],
+    )] if call.service == "ecs:runTask"],
+
+    # EventBridge, Glue
+    [for call in local._known : { sid = "SendEvents", actions = ["events:PutEvents"], resources = [for bus in split(" ", call.given.Entries) : startswith(bus, "arn:") ? bus : "${local._arn}:events:${local._here}:event-bus/${bus}"] } if call.service == "events:putEvents"],
+    [for call in local._known : {
+      sid       = "RunGlueJobs", actions = concat(["glue:StartJobRun"], call.waits ? ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns"] : [])
+      resources = ["${local._arn}:glue:${local._here}:job/${call.given.JobName}"]
+    } if call.service == "glue:startJobRun"],
+
     # SageMaker
     [for call in local._known : [
       {
@@ -199,6 +142,9 @@ locals {
       sid       = "WriteResults", actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
       resources = ["${local._arn}:s3:::${call.given.Bucket}/${trimsuffix(call.named.Prefix, "*")}*"]
     } if call.service == "s3:putObject"],
+
+    # What else the SDK calls (sdk.tf)
+    values(local._sdk_known),
   ])
 
   grants = { for sid, grants in { for grant in local._grants : grant.sid => grant... } : sid => {
@@ -213,9 +159,9 @@ locals {
   _remedies = { for name, call in local.calls : name => (
     call.role != null ? "the role of its Credentials is known only while a run goes"
     : call.service == "" ? "${jsonencode(call.resource)} is no resource that a Task can have"
-    : !contains(keys(local._fields), call.service) ? "the module knows no permissions for ${call.service}"
+    : !contains(keys(local._fields), call.service) ? try(local._sdk_problems[name], "the module knows no permissions for ${call.service}")
     : "the definition does not say what is called (${join(", ", [for field in local._fields[call.service] : field if contains(["Key", "Prefix"], field) ? startswith(call.named[field], "*") : call.given[field] == null])})"
-  ) if !contains(keys(local._known), name) && (call.role == "" || call.role == null && !can(regex("^arn:[^:]*:(lambda|states:[^:]+:[0-9]+:activity):", call.resource))) && !contains(keys(var.policies), call.state) }
+  ) if !contains(keys(local._known), name) && !contains(keys(local._sdk_known), name) && (call.role == "" || call.role == null && !can(regex("^arn:[^:]*:(lambda|states:[^:]+:[0-9]+:activity):", call.resource))) && !contains(keys(var.policies), call.state) }
 
   _unknown_grants = concat(
     [for name, reason in local._remedies :

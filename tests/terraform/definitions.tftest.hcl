@@ -81,3 +81,33 @@ run "only_a_machine_of_ones_own" {
     error_message = "the one machine that is not left out must remain"
   }
 }
+
+run "what_a_definition_calls_is_what_its_role_may_do" {
+  command = plan
+
+  variables {
+    definitions     = { bulk = null, training = null }
+    definitions_dir = "./tests/terraform/definitions/calls"
+  }
+
+  assert {
+    condition = { for sid, grant in module.definitions["many"].grants : sid => concat(grant.actions, ["on"], grant.resources, compact([grant.passed_to])) } == {
+      DynamodbScan                  = ["dynamodb:Scan", "on", "arn:aws:dynamodb:us-east-1:123456789012:table/pages"]
+      FollowTasks                   = ["ecs:DescribeTasks", "ecs:StopTask", "on", "arn:aws:ecs:us-east-1:123456789012:task/work/*"]
+      GiveJobsTheirRole             = ["iam:PassRole", "on", "arn:aws:iam::123456789012:role/serve", "sagemaker.amazonaws.com"]
+      GiveTasksTheirRoles           = ["iam:PassRole", "on", "arn:aws:iam::123456789012:role/clean", "arn:aws:iam::123456789012:role/pull", "ecs-tasks.amazonaws.com"]
+      HearOfEndedTasks              = ["events:DescribeRule", "events:PutRule", "events:PutTargets", "on", "arn:aws:events:us-east-1:123456789012:rule/StepFunctionsGetEventsForECSTaskRule"]
+      KmsDecrypt                    = ["kms:Decrypt", "on", "arn:aws:kms:us-east-1:123456789012:key/one"]
+      MakeModels                    = ["sagemaker:AddTags", "sagemaker:CreateModel", "on", "arn:aws:sagemaker:us-east-1:123456789012:model/m"]
+      RunGlueJobs                   = ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun", "on", "arn:aws:glue:us-east-1:123456789012:job/tidy"]
+      RunTasks                      = ["ecs:RunTask", "on", "arn:aws:ecs:us-east-1:123456789012:task-definition/clean:*"]
+      SagemakerDeleteEndpointConfig = ["sagemaker:DeleteEndpointConfig", "on", "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/documents-*"]
+      SagemakerInvokeEndpoint       = ["sagemaker:InvokeEndpoint", "on", "arn:aws:sagemaker:us-east-1:123456789012:endpoint/documents-*"]
+      SendEvents                    = ["events:PutEvents", "on", "arn:aws:events:us-east-1:123456789012:event-bus/audit", "arn:aws:events:us-east-1:123456789012:event-bus/default", "arn:aws:events:us-east-1:123456789012:event-bus/orders"]
+      StartOtherMachines            = ["states:StartExecution", "on", "arn:aws:states:us-east-1:123456789012:stateMachine:other"]
+      TagTasks                      = ["ecs:TagResource", "on", "arn:aws:ecs:us-east-1:123456789012:task/work/*"]
+      UpdateItems                   = ["dynamodb:UpdateItem", "on", "arn:aws:dynamodb:us-east-1:123456789012:table/pages"]
+    }
+    error_message = "the role must be allowed what the definition calls and nothing else: ${jsonencode(module.definitions["many"].grants)}"
+  }
+}
