@@ -27,8 +27,8 @@ NO_PROVIDER = "Failed to query available provider packages"
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
-    """An initialised copy of the root module; skips, saying why, where Terraform or its provider is not to be had. Another
-    reason for which it cannot be initialised is a mistake in the module, and fails."""
+    """An initialised copy of the root module; skips, saying why, where Terraform or its provider is not to be had.
+    Whatever else keeps it from being initialised is a mistake in the module, and fails."""
     copy = tmp_path_factory.mktemp("module")
     for source in ROOT.glob("*.tf"):
         shutil.copy(source, copy)
