@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
 
-.PHONY: setup demo test test-e2e test-examples test-rest test-sandbox test-terraform check checkov fmt bench conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-rest test-sandbox test-terraform check checkov fmt bench bench-gpu conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -75,6 +75,10 @@ bench: setup
 	$(BIN)/python benchmarks/rerun.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/s3/bulk.py
+
+# Where there is no GPU it says so, and that is all.
+bench-gpu: setup
+	$(BIN)/python benchmarks/gpu.py
 
 # Measure opsctl/asl against a folder of recorded executions and judged definitions: make conformance CORPUS=<folder>
 conformance: setup

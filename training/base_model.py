@@ -13,10 +13,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from contract import Job, JobError
+from hosts import read_hosts
 from hyperparameters import Hyperparameter, Value, parse_hyperparameters
 from loop import Loop, Settings, Task, autocast, choose_device, load
 from outputs import write_outputs
 from stacks import TRAIN, VALIDATION, DataSet, read_data_set
+from team import together
 from torch import nn
 
 PREDICTION_BATCH = 64
@@ -59,20 +61,28 @@ def train_base_model(
 ) -> None:
     """Trains a base model as the job's hyperparameters say and writes its artifact. `served_by` is the module whose
     `serving_task` makes a task of a request's pages; without one, an ensemble with this model cannot be deployed."""
-    values = parse_hyperparameters(job.hyperparameters(), declared)
-    data = read_data_set(job.channel("data"))
-    fold = folds_of_pages(data, int(values["folds"]))
-    task = make_task(data, values)
-    identity = {"model": name, "hyperparameters": values, "fingerprint": data.fingerprint}
-    loop = Loop(job, task, settings(values), identity)
-    train_pages = data.pages_in(data.stacks_in(TRAIN))
-    member_pages = [train_pages, *(train_pages[fold[train_pages] != index] for index in range(int(values["folds"])))]
-    networks, history = loop.train(member_pages, data.pages_in(data.stacks_in(VALIDATION)))
+    with together(read_hosts(job)) as team:
+        values = parse_hyperparameters(job.hyperparameters(), declared)
+        data = read_data_set(job.channel("data"))
+        fold = folds_of_pages(data, int(values["folds"]))
+        task = make_task(data, values)
+        loop = Loop(
+            job,
+            task,
+            settings(values),
+            {"model": name, "hyperparameters": values, "fingerprint": data.fingerprint},
+            team,
+        )
+        train_pages = data.pages_in(data.stacks_in(TRAIN))
+        others = [train_pages[fold[train_pages] != index] for index in range(int(values["folds"]))]
+        networks, history = loop.train([train_pages, *others], data.pages_in(data.stacks_in(VALIDATION)))
+    if not team.leads:
+        return
     log_probability = predict(task, networks[0], np.arange(len(data)))
     for index, network in enumerate(networks[1:]):
         pages = np.flatnonzero(fold == index)
         log_probability[pages] = predict(task, network, pages)
-    write_artifact(job, identity | {"served_by": served_by}, data, networks[0], history)
+    write_artifact(job, loop.identity | {"served_by": served_by}, data, networks[0], history)
     write_outputs(job.model, log_probability=log_probability, fold=fold)
 
 

@@ -4,6 +4,8 @@ A loop trains one or more members side by side: the same network on different ro
 turn, so that one checkpoint per epoch holds the whole state. Randomness is a function of (seed, epoch, member): a job
 that is stopped and run again repeats the epoch that was cut short, and ends with the weights it would have had.
 
+Where several hosts train one job, each loop is one host's (team.py).
+
 A checkpoint is written after each epoch, never of a state that is not finite. It names the job's identity (its
 hyperparameters and inputs): a checkpoint of another job is left alone, and training starts anew.
 """
@@ -20,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from contract import Job, JobError, StoppedError
+from team import Team
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -65,9 +68,10 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Member:
-    """One network in training, and the rows that it may see."""
+    """One network in training, and the rows that it may see. `trained` is the network with all hosts' gradients."""
 
     network: nn.Module
+    trained: nn.Module
     optimizer: torch.optim.Optimizer
     rows: np.ndarray
 
@@ -124,47 +128,56 @@ def _leave_stopping_to_the_loop(_: int) -> None:
 class Loop:
     """Trains the members of a task. `identity` is everything that the result depends on: hyperparameters and inputs."""
 
-    def __init__(self, job: Job, task: Task, settings: Settings, identity: Mapping[str, Any]) -> None:
+    def __init__(self, job: Job, task: Task, settings: Settings, identity: Mapping[str, Any], team: Team) -> None:
         self.checkpoint = job.checkpoints / CHECKPOINT
-        self.task, self.settings, self.identity = task, settings, dict(identity)
+        self.task, self.settings, self.team = task, settings, team
+        self.identity = dict(identity) | ({"hosts": team.count} if team.count > 1 else {})
         self.device = choose_device()
         self.stop = StopRequest()
 
     def train(self, member_rows: Sequence[np.ndarray], validation: np.ndarray) -> tuple[list[nn.Module], list[dict]]:
-        """Trains one network per entry of member_rows. Returns the networks and the first one's metrics by epoch.
+        """Trains one network per entry of member_rows. Returns the networks and (to the leader alone) the first one's
+        metrics by epoch.
 
         Raises JobError if training diverges, StoppedError if SIGTERM arrives."""
+        self.team.require_same(self.identity)
         members = [self._member(index, rows) for index, rows in enumerate(member_rows)]
         history = self._resume(members)
         for epoch in range(len(history) + 1, self.settings.epochs + 1):
             losses = [self._epoch(member, index, epoch) for index, member in enumerate(members)]
-            accuracy = self.task.accuracy(members[0].network, validation)
-            history.append({"epoch": epoch, "train_loss": losses[0], "validation_accuracy": accuracy})
-            self._save(members, history)
-            print(f"epoch={epoch} train_loss={losses[0]:.4f} validation_accuracy={accuracy:.4f}", flush=True)
+            if self.team.leads:
+                accuracy = self.task.accuracy(members[0].network, validation)
+                history.append({"epoch": epoch, "train_loss": losses[0], "validation_accuracy": accuracy})
+                self._save(members, history)
+                print(f"epoch={epoch} train_loss={losses[0]:.4f} validation_accuracy={accuracy:.4f}", flush=True)
         return [member.network.eval() for member in members], history
 
     def _member(self, index: int, rows: np.ndarray) -> Member:
         torch.manual_seed(self._seed(0, index))
-        network = self.task.network().to(self.device)
+        # The layout that a GPU's tensor cores take convolutions in; it changes no network but those.
+        layout = torch.channels_last if self.device.type == "cuda" else torch.preserve_format
+        network = self.task.network().to(self.device, memory_format=layout)
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.settings.min_lr, weight_decay=WEIGHT_DECAY)
-        return Member(network, optimizer, rows)
+        return Member(network, self.team.joined(network), optimizer, rows)
 
-    def _seed(self, epoch: int, index: int) -> int:
-        return int(np.random.SeedSequence([self.settings.seed, epoch, index]).generate_state(1)[0])
+    def _seed(self, *of: int) -> int:
+        return int(np.random.SeedSequence([self.settings.seed, *of]).generate_state(1)[0])
 
     def _epoch(self, member: Member, index: int, epoch: int) -> float:
         """One pass over the member's rows. Returns the mean loss. Raises JobError if it is not finite."""
-        seed = self._seed(epoch, index)
+        common = self._seed(epoch, index)
+        rows = self.team.share(member.rows, np.random.default_rng(common))
+        seed = common if self.team.leads else self._seed(epoch, index, self.team.hosts.rank)
         torch.manual_seed(seed)
-        dataset: Any = self.task.batches(member.rows, self.settings.batch_size, np.random.default_rng(seed))
-        member.network.train()
+        size = self.team.batch_size(self.settings.batch_size)
+        dataset: Any = self.task.batches(rows, size, np.random.default_rng(seed))
+        member.trained.train()
         total = torch.zeros((), device=self.device)  # read once per epoch: reading a GPU's value waits for it
         for step, batch in enumerate(load(dataset, self.device, self.settings.worker)):
             total += self._step(member, batch, self.settings.learning_rate(epoch - 1 + step / len(dataset)))
-            if self.stop.requested:
+            if self.team.any(self.stop.requested):
                 raise StoppedError(self._stopped(epoch))
-        loss = total.item() / len(dataset)
+        loss = self.team.mean(total.item()) / len(dataset)
         self._refuse_divergence(member, epoch, loss)
         return loss
 
@@ -172,7 +185,7 @@ class Loop:
         for group in member.optimizer.param_groups:
             group["lr"] = learning_rate
         with autocast(self.device):
-            loss = self.task.loss(member.network, batch)
+            loss = self.task.loss(member.trained, batch)
         member.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         member.optimizer.step()
@@ -193,17 +206,22 @@ class Loop:
 
     def _resume(self, members: list[Member]) -> list[dict]:
         """Loads the checkpoint of this very job, if there is one. Returns the metrics of the epochs behind it."""
-        state = read_checkpoint(self.checkpoint)
+        state = self.team.from_leader(self._checkpoint() if self.team.leads else None)
         if state is None:
-            return []
-        if state.get("identity") != self.identity:
-            print("checkpoint of another job left alone: other hyperparameters or inputs", flush=True)
             return []
         for member, saved in zip(members, state["members"], strict=True):
             member.network.load_state_dict(saved["network"])
             member.optimizer.load_state_dict(saved["optimizer"])
-        print(f"resumed from the checkpoint of epoch {len(state['history'])}", flush=True)
+        if self.team.leads:
+            print(f"resumed from the checkpoint of epoch {len(state['history'])}", flush=True)
         return state["history"]
+
+    def _checkpoint(self) -> dict[str, Any] | None:
+        state = read_checkpoint(self.checkpoint)
+        if state is not None and state.get("identity") != self.identity:
+            print("checkpoint of another job left alone: other hyperparameters or inputs", flush=True)
+            return None
+        return state
 
 
 def write_atomically(path: Path, state: dict[str, Any]) -> None:

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from base_model import settings, write_artifact
 from contract import Job, run
+from hosts import read_hosts
 from hyperparameters import Hyperparameter, Value, parse_hyperparameters
 from loop import Loop, autocast, load
 from outputs import read_outputs, write_outputs
 from packing import write_ensemble
 from stacks import TRAIN, VALIDATION, DataSet, read_data_set
+from team import together
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import Dataset
@@ -140,20 +142,23 @@ def features_of(log_probabilities: list[np.ndarray]) -> np.ndarray:
 
 
 def work(job: Job) -> None:
-    values = parse_hyperparameters(job.hyperparameters(), HYPERPARAMETERS)
-    data = read_data_set(job.channel("data"))
-    outputs = [read_outputs(job, model, data) for model in job.base_models()]
-    task = SequenceTask(data, values, features_of([output.log_probability for output in outputs]))
-    identity = {
-        "model": "sequence",
-        "hyperparameters": values,
-        "fingerprint": data.fingerprint,
-        "base_models": {output.model: output.digest for output in outputs},
-    }
-    loop = Loop(job, task, settings(values), identity)
-    networks, history = loop.train([data.stacks_in(TRAIN)], data.stacks_in(VALIDATION))
+    with together(read_hosts(job)) as team:
+        values = parse_hyperparameters(job.hyperparameters(), HYPERPARAMETERS)
+        data = read_data_set(job.channel("data"))
+        outputs = [read_outputs(job, model, data) for model in job.base_models()]
+        task = SequenceTask(data, values, features_of([output.log_probability for output in outputs]))
+        identity = {
+            "model": "sequence",
+            "hyperparameters": values,
+            "fingerprint": data.fingerprint,
+            "base_models": {output.model: output.digest for output in outputs},
+        }
+        loop = Loop(job, task, settings(values), identity, team)
+        networks, history = loop.train([data.stacks_in(TRAIN)], data.stacks_in(VALIDATION))
+    if not team.leads:
+        return
     log_probability, first = task.predict(networks[0], np.arange(len(data.stacks)))
-    write_artifact(job, identity, data, networks[0], history)
+    write_artifact(job, loop.identity, data, networks[0], history)
     write_outputs(job.model, log_probability=log_probability, first=first)
     write_ensemble(job, job.base_models())
 

@@ -7,14 +7,17 @@ begin with `/opt/ml/` are rewritten to it. The host's own /opt is never touched.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from opsctl.sandbox.storage import NoSuchBucketError, Storage, pack
+from opsctl.sandbox.storage import ALL, NoSuchBucketError, Share, Storage, pack
 from opsctl.sandbox.trainingjob import REASON_CHARACTERS, TrainingJob
 
 ROOT = PurePosixPath("/opt/ml")
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
 class InputError(Exception):
@@ -45,13 +48,17 @@ def variables(job: TrainingJob, base: Path) -> dict[str, str]:
     }
 
 
-def prepare(job: TrainingJob, base: Path, storage: Storage) -> None:
-    """Lay out directories, configuration, channels and checkpoints. Raises InputError for data that is not there."""
+def prepare(job: TrainingJob, host: str, base: Path, storage: Storage) -> None:
+    """Lay out a host's directories, configuration, channels and checkpoints. Raises InputError for data that is not
+    there."""
     for name in ("input/config", "input/data", "model", "output/data", "code"):
         (base / name).mkdir(parents=True, exist_ok=True)
-    _write_configuration(job.request, base / "input" / "config")
+    _write_configuration(job, host, base / "input" / "config")
     for channel in job.request.get("InputDataConfig") or []:
-        _download_channel(channel, base / "input" / "data" / channel["ChannelName"], storage, job.request["RoleArn"])
+        sharded = _source(channel).get("S3DataDistributionType") == "ShardedByS3Key"
+        share = Share(job.hosts.index(host), len(job.hosts)) if sharded else ALL
+        target = base / "input" / "data" / channel["ChannelName"]
+        _download_channel(channel, target, storage, job.request["RoleArn"], share)
     place = checkpoints(job, base)
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
@@ -70,13 +77,27 @@ def checkpoints(job: TrainingJob, base: Path) -> Path | None:
     return base / PurePosixPath(local).relative_to(ROOT)
 
 
-def upload(job: TrainingJob, base: Path, storage: Storage) -> None:
-    """Store model.tar.gz and, if there is any output data, output.tar.gz."""
-    for source, name in ((base / "model", "model.tar.gz"), (base / "output" / "data", "output.tar.gz")):
-        if any(source.iterdir()):
-            archive = base.parent / "tmp" / name
-            pack(source, archive)
+def upload(job: TrainingJob, bases: Sequence[Path], storage: Storage) -> None:
+    """Store model.tar.gz and, if there is any output data, output.tar.gz: what all hosts wrote, in one archive.
+
+    Where names clash, which AWS tells programs to avoid, the first host's file counts.
+    """
+    for folder, name in (("model", "model.tar.gz"), ("output/data", "output.tar.gz")):
+        first, *others = [base / folder for base in bases]
+        for other in others:
+            _add_missing(other, first)
+        if any(first.iterdir()):
+            archive = bases[0].parent / "tmp" / name
+            pack(first, archive)
             storage.upload_file(archive, f"{job.uri}/{name}")
+
+
+def _add_missing(source: Path, target: Path) -> None:
+    for path in filter(Path.is_file, sorted(source.rglob("*"))):
+        place = target / path.relative_to(source)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, place)
 
 
 def failure_reason(base: Path, code: int) -> str:
@@ -89,7 +110,8 @@ def failure_reason(base: Path, code: int) -> str:
     return f"AlgorithmError: {text}"[: REASON_CHARACTERS - len(suffix)] + suffix
 
 
-def _write_configuration(request: Mapping[str, Any], directory: Path) -> None:
+def _write_configuration(job: TrainingJob, host: str, directory: Path) -> None:
+    request = job.request
     resources = request.get("ResourceConfig") or {}
     documents: dict[str, Any] = {
         "hyperparameters.json": {name: str(value) for name, value in (request.get("HyperParameters") or {}).items()},
@@ -103,22 +125,24 @@ def _write_configuration(request: Mapping[str, Any], directory: Path) -> None:
             for channel in request.get("InputDataConfig") or []
         },
         "resourceconfig.json": {
-            "current_host": "algo-1",
+            "current_host": host,
             "current_instance_type": resources.get("InstanceType", "ml.m5.large"),
-            "hosts": ["algo-1"],
-            "network_interface_name": "lo",
+            "hosts": job.hosts,
+            "network_interface_name": LOOPBACK,
         },
     }
     for name, document in documents.items():
         (directory / name).write_text(json.dumps(document))
 
 
-def _download_channel(channel: Mapping[str, Any], target: Path, storage: Storage, role: str) -> None:
+def _download_channel(
+    channel: Mapping[str, Any], target: Path, storage: Storage, role: str, share: Share = ALL
+) -> None:
     source = _source(channel)
     uri = source.get("S3Uri", "")
     target.mkdir(parents=True)
     try:
-        found, detail = storage.download_prefix(uri, target), ""
+        found, detail = storage.download_prefix(uri, target, share), ""
     except NoSuchBucketError:
         found, detail = 0, " Error message from S3: The specified bucket does not exist"
     if not found:

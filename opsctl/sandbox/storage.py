@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from moto.s3.models import FakeKey, S3Backend, s3_backends
@@ -21,6 +22,17 @@ class NoSuchBucketError(LookupError):
     """The bucket of a URI does not exist."""
 
 
+@dataclass(frozen=True)
+class Share:
+    """Of objects in the order of their keys, every `count`-th from `index` on: one host's under ShardedByS3Key."""
+
+    index: int
+    count: int
+
+
+ALL = Share(0, 1)
+
+
 class Storage:
     """Objects of one account, by `s3://bucket/key` URIs. `demand` raises DeniedError for what may not be done."""
 
@@ -28,23 +40,24 @@ class Storage:
         self._demand = demand
         self._backend: S3Backend = s3_backends[account]["aws"]
 
-    def download_prefix(self, uri: str, target: Path) -> int:
-        """Copy every object whose key starts with the URI's key below `target`; returns how many there were.
+    def download_prefix(self, uri: str, target: Path, share: Share = ALL) -> int:
+        """Copy the share of the objects whose key starts with the URI's key below `target`; returns how many objects
+        there are, shared or not.
 
         A key's path below the prefix is kept; for a prefix that ends within a name, as S3Prefix allows, the part
         after the last slash is kept too. Directory markers (keys that end in "/") are skipped.
         """
         bucket, prefix = split(uri)
         base = prefix.rpartition("/")[0]
-        count = 0
-        for name, content in self._objects(bucket, prefix):
+        names = [name for name in self.names(bucket, prefix) if not name.endswith("/")]
+        for name in names[share.index :: share.count]:
             path = target / name[len(base) :].lstrip("/")
-            if name.endswith("/") or not path.resolve().is_relative_to(target.resolve()):
+            content = self.read(bucket, name)
+            if content is None or not path.resolve().is_relative_to(target.resolve()):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-            count += 1
-        return count
+        return len(names)
 
     def holds(self, uri: str) -> bool:
         """Whether there is an object of exactly this URI."""
@@ -69,18 +82,19 @@ class Storage:
         with S3_LOCK:
             self._backend.delete_object(bucket, name)
 
-    def _objects(self, bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+    def names(self, bucket: str, prefix: str) -> list[str]:
+        """The keys that start with the prefix, in order. Raises NoSuchBucketError."""
         self._demand(Need("s3:ListBucket", (f"arn:aws:s3:::{bucket}",), (("s3:prefix", (prefix,)),)))
         with S3_LOCK:
             self._require(bucket)
-            names = [name for name in sorted(self._backend.buckets[bucket].keys) if name.startswith(prefix)]
-        for name in names:
-            self._demand(_of(bucket, name, "s3:GetObject"))
-            with S3_LOCK:
-                key = self._backend.get_object(bucket, name)
-                content = key.value if isinstance(key, FakeKey) else None
-            if content is not None:
-                yield name, content
+            return [name for name in sorted(self._backend.buckets[bucket].keys) if name.startswith(prefix)]
+
+    def read(self, bucket: str, name: str) -> bytes | None:
+        """An object's content; None if it is not there any more."""
+        self._demand(_of(bucket, name, "s3:GetObject"))
+        with S3_LOCK:
+            key = self._backend.get_object(bucket, name)
+            return key.value if isinstance(key, FakeKey) else None
 
     def _require(self, bucket: str) -> None:
         if bucket not in self._backend.buckets:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import moto.sagemaker.models
@@ -17,27 +13,15 @@ import moto.sagemaker.urls
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend
 
-from opsctl.sandbox import container
-from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import ApiError, serve, validation_error
 from opsctl.sandbox.endpoints import EndpointActions
 from opsctl.sandbox.faults import HOST_LOST
-from opsctl.sandbox.jobroles import pulling, writer, writes_metrics
-from opsctl.sandbox.jobs import Room, room
-from opsctl.sandbox.logs import LogStream
-from opsctl.sandbox.processes import Process
-from opsctl.sandbox.storage import Mirror, NoSuchBucketError, Storage
 from opsctl.sandbox.trainingjob import TrainingJob
 from opsctl.sandbox.trainingrules import check
+from opsctl.sandbox.trainingrun import run
 from opsctl.sandbox.world import World
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-DAY_SECONDS = 86400
-SYNC_SECONDS = 1.0
-INTERRUPTED = "Interrupted"
-HOST_FAILED = "InternalServerError: We encountered an internal error. Please try again."
-logger = logging.getLogger(__name__)
 
 
 class TrainingBackend(SageMakerModelBackend):
@@ -84,7 +68,7 @@ class TrainingBackend(SageMakerModelBackend):
                 f"name already exists ({arn})",
             )
         job.move("Starting", "InProgress")
-        threading.Thread(target=_run, args=(self.world, job), name=f"training-{name}", daemon=True).start()
+        threading.Thread(target=run, args=(self.world, job), name=f"training-{name}", daemon=True).start()
         return job
 
     def stop_training_job(self, name: str) -> None:
@@ -133,117 +117,3 @@ def install(world: World, changed: Callable[[dict[str, Any]], None]) -> None:
     TrainingBackend.changed = staticmethod(changed)
     moto.sagemaker.models.sagemaker_backends.backend = TrainingBackend
     serve(moto.sagemaker.urls, TrainingResponse)
-
-
-def _run(world: World, job: TrainingJob) -> None:
-    """A job's life, in its own thread: it ends Completed, Failed or Stopped whatever happens."""
-    outcome: tuple[str, str, str | None] | None = None
-    try:
-        while outcome is None:  # on another host each time, from the last checkpoint
-            with room(world, "training", job.training_job_name, job.request["RoleArn"]) as place:
-                outcome = _train(world, job, place)
-    except container.InputError as error:
-        outcome = ("Failed", "Failed", str(error))
-    except DeniedError as denied:
-        outcome = ("Failed", "Failed", f"ClientError: {denied}")
-    except NoSuchBucketError as error:
-        outcome = ("Failed", "Failed", f"ClientError: The specified bucket does not exist: {error}")
-    except Exception as error:
-        logger.exception("training job %s", job.training_job_name)
-        outcome = ("Failed", "Failed", f"InternalServerError: {error}")
-    job.move(*outcome)
-
-
-def _train(world: World, job: TrainingJob, place: Room) -> tuple[str, str, str | None] | None:
-    """Download, run, upload. Returns secondary status, status and failure reason, or None for a host that was lost."""
-    role = job.request["RoleArn"]
-    demand = partial(world.access.demand, role, "SageMaker")
-    demand(*pulling(job.request["AlgorithmSpecification"].get("TrainingImage", "")))
-    volume = (job.request.get("ResourceConfig") or {}).get("VolumeKmsKeyId")
-    world.access.demand_key(role, "SageMaker", volume, ["kms:CreateGrant"], "sagemaker", {})
-    storage = Storage(world.account, demand)
-    job.move("Downloading")
-    container.prepare(job, place.base, storage)
-    if job.stopping:
-        return ("Stopped", "Stopped", None)
-    local = container.checkpoints(job, place.base)
-    mirror = Mirror(storage, local, job.request["CheckpointConfig"]["S3Uri"]) if local else None
-    job.move("Training")
-    log = LogStream(
-        world.account, world.region, LOG_GROUP, f"{job.training_job_name}/algo-1-{int(time.time())}",
-        writer(world, role, "SageMaker"),
-    )  # fmt: skip
-    measured = writes_metrics(world.access, role)
-
-    def on_line(line: str) -> None:
-        log.write(line)
-        if measured:
-            job.read_metrics(line)
-
-    process = place.start(
-        container.command(job, place.base),
-        container.variables(job, place.base),
-        on_line,
-        directory=place.base,
-        isolated=bool(job.request.get("EnableNetworkIsolation")),
-    )
-    job.attach(lambda: process.stop(world.grace))
-    try:
-        code, ending = _attend(world, job, process, mirror)
-        if mirror:
-            mirror.synchronise()
-    except DeniedError:  # of a checkpoint
-        process.stop(world.grace)
-        raise
-    if ending == INTERRUPTED and not job.stopping:
-        return _lose_host(job)
-    if code and not job.stopping:
-        return ("Failed", "Failed", container.failure_reason(place.base, code))
-    job.move("Uploading")
-    container.upload(job, place.base, storage)
-    if job.stopping:
-        return ("Stopped" if ending in (None, INTERRUPTED) else ending, "Stopped", None)
-    return ("Completed", "Completed", None)
-
-
-def _attend(world: World, job: TrainingJob, process: Process, mirror: Mirror | None) -> tuple[int, str | None]:
-    """Wait for the process, keeping its checkpoints, its time limits and its host.
-
-    Returns its exit status, and which limit or loss ended it, if one did.
-    """
-    ends = sorted(_ends(job))
-    ending = None
-    while True:
-        code = process.wait(max(0.0, min(SYNC_SECONDS, ends[0][0] - time.monotonic())) or SYNC_SECONDS)
-        if code is not None:
-            return code, ending
-        if mirror:
-            mirror.synchronise()
-        if ending is None and not job.stopping and time.monotonic() >= ends[0][0]:
-            ending = ends[0][1]
-            if ending == INTERRUPTED:
-                process.stop(world.grace)
-            else:
-                job.stop()
-
-
-def _ends(job: TrainingJob) -> Iterator[tuple[float, str]]:
-    """When, at the latest, the program that begins now is ended, and as what."""
-    now = time.monotonic()
-    stopping = job.request.get("StoppingCondition") or {}
-    yield now + int(stopping.get("MaxRuntimeInSeconds", DAY_SECONDS)), "MaxRuntimeExceeded"
-    if stopping.get("MaxWaitTimeInSeconds"):
-        waited = (datetime.now(UTC) - job.creation_time).total_seconds()
-        yield now + int(stopping["MaxWaitTimeInSeconds"]) - waited, "MaxWaitTimeExceeded"
-    if job.host_lost is not None:
-        yield now + job.host_lost, INTERRUPTED
-
-
-def _lose_host(job: TrainingJob) -> tuple[str, str, str | None] | None:
-    """A Spot job begins anew elsewhere; another one has failed."""
-    job.host_lost = None
-    if not job.request.get("EnableManagedSpotTraining"):
-        return "Failed", "Failed", HOST_FAILED
-    job.move(INTERRUPTED)
-    job.move("Starting")
-    return None

@@ -85,6 +85,12 @@ class TrainingJob:
         return f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.training_job_name}/output"
 
     @property
+    def hosts(self) -> list[str]:
+        """The hosts' names, as resourceconfig.json and the logs have them."""
+        count = (self.request.get("ResourceConfig") or {}).get("InstanceCount") or 1
+        return [f"algo-{number}" for number in range(1, count + 1)]
+
+    @property
     def secondary_status(self) -> str:
         """The detailed status: the last transition's."""
         return str(self._transitions[-1]["Status"]) if self._transitions else "Starting"

@@ -1,4 +1,4 @@
-"""What CreateTrainingJob refuses of Spot, warm pools, volumes and VPCs."""
+"""What CreateTrainingJob refuses of instances, Spot, warm pools, volumes and VPCs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from opsctl.sandbox.api import ApiError
 from opsctl.sandbox.world import World
 
 WARM_SECONDS = 3600
+MOST_INSTANCES = 20
+"""Of one type in one job: SageMaker's default quota (AWS General Reference, Amazon SageMaker endpoints and quotas)."""
 # Families whose instances have disks of their own, which take no key
 # (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html).
 OWN_DISKS = re.compile(
@@ -21,9 +23,18 @@ OWN_DISKS = re.compile(
 
 
 def check(world: World, request: Mapping[str, Any]) -> None:
-    """Raises ApiError (ValidationException) for what SageMaker would not start."""
+    """Raises ApiError (ValidationException, ResourceLimitExceeded) for what SageMaker would not start."""
     for problem in (*_capacity(request), *_network(world, request)):
         raise ApiError("ValidationException", problem)
+    resources = request.get("ResourceConfig") or {}
+    if resources.get("InstanceCount", 1) > MOST_INSTANCES:
+        raise ApiError(
+            "ResourceLimitExceeded",
+            f"The account-level service limit '{resources.get('InstanceType')} for training job usage' is "
+            f"{MOST_INSTANCES} Instances, with current utilization of 0 Instances and a request delta of "
+            f"{resources['InstanceCount']} Instances. Please use AWS Service Quotas to request an increase "
+            "for this quota.",
+        )
 
 
 def _capacity(request: Mapping[str, Any]) -> Iterator[str]:
@@ -31,6 +42,10 @@ def _capacity(request: Mapping[str, Any]) -> Iterator[str]:
     spot = bool(request.get("EnableManagedSpotTraining"))
     runtime, wait = stopping.get("MaxRuntimeInSeconds", 86400), stopping.get("MaxWaitTimeInSeconds")
     warm = resources.get("KeepAlivePeriodInSeconds") or 0
+    if resources.get("InstanceGroups"):
+        yield "The sandbox has no heterogeneous clusters: use InstanceType and InstanceCount, not InstanceGroups"
+    elif resources.get("InstanceCount", 1) < 1:
+        yield "InstanceCount must be at least 1"
     if spot and (wait is None or wait < runtime):
         yield "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
     if not spot and wait is not None:

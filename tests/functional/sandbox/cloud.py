@@ -132,7 +132,7 @@ class Cloud:
         self.client("sagemaker").create_training_job(**wanted)
         return self.trained(wanted["TrainingJobName"])
 
-    def trained(self, name: str) -> dict[str, Any]:
+    def trained(self, name: str, seconds: float = SECONDS) -> dict[str, Any]:
         """Wait for a training job to end; returns its description."""
         describe = self.client("sagemaker").describe_training_job
 
@@ -140,7 +140,7 @@ class Cloud:
             job: dict[str, Any] = describe(TrainingJobName=name)
             return job if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
 
-        return wait_for(look, f"training job {name} to end")
+        return wait_for(look, f"training job {name} to end", seconds)
 
     def queue(self) -> str:
         """A Batch queue; returns its ARN."""
