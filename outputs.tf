@@ -14,6 +14,7 @@ output "opsctl" {
     default_data_source = local.default_data_source
     topic               = module.notifications.topic_arns.failures
     topics              = module.notifications.topic_arns
+    functions           = module.functions.memory_mb
     machines = { for stem, machine in module.machines : stem => {
       name            = machine.name
       arn             = machine.arn

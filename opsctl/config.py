@@ -104,6 +104,7 @@ class Deployment:
     default_data_source: str
     topic: str
     machines: Mapping[str, Machine] = field(default_factory=dict)
+    functions: Mapping[str, int] = field(default_factory=dict)  # memory in MB by name; {} before it was told
 
     @property
     def default_machine(self) -> str:
@@ -211,7 +212,9 @@ def parse_deployment(value: Any, apply: str = "terraform apply") -> Deployment:
         fields = {
             name: str(value[name]) for name in ("name", "region", "account", "bucket", "default_data_source", "topic")
         }
-        return Deployment(**fields, machines={key: _machine(key, entry) for key, entry in value["machines"].items()})
+        functions = {str(name): int(memory) for name, memory in value.get("functions", {}).items()}
+        machines = {key: _machine(key, entry) for key, entry in value["machines"].items()}
+        return Deployment(**fields, machines=machines, functions=functions)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"the Terraform output {OUTPUT!r} is not as expected: {error!r}",

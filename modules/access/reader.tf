@@ -43,9 +43,9 @@ data "aws_iam_policy_document" "reader" {
     resources = [for name in sort(var.functions) : "arn:${local._partition}:lambda:${local._here}:function:${name}"]
   }
   statement {
-    sid     = "ListEndpoints"
-    actions = ["sagemaker:ListEndpoints"]
-    # The action knows no resources.
+    sid     = "ListEndpointsAndPrices"
+    actions = ["pricing:GetProducts", "sagemaker:ListEndpoints"]
+    # The actions know no resources.
     resources = ["*"]
   }
   statement {

@@ -110,6 +110,8 @@ class Aws:
             settings |= {"max_pool_connections": 32, "s3": {"addressing_style": "path"} if self.context.url else {}}
         if service == "stepfunctions":  # GetActivityTask answers after a minute at the latest, says AWS
             settings |= {"read_timeout": POLL_TIMEOUT, "max_pool_connections": 32}
+        if service == "pricing":  # a courtesy, from one region for all: nobody is to wait for it
+            settings |= {"connect_timeout": 3, "read_timeout": 10, "retries": {"mode": "standard", "max_attempts": 2}}
         if self.context.is_sandbox:
             settings |= {"proxies": {}, "retries": {"mode": "standard", "max_attempts": SANDBOX_RETRIES}}
             keys = self.sandbox_keys

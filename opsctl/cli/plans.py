@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsctl.cli.progress import Progress
-from opsctl.cli.render import duration, size, table
+from opsctl.cli.render import LEAST, duration, size, table, usd
 from opsctl.domain import storage_prices
+from opsctl.domain.billing import Cost, Estimate
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.engines import WHO
 from opsctl.domain.objects import counted
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, place_of
-from opsctl.domain.prices import Cost, Estimate
 from opsctl.domain.reuse_costs import Expense, copying, lenders, reading_in_place
 from opsctl.errors import RefusedError
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 HASH_SHOWN = 12
 SHORTEST_HASH = 6
-CENTS = 0.1  # USD from which on cents are enough
-LEAST = 0.00005  # USD that show with four places
 
 
 def plan_text(plan: RerunPlan, name: str) -> str:
@@ -137,9 +135,9 @@ def _expense(expense: Expense) -> str:
     return ", ".join([*told, "price of the storage unknown" if monthly is None else f"{_least(monthly)} USD a month"])
 
 
-def _least(usd: float) -> str:
+def _least(amount: float) -> str:
     """Nothing but zeros needs no more than two of them."""
-    return _usd(0.0 if usd < LEAST else usd)
+    return usd(0.0 if amount < LEAST else amount)
 
 
 def _copies(plan: RerunPlan) -> dict[str, int]:
@@ -160,25 +158,21 @@ def _data(plan: RerunPlan) -> dict[str, Any]:
 
 
 def _rounded(expense: Expense) -> dict[str, Any]:
-    usd = {"request_usd": expense.request_usd, "usd_a_month": expense.usd_a_month}
+    prices = {"request_usd": expense.request_usd, "usd_a_month": expense.usd_a_month}
     counts = {"objects": expense.objects, "bytes": expense.bytes, "requests": expense.requests}
-    return counts | {name: None if value is None else round(value, 6) for name, value in usd.items()}
+    return counts | {name: None if value is None else round(value, 6) for name, value in prices.items()}
 
 
 def _told(estimate: Estimate) -> str:
     """`1 min 42 s and 0.0235 USD (price unknown: Fetch)`."""
     gaps = {"time unknown": estimate.untimed, "price unknown": estimate.unpriced}
     notes = "; ".join(f"{what}: {', '.join(names)}" for what, names in gaps.items() if names)
-    told = f"{duration(estimate.seconds)} and {_usd(estimate.usd)} USD"
+    told = f"{duration(estimate.seconds)} and {usd(estimate.usd)} USD"
     return f"at least {told} ({notes})" if notes else told
 
 
-def _usd(usd: float) -> str:
-    return f"{usd:.2f}" if usd >= CENTS or usd == 0 else f"{usd:.4f}"
-
-
 def _cost(cost: Cost) -> str | None:
-    return "unknown" if cost.unknown else None if cost.usd is None else _usd(cost.usd)
+    return "unknown" if cost.unknown else None if cost.usd is None else usd(cost.usd)
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

@@ -25,6 +25,8 @@ COLORS = {
     "RUNNING": "yellow", "RUN": "yellow", "WAITING": "yellow",
 }  # fmt: skip
 GAP = 2
+CENTS = 0.1  # USD from which on cents are enough
+LEAST = 0.00005  # USD that show with four places
 NARROWEST = 20
 
 
@@ -112,6 +114,13 @@ def size(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def usd(amount: float) -> str:
+    """USD in cents, small amounts with four places: `2.93`, `0.0004`, and `<0.0001` for what is hardly anything."""
+    if 0 < amount < LEAST:
+        return "<0.0001"
+    return f"{amount:.2f}" if amount >= CENTS or amount == 0 else f"{amount:.4f}"
 
 
 def _color() -> bool | None:

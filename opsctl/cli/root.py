@@ -40,6 +40,7 @@ COMMANDS = {
     "reject": ("opsctl.cli.approvals:reject", "Reject what a run waits for."),
     "predict": ("opsctl.cli.predict:predict", "Ask the deployed model what documents lie in stacks of pages."),
     "worker": ("opsctl.cli.worker:worker", "Work on an activity's tasks from outside AWS."),
+    "cost": ("opsctl.cli.cost:cost", "Show what runs cost, by step, and what reuse saved."),
     "cleanup": ("opsctl.cli.cleanup:cleanup", "Delete what old runs keep in S3, with a plan first."),
     "data": ("opsctl.cli.data:data", "Show what runs keep in S3: list, hold, release."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),

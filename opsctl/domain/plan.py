@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opsctl.asl.history import RunHistory
+from opsctl.domain.billing import Cost, Estimate, total
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.engines import Engine, Wish
 from opsctl.domain.guards import Pipeline
 from opsctl.domain.objects import Stored
-from opsctl.domain.prices import UNKNOWN, Cost, Estimate, PriceList, total
+from opsctl.domain.prices import UNKNOWN, PriceList
 
 RUN = "RUN"
 REUSE = "REUSE"
@@ -164,7 +165,7 @@ class RerunPlan:
     def spent(self) -> Estimate:
         """What the steps that run took when they last completed, and the new run's transitions."""
         rows = ((step.name, step.seconds, step.cost) for step in self.steps if step.action in RUNS)
-        return total(rows, self.transitions or 0)
+        return total(rows, (self.transitions or 0) * self.prices.transition)
 
     @property
     def seconds_saved(self) -> float:

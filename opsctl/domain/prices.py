@@ -1,44 +1,51 @@
-"""What steps cost: durations times the prices of a list, and an honest "unknown" for everything that is not on it.
+"""What AWS's services cost: a list of prices with a date and a source, which holds for one region.
 
-A list has a date and a source, and holds for one region: prices are never guessed from another region's, from another
-instance type's, or from a service's free tier. SageMaker bills a training job by the second of every instance, so the
-job's own `BillableTimeInSeconds` counts where the history recorded it, and the attempt's duration otherwise.
+Prices are never guessed from another region's, from another instance type's, or from a service's free tier: what is not
+on the list is unknown, and said to be.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from opsctl.asl.history import Attempt
-from opsctl.domain.results import StepResult
+from opsctl.errors import UsageError
 
 USD_PER_TRANSITION = 0.025 / 1000
-HOUR = 3600.0
-TRAINING_JOB = "createTrainingJob"
+FREE_TRANSITIONS = 4000  # a month and account, for ever: https://aws.amazon.com/step-functions/pricing/
+KINDS = ("training", "transform", "fargate", "lambda", "sns", "transitions")
 
 
 @dataclass(frozen=True)
 class PriceList:
-    """USD for an hour of one instance, by instance type: SageMaker training, on demand, in one region."""
+    """USD, on demand, in one region. `training` and `transform` for an hour of one SageMaker instance, by its type;
+    `fargate` for an hour of a `vcpu` and of a `gb`; `functions` (Lambda) for a `gb_second` and a `request`; `publish`
+    for one message to an SNS topic; `transition` for one of a Standard state machine. `memory` is that of functions in
+    MB, by name, since their price depends on it."""
 
     region: str
     date: str
     source: str
     training: Mapping[str, float] = field(default_factory=dict)
+    transform: Mapping[str, float] = field(default_factory=dict)
+    fargate: Mapping[str, float] = field(default_factory=dict)
+    functions: Mapping[str, float] = field(default_factory=dict)
+    publish: float | None = None
+    transition: float = USD_PER_TRANSITION
+    memory: Mapping[str, int] = field(default_factory=dict)
 
 
 UNKNOWN = PriceList("", "", "")
 
-# On-demand prices of SageMaker training. Collected on 2026-11-22 from public code and documentation that quote AWS's
-# page https://aws.amazon.com/sagemaker/pricing/, each from two or more sources that agree (on p4d they do not: it is
-# left out); not read from AWS itself.
+# Collected on 2026-11-22 from public code and documentation that quote AWS's pages (sagemaker, fargate, lambda and sns
+# under https://aws.amazon.com/<service>/pricing/), each from two or more sources that agree (on p4d they do not: it is
+# left out); not read from AWS itself. Fargate's and Lambda's are those of x86.
 SHIPPED = PriceList(
     region="us-east-1",
     date="2026-11-22",
-    source="public quotations of https://aws.amazon.com/sagemaker/pricing/",
+    source="public quotations of the pricing pages of AWS",
     training={
         "ml.m5.large": 0.115,
         "ml.m5.xlarge": 0.23,
@@ -55,6 +62,9 @@ SHIPPED = PriceList(
         "ml.g5.4xlarge": 2.03,
         "ml.g5.12xlarge": 7.09,
     },
+    fargate={"vcpu": 0.04048, "gb": 0.004445},
+    functions={"gb_second": 0.0000166667, "request": 0.2 / 1e6},
+    publish=0.5 / 1e6,
 )
 
 
@@ -63,67 +73,58 @@ def shipped(region: str) -> PriceList:
     return SHIPPED if region == SHIPPED.region else PriceList(region, SHIPPED.date, SHIPPED.source)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """USD, or None and the reason why nobody knows; both None where there was nothing to pay for."""
+def own_prices(document: Mapping[str, Any], others: PriceList) -> PriceList:
+    """A list of one's own, laid over the others: what it names counts, such as
+    `{"date": "2026-11-01", "source": "our contract", "training": {"ml.g5.xlarge": 1.1}, "sns": {"publish": 0}}`.
 
-    usd: float | None = None
-    unknown: str | None = None
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Sums over steps. `untimed` and `unpriced` name the steps that are not in them, since nothing is known."""
-
-    seconds: float
-    usd: float
-    untimed: tuple[str, ...]
-    unpriced: tuple[str, ...]
-
-
-def step_cost(result: StepResult, prices: PriceList) -> Cost:
-    """What the attempts that made a step's result cost."""
-    costs = [_attempt_cost(run.attempts[-1], prices) for run in result.runs if run.attempts]
-    unknown = next((cost.unknown for cost in costs if cost.unknown), None)
-    return Cost(None, unknown) if unknown or not costs else Cost(sum(cost.usd or 0.0 for cost in costs))
-
-
-def total(rows: Iterable[tuple[str, float | None, Cost]], transitions: int = 0) -> Estimate:
-    """The sums over (step, seconds, cost), and the price of state transitions on top."""
-    listed = list(rows)
-    return Estimate(
-        sum(seconds or 0.0 for _, seconds, _ in listed),
-        sum(cost.usd or 0.0 for _, _, cost in listed) + transitions * USD_PER_TRANSITION,
-        tuple(name for name, seconds, _ in listed if seconds is None),
-        tuple(name for name, seconds, cost in listed if seconds is not None and cost.usd is None),
+    Raises UsageError for what is no such list.
+    """
+    _refuse_unknown(document)
+    tables = {kind: _table(document, kind) for kind in KINDS}
+    return replace(
+        others,
+        region=_word(document, "region", others.region),
+        date=_word(document, "date", "a date that it does not tell"),
+        source=_word(document, "source", "a file of one's own"),
+        training={**others.training, **tables["training"]},
+        transform={**others.transform, **tables["transform"]},
+        fargate={**others.fargate, **tables["fargate"]},
+        functions={**others.functions, **tables["lambda"]},
+        publish=tables["sns"].get("publish", others.publish),
+        transition=tables["transitions"].get("transition", others.transition),
     )
 
 
-def _attempt_cost(attempt: Attempt, prices: PriceList) -> Cost:
-    service, _, action = attempt.resource.partition(":")
-    if not action.startswith(TRAINING_JOB):
-        return Cost(None, f"no price of {'Lambda' if service == 'arn' else service} is shipped")
-    resources = _object(_object(attempt.parameters).get("ResourceConfig"))
-    kind, count = resources.get("InstanceType"), resources.get("InstanceCount", 1)
-    price = prices.training.get(str(kind))
-    if not isinstance(kind, str) or not isinstance(count, int | float):
-        return Cost(None, "its instances are not recorded")
-    if price is None:
-        return Cost(None, f"no price of {kind} in {prices.region or 'this region'} is shipped")
-    return Cost(_billed_seconds(attempt) * price * count / HOUR)
+def _refuse_unknown(document: Mapping[str, Any]) -> None:
+    words = {"fargate": {"vcpu", "gb"}, "lambda": {"gb_second", "request"}, "sns": {"publish"}}
+    words["transitions"] = {"transition"}
+    unknown = sorted(document.keys() - {"region", "date", "source", *KINDS})
+    for kind, known in words.items():
+        unknown += sorted(f"{kind}.{name}" for name in _table(document, kind).keys() - known)
+    if unknown:
+        raise UsageError(f"the prices have no {unknown[0]!r}", f"there are region, date, source, {', '.join(KINDS)}")
 
 
-def _billed_seconds(attempt: Attempt) -> float:
-    recorded = _object(attempt.output).get("BillableTimeInSeconds")
-    if isinstance(recorded, int | float) and not isinstance(recorded, bool):
-        return float(recorded)
-    return max((attempt.ended or attempt.scheduled) - attempt.scheduled, 0.0)
+def _table(document: Mapping[str, Any], kind: str) -> dict[str, float]:
+    """USD by name."""
+    found = document.get(kind, {})
+    if not isinstance(found, dict) or not all(map(_is_price, found.values())):
+        raise UsageError(f'the prices of {kind} are no object of USD, such as {{"{_example(kind)}": 1.5}}')
+    return {name: float(value) for name, value in found.items()}
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, dict) else {}
+def _example(kind: str) -> str:
+    return {"fargate": "vcpu", "lambda": "gb_second", "sns": "publish", "transitions": "transition"}.get(
+        kind, "ml.g5.xlarge"
+    )
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _word(document: Mapping[str, Any], name: str, otherwise: str) -> str:
+    value = document.get(name, otherwise)
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{name} of the prices is no text")
+    return value

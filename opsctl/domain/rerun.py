@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from opsctl.domain.actions import Decision, decide
+from opsctl.domain.billing import step_cost
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import Change, changes, merged, value_at, with_settings
 from opsctl.domain.driving import bypassed, drive
@@ -31,7 +32,6 @@ from opsctl.domain.plan import (
     place_of,
     world_of,
 )
-from opsctl.domain.prices import step_cost
 from opsctl.domain.results import setup_of
 from opsctl.domain.reuse_warnings import group_of, reuse_warnings
 from opsctl.domain.runs import of_version

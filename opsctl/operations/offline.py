@@ -56,7 +56,7 @@ def plan_saved(
         results={},
         linked=ours,
         definition=walked,
-        prices=_prices(events),
+        prices=prices_in(events),
     )
     made = plan_rerun(source, request)
     if ours:
@@ -66,7 +66,7 @@ def plan_saved(
     return proven(source, made, prefix), shown_name, prefix
 
 
-def _prices(events: Sequence[Mapping[str, Any]]) -> PriceList:
+def prices_in(events: Sequence[Mapping[str, Any]]) -> PriceList:
     """Those of the region that the tasks were scheduled in."""
     details = (event.get("taskScheduledEventDetails") for event in events)
     regions = (detail.get("region") for detail in details if isinstance(detail, dict))

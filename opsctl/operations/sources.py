@@ -15,13 +15,13 @@ from opsctl.domain.lineage import Numbered, numbered
 from opsctl.domain.names import rerun_name, skip_key
 from opsctl.domain.objects import Place
 from opsctl.domain.plan import Result, Source
-from opsctl.domain.prices import shipped
 from opsctl.domain.runs import Run, version_number
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.claims import claimed_input, copied_by
 from opsctl.operations.connection import Connection
 from opsctl.operations.copies import kept
 from opsctl.operations.inputs import input_problems
+from opsctl.operations.prices import shipped_prices
 
 CODE = "code/"
 ARTIFACT = "/output/model.tar.gz"
@@ -62,7 +62,7 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
         needs=machine.needs or None,
         linked=not machine.foreign,
         definition=current,
-        prices=shipped(connection.aws.region),
+        prices=shipped_prices(connection),
         copied={} if machine.foreign else copied_by(connection, run.name),
     )
 
@@ -83,7 +83,7 @@ def forgotten_source(connection: Connection, name: str) -> Source:
         needs=connection.machine.needs or None,
         linked=not connection.machine.foreign,
         definition=current,
-        prices=shipped(connection.aws.region),
+        prices=shipped_prices(connection),
     )
 
 
