@@ -23,6 +23,7 @@ import base64
 import binascii
 import io
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,9 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from stacks import DataSet
 
 JSON = "application/json"
-MOST_BYTES = 6 * 1024 * 1024
-"""Of a request: what InvokeEndpoint takes (AWS, Amazon SageMaker endpoints and quotas)."""
+MOST_BYTES = int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or 6) * 1024 * 1024 or sys.maxsize
+"""Of a request: what InvokeEndpoint takes (AWS, Amazon SageMaker endpoints and quotas), or what a transform job sends,
+whose container is told (AWS, "Custom Inference Code with Batch Transform"); 0 is without a limit."""
 MOST_STACKS, MOST_PAGES = 64, 2000
 MOST_CHARACTERS = 100_000
 MOST_PIXELS = 50_000_000

@@ -28,6 +28,7 @@ from opsctl.sandbox import (
     statesapi,
     subscriptions,
     training,
+    transforms,
 )
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
@@ -66,6 +67,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     scheduler.install(world, clients, bus)
     training.install(world, lambda job: _training_changed(bus, job))
     endpoints.install(world, lambda endpoint: _endpoint_changed(bus, endpoint))
+    transforms.install(world, lambda job: _transform_changed(bus, job))
     batch.install(world, lambda job: bus.emit("aws.batch", "Batch Job State Change", [job["jobArn"]], job))
     counter = Counter()
     map_driver = MapDriver(world, MapFiles(clients))
@@ -109,6 +111,10 @@ def _training_changed(bus: events.Events, job: dict[str, Any]) -> None:
     hidden = ("SecondaryStatusTransitions", "FinalMetricDataList")
     detail = {name: value for name, value in _plain(job).items() if name not in hidden}
     bus.emit("aws.sagemaker", "SageMaker Training Job State Change", [job["TrainingJobArn"]], detail)
+
+
+def _transform_changed(bus: events.Events, job: dict[str, Any]) -> None:
+    bus.emit("aws.sagemaker", "SageMaker Transform Job State Change", [job["TransformJobArn"]], _plain(job))
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from opsctl.sandbox.api import ApiError, serve
 from opsctl.sandbox.endpoint import BUSY, Endpoint, Fleet
+from opsctl.sandbox.modelprocess import Answer
 from opsctl.sandbox.provider import present
 from opsctl.sandbox.storage import Storage
-from opsctl.sandbox.variantserver import Answer, VariantServer
+from opsctl.sandbox.variantserver import VariantServer
 from opsctl.sandbox.world import World
 
 MOST_BYTES = 6 * 1024 * 1024

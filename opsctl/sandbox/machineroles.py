@@ -16,9 +16,10 @@ from opsctl.sandbox.api import ApiError
 SERVICE = "states.amazonaws.com"
 SESSION = "states"
 RULES = {
-    "batch": "StepFunctionsGetEventsForBatchJobsRule",
-    "sagemaker": "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
-    "states": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
+    "batch:submitJob": "StepFunctionsGetEventsForBatchJobsRule",
+    "sagemaker:createTrainingJob": "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
+    "sagemaker:createTransformJob": "StepFunctionsGetEventsForSageMakerTransformJobsRule",
+    "states:startExecution": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
 }
 RULE_ACTIONS = ("events:PutTargets", "events:PutRule", "events:DescribeRule")
 LOG_ACTIONS = (
@@ -37,7 +38,7 @@ def check_role(access: Access, arn: str, role: str, definition: str, logging: Ma
             f"Neither the global service principal {SERVICE}, nor the regional one is authorized to assume the "
             "provided role.",
         )
-    for rule in sorted({RULES[service] for service in _followed(json.loads(definition)) if service in RULES}):
+    for rule in sorted({RULES[call] for call in _followed(json.loads(definition)) if call in RULES}):
         place = access.here.arn("events", f"rule/{rule}")
         _try(access, role, RULE_ACTIONS, place, f"'{role}' is not authorized to create managed-rule.")
     if (logging or {}).get("level", "OFF") != "OFF":
@@ -55,11 +56,11 @@ def _try(access: Access, role: str, actions: tuple[str, ...], resource: str, mes
 
 
 def _followed(value: Any) -> Iterator[str]:
-    """The services whose jobs a definition waits for (`.sync`)."""
+    """What a definition calls and waits for (`.sync`), as `service:action`."""
     if isinstance(value, Mapping):
         resource = value.get("Resource")
         if isinstance(resource, str) and ":::" in resource and ".sync" in resource:
-            yield resource.partition(":::")[2].partition(":")[0]
+            yield resource.partition(":::")[2].partition(".")[0]
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     for one in inner:
         yield from _followed(one)

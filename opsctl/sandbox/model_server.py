@@ -24,7 +24,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-MOST_BYTES = 6 * 1024 * 1024  # of a request: InvokeEndpoint's limit
+# Of a request: InvokeEndpoint's limit, or what a transform job says (0: none).
+MOST_BYTES = int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or 6) * 1024 * 1024 or sys.maxsize
 MOST_DISCARDED, PIECE = 64 * 1024 * 1024, 1024 * 1024
 JSON = "application/json"
 DRAIN_SECONDS = 60.0

@@ -68,8 +68,11 @@ class Storage:
 
     def upload_file(self, path: Path, uri: str) -> None:
         """Store one file. Raises NoSuchBucketError."""
+        self.upload(path.read_bytes(), uri)
+
+    def upload(self, content: bytes, uri: str) -> None:
+        """Store one object. Raises NoSuchBucketError."""
         bucket, name = split(uri)
-        content = path.read_bytes()
         self._demand(_of(bucket, name, "s3:PutObject"))
         with S3_LOCK:
             self._require(bucket)

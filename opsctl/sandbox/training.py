@@ -19,6 +19,7 @@ from opsctl.sandbox.faults import HOST_LOST
 from opsctl.sandbox.trainingjob import TrainingJob
 from opsctl.sandbox.trainingrules import check
 from opsctl.sandbox.trainingrun import run
+from opsctl.sandbox.transforms import TransformActions
 from opsctl.sandbox.world import World
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -83,8 +84,8 @@ class TrainingBackend(SageMakerModelBackend):
         job.stop()
 
 
-class TrainingResponse(EndpointActions):
-    """The actions on training jobs that moto lacks or answers too simply; those on endpoints it inherits."""
+class TrainingResponse(EndpointActions, TransformActions):
+    """The actions on training jobs that moto lacks or answers too simply; the others it inherits."""
 
     def create_training_job(self) -> ActionResult:
         """CreateTrainingJob."""

@@ -26,11 +26,15 @@ def check(world: World, request: Mapping[str, Any]) -> None:
     """Raises ApiError (ValidationException, ResourceLimitExceeded) for what SageMaker would not start."""
     for problem in (*_capacity(request), *_network(world, request)):
         raise ApiError("ValidationException", problem)
-    resources = request.get("ResourceConfig") or {}
+    check_instances(request.get("ResourceConfig") or {}, "training")
+
+
+def check_instances(resources: Mapping[str, Any], kind: str) -> None:
+    """Raises ApiError (ResourceLimitExceeded) for more instances than a job of this kind may have."""
     if resources.get("InstanceCount", 1) > MOST_INSTANCES:
         raise ApiError(
             "ResourceLimitExceeded",
-            f"The account-level service limit '{resources.get('InstanceType')} for training job usage' is "
+            f"The account-level service limit '{resources.get('InstanceType')} for {kind} job usage' is "
             f"{MOST_INSTANCES} Instances, with current utilization of 0 Instances and a request delta of "
             f"{resources['InstanceCount']} Instances. Please use AWS Service Quotas to request an increase "
             "for this quota.",

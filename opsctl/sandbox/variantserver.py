@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import sys
 import tarfile
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from opsctl.sandbox import modelprocess
 from opsctl.sandbox.access import DeniedError
-from opsctl.sandbox.jobroles import pulling, writer
+from opsctl.sandbox.jobroles import writer
 from opsctl.sandbox.jobs import room
 from opsctl.sandbox.logs import LogStream
+from opsctl.sandbox.modelprocess import SESSION, Answer
 from opsctl.sandbox.processes import Process
-from opsctl.sandbox.storage import NoSuchBucketError, Storage
+from opsctl.sandbox.storage import NoSuchBucketError
 from opsctl.sandbox.world import World
 
-PROGRAM = Path(__file__).with_name("model_server.py")
 LOG_GROUP = "/aws/sagemaker/Endpoints/"
 ANSWER_SECONDS = 60.0
 """How long a container may take for one answer (AWS, InvokeEndpoint)."""
-PING_SECONDS = 2.0
-SESSION = "SageMaker"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the container said: HTTP status, content type, body."""
-
-    status: int
-    kind: str
-    body: bytes
 
 
 class VariantServer:
@@ -56,24 +40,11 @@ class VariantServer:
 
     def ask(self, body: bytes, kind: str, accept: str) -> Answer:
         """Pass one request on. Raises OSError or HTTPException where the server does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
-        try:
-            connection.request("POST", "/invocations", body, {"Content-Type": kind, "Accept": accept})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.getheader("Content-Type") or "", answer.read())
-        finally:
-            connection.close()
+        return modelprocess.ask(self._port, body, {"Content-Type": kind, "Accept": accept}, ANSWER_SECONDS)
 
     def healthy(self) -> bool:
-        """Whether the container answers its health check, GET /ping, with 200."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PING_SECONDS)
-        try:
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        """Whether the container answers its health check."""
+        return modelprocess.healthy(self._port)
 
     def enter(self) -> None:
         """Count a request, so that the server is not ended under it."""
@@ -110,17 +81,15 @@ class VariantServer:
 
     def _serve(self) -> None:
         role = self._model.execution_role_arn
-        container = self._container()
         with room(self._world, "endpoint", f"{self._endpoint}-{self.variant}", role) as place:
-            model = place.base / "model"
-            self._download(container, role, place.base / "model.tar.gz", model)
+            model = modelprocess.unpack(self._world, self._model, place.base)
             log = LogStream(
                 self._world.account, self._world.region, LOG_GROUP + self._endpoint,
                 f"{self.variant}/i-{int(time.time() * 1000):x}", writer(self._world, role, SESSION),
             )  # fmt: skip
             process = place.start(
-                [sys.executable, str(PROGRAM), str(model)],
-                container.get("Environment") or {},
+                modelprocess.serving(model),
+                modelprocess.container_of(self._model).get("Environment") or {},
                 partial(self._hear, log),
             )
             with self._changed:
@@ -130,28 +99,10 @@ class VariantServer:
                 process.stop(self._world.grace)
             process.wait()
 
-    def _container(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._model.primary_container or next(iter(self._model.containers), {})
-        return found
-
-    def _download(self, container: Mapping[str, Any], role: str, archive: Path, target: Path) -> None:
-        """Raises DeniedError, NoSuchBucketError, LookupError without data, TarError for what is no archive."""
-        demand = partial(self._world.access.demand, role, SESSION)
-        demand(*pulling(container.get("Image", "")))
-        uri = container.get("ModelDataUrl") or ""
-        folder = archive.with_suffix(".d")
-        if not Storage(self._world.account, demand).download_prefix(uri, folder):
-            raise LookupError(f"no object {uri}")
-        with tarfile.open(folder / uri.rpartition("/")[2], "r:gz") as packed:
-            packed.extractall(target, filter="data")
-
     def _hear(self, log: LogStream, line: str) -> None:
-        if not self.ready.is_set() or line.startswith('{"port": '):
-            try:
-                self._port = int(json.loads(line)["port"])
-            except (ValueError, LookupError, TypeError):
-                log.write(line)
-                return
-            self.ready.set()
+        port = modelprocess.port_in(line)
+        if port is None:
+            log.write(line)
             return
-        log.write(line)
+        self._port = port
+        self.ready.set()

@@ -22,6 +22,7 @@ NAMED: dict[str, tuple[tuple[str, str], ...]] = {
     "sagemaker": (
         ("ResourceArn", "{}"),
         ("TrainingJobName", "training-job/{}"),
+        ("TransformJobName", "transform-job/{}"),
         ("EndpointName", "endpoint/{}"),
         ("EndpointConfigName", "endpoint-config/{}"),
         ("ModelName", "model/{}"),
@@ -59,6 +60,7 @@ PASSED: dict[str, tuple[tuple[str, str], ...]] = {
 TAGGED = {
     "batch:SubmitJob": ("tags", "batch:TagResource"),
     "sagemaker:CreateTrainingJob": ("Tags", "sagemaker:AddTags"),
+    "sagemaker:CreateTransformJob": ("Tags", "sagemaker:AddTags"),
     "states:CreateStateMachine": ("tags", "states:TagResource"),
 }
 
