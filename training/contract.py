@@ -31,7 +31,7 @@ from pathlib import Path
 FAILED = 1
 STOPPED = 75
 FAILURE_CHARACTERS = 1024
-CHANNELS_OF_THE_PIPELINE = frozenset({"code", "data", "sequence"})
+CHANNELS_OF_THE_PIPELINE = frozenset({"champion", "code", "data", "sequence"})
 ATTEMPT = re.compile(r"-d(\d+)r(\d+)$")
 
 
@@ -120,6 +120,14 @@ class Artifact:
         except (tarfile.TarError, EOFError, OSError) as error:
             raise JobError(f"{self.path} is not a whole model.tar.gz ({error}); train that model again") from None
         raise JobError(f"{self.path} holds no {name}; train that model again with the code of this run")
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a file of this path in the artifact. Raises JobError if the archive is broken."""
+        try:
+            with tarfile.open(self.path, "r:gz") as archive:
+                return any(member.isfile() and member.name.removeprefix("./") == name for member in archive)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise JobError(f"{self.path} is not a whole model.tar.gz ({error}); train that model again") from None
 
     def digest(self) -> str:
         """The sha256 of the archive: which artifact it was."""

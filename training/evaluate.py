@@ -2,28 +2,39 @@
 
 metrics.json, in the model artifact and in the output data:
 
-    held_out            {"stacks", "documents", "pages"}
+    held_out            {"stacks", "documents", "pages", "sha256"}: how much it is, and of what its files hold
     page_accuracy       share of pages whose class is right, for each base model, their average and the sequence model
     boundary_accuracy   share of pages (but each stack's first) where it is right whether a document begins there
     document_accuracy   share of documents found whole: where they begin, where they end, and the class of every page
+    log_loss            mean of -ln(probability of the right class), per page: less is better
     confusion           {"classes": [...], <model>: rows of true classes, columns of found ones, in pages}
+    champion            {"run", "warning"}: the run that the champion comes from, and why it counts as none; else null
+    deployable          whether the sequence model's artifact can be served
 
 The sequence model says where documents begin. For the others, one begins wherever the class changes.
+
+With a champion (its run in $CHAMPION_RUN, its artifact in the channel `champion`) each figure is there for `champion`
+too, on the same pages; `sequence` is then read from its artifact in the same way as the champion (served.py). A
+champion that cannot be read, or knows other classes, counts as none, with a warning.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 from dataclasses import dataclass
 
 import numpy as np
-from contract import Job, JobError, run
+from contract import Artifact, Job, JobError, find_artifact, run
 from hosts import read_hosts
 from hyperparameters import parse_hyperparameters
 from outputs import average, read_outputs
 from stacks import HELD_OUT, DataSet, read_data_set
 
-SEQUENCE, AVERAGE = "sequence", "average"
+AVERAGE, CHAMPION, SEQUENCE = "average", "champion", "sequence"
+HANDLERS = "code/inference.py"  # what an artifact is served by
+LEAST = np.finfo(np.float32).tiny  # the smallest probability whose logarithm is taken
 BEGINS = 0.5  # probability from which on a document begins
 
 
@@ -35,10 +46,22 @@ class Reading:
     first: np.ndarray
 
 
-def read_by_class(probability: np.ndarray, stack: np.ndarray) -> Reading:
+@dataclass(frozen=True)
+class Answers(Reading):
+    """A reading with what it was made from: log probabilities of the classes [pages, classes]."""
+
+    log_probability: np.ndarray
+
+
+def read_by_class(log_probability: np.ndarray, stack: np.ndarray) -> Answers:
     """The likeliest class of each page; a document begins where that, or the stack, changes."""
-    label = probability.argmax(axis=1)
-    return Reading(label, starts(label) | starts(stack))
+    label = log_probability.argmax(axis=1)
+    return Answers(label, starts(label) | starts(stack), log_probability)
+
+
+def read_with_beginnings(log_probability: np.ndarray, first: np.ndarray, stack: np.ndarray) -> Answers:
+    """The same of a model that says where documents begin."""
+    return Answers(log_probability.argmax(axis=1), (first >= BEGINS) | starts(stack), log_probability)
 
 
 def starts(values: np.ndarray) -> np.ndarray:
@@ -64,26 +87,80 @@ def document_accuracy(reading: Reading, truth: Reading) -> float:
     return float(1 - wrong.mean())
 
 
+def log_loss(log_probability: np.ndarray, truth: Reading) -> float:
+    """Mean of -ln(probability of the right class) of what a model says of each class [pages, classes]."""
+    return float(-log_probability[np.arange(len(truth.label)), truth.label].astype(float).mean())
+
+
 def confusion(reading: Reading, truth: Reading, classes: int) -> list[list[int]]:
     counts = np.zeros((classes, classes), dtype=int)
     np.add.at(counts, (truth.label, reading.label), 1)
     return counts.tolist()
 
 
-def measure(data: DataSet, readings: dict[str, Reading], truth: Reading, stack: np.ndarray) -> dict[str, object]:
-    """metrics.json of these readings of the held-out pages."""
+def measure(data: DataSet, readings: dict[str, Answers], truth: Reading, stack: np.ndarray) -> dict[str, object]:
+    """The figures of metrics.json of these readings of the held-out pages."""
     matrices = {name: confusion(reading, truth, len(data.classes)) for name, reading in readings.items()}
     return {
         "held_out": {
             "stacks": len(np.unique(stack)),
             "documents": int(truth.first.sum()),
             "pages": len(truth.label),
+            "sha256": held_out_digest(data),
         },
         "page_accuracy": {name: page_accuracy(reading, truth) for name, reading in readings.items()},
         "boundary_accuracy": {name: boundary_accuracy(reading, truth, stack) for name, reading in readings.items()},
         "document_accuracy": {name: document_accuracy(reading, truth) for name, reading in readings.items()},
+        "log_loss": {name: log_loss(reading.log_probability, truth) for name, reading in readings.items()},
         "confusion": {"classes": list(data.classes), **matrices},
     }
+
+
+def held_out_digest(data: DataSet) -> str:
+    """The SHA-256 of the held-out stacks: their names, and what their files hold."""
+    whole = hashlib.sha256()
+    for name in (data.stacks[stack] for stack in data.stacks_in(HELD_OUT)):
+        for path in sorted((data.root / name).iterdir()):
+            with path.open("rb") as file:
+                whole.update(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}/{path.name}\n".encode())
+    return whole.hexdigest()
+
+
+def base_readings(job: Job, data: DataSet, pages: np.ndarray, stack: np.ndarray) -> dict[str, Answers]:
+    """What the base models make of the held-out pages, and what their average does."""
+    if AVERAGE in job.base_models():
+        raise JobError(f"a base model may not be called {AVERAGE!r}: metrics.json calls the models' average so")
+    base = [read_outputs(job, model, data) for model in job.base_models()]
+    readings = {output.model: read_by_class(output.log_probability[pages], stack) for output in base}
+    together = np.log(np.maximum(average(base)[pages], LEAST))
+    return readings | {AVERAGE: read_by_class(together, stack)}
+
+
+def sequence_reading(job: Job, data: DataSet, pages: np.ndarray, stack: np.ndarray) -> Answers:
+    """What the sequence model made of the held-out pages when it was trained."""
+    outputs = read_outputs(job, SEQUENCE, data)
+    if outputs.first is None:
+        raise JobError("the sequence model's outputs say nothing about beginnings; train it with this run's code")
+    return read_with_beginnings(outputs.log_probability[pages], outputs.first[pages], stack)
+
+
+def served_reading(artifact: Artifact, data: DataSet, stack: np.ndarray) -> Answers:
+    """What the ensemble in an artifact makes of the held-out pages. Raises JobError if it cannot be read."""
+    from served import read_as_served  # PyTorch, which nothing else here needs
+
+    return read_with_beginnings(*read_as_served(artifact, data, data.stacks_in(HELD_OUT)), stack)
+
+
+def champion_reading(
+    job: Job, run: str, data: DataSet, stack: np.ndarray
+) -> tuple[dict[str, Answers], str | None]:  # fmt: skip
+    """What the champion makes of the held-out pages; nothing, and a warning, if it cannot be read."""
+    try:
+        return {CHAMPION: served_reading(find_artifact(job.channel(CHAMPION)), data, stack)}, None
+    except JobError as error:
+        warning = f"the champion, of {run}, counts as none: {error}"
+        print(f"warning: {warning}", flush=True)
+        return {}, warning
 
 
 def work(job: Job) -> None:
@@ -91,20 +168,17 @@ def work(job: Job) -> None:
     if not read_hosts(job).leads:  # one is enough
         return
     data = read_data_set(job.channel("data"))
-    if AVERAGE in job.base_models():
-        raise JobError(f"a base model may not be called {AVERAGE!r}: metrics.json calls the models' average so")
-    base = [read_outputs(job, model, data) for model in job.base_models()]
-    sequence = read_outputs(job, SEQUENCE, data)
     pages = data.pages_in(data.stacks_in(HELD_OUT))
     stack, truth = data.stack[pages], Reading(data.label[pages], data.first[pages])
-    readings = {output.model: read_by_class(output.log_probability[pages], stack) for output in base}
-    readings[AVERAGE] = read_by_class(average(base)[pages], stack)
-    if sequence.first is None:
-        raise JobError("the sequence model's outputs say nothing about beginnings; train it with this run's code")
-    beginnings = (sequence.first[pages] >= BEGINS) | starts(stack)
-    readings[SEQUENCE] = Reading(sequence.log_probability[pages].argmax(axis=1), beginnings)
-    metrics = measure(data, readings, truth, stack)
-    job.write_metrics(metrics)
+    readings = base_readings(job, data, pages, stack) | {SEQUENCE: sequence_reading(job, data, pages, stack)}
+    ours = find_artifact(job.channel(SEQUENCE))
+    deployable, run = ours.holds(HANDLERS), os.environ.get("CHAMPION_RUN")
+    if run and deployable:
+        readings[SEQUENCE] = served_reading(ours, data, stack)
+    champion, warning = champion_reading(job, run, data, stack) if run else ({}, None)
+    metrics = measure(data, readings | champion, truth, stack)
+    given = {"run": run, "warning": warning} if run else None
+    job.write_metrics(metrics | {"champion": given, "deployable": deployable})
     for name, share in metrics["page_accuracy"].items():
         print(f"{name}_page_accuracy={share:.4f}", flush=True)
 

@@ -67,9 +67,12 @@ def test_evaluate_measures_every_model_on_held_out_pages(trained: dict[str, JobD
         "stacks": len(held_out),
         "documents": sum(stack["documents"] for stack in held_out),
         "pages": sum(stack["pages"] for stack in held_out),
+        "sha256": metrics["held_out"]["sha256"],
     }
+    assert re.fullmatch("[0-9a-f]{64}", metrics["held_out"]["sha256"])
+    assert (metrics["champion"], metrics["deployable"]) == (None, True)
     models = ["image", "text", "average", "sequence"]
-    for measure in ("page_accuracy", "boundary_accuracy", "document_accuracy"):
+    for measure in ("page_accuracy", "boundary_accuracy", "document_accuracy", "log_loss"):
         assert set(metrics[measure]) == set(models)
     for model in models:
         counts = np.array(metrics["confusion"][model])

@@ -51,10 +51,11 @@ class JobDirectory:
             archive.add(job.base / "model", arcname=".")
         return self
 
-    def run(self, name: str) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.script(name), env=self.environment(), capture_output=True, text=True, check=False, timeout=120
-        )
+            self.script(name), env=self.environment() | environment, capture_output=True, text=True, check=False,
+            timeout=120,
+        )  # fmt: skip
 
     def failure(self) -> str:
         return (self.base / "output" / "failure").read_text()

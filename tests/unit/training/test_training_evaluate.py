@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
-from evaluate import Reading, boundary_accuracy, confusion, document_accuracy, page_accuracy, read_by_class
+from evaluate import (
+    Reading,
+    boundary_accuracy,
+    confusion,
+    document_accuracy,
+    held_out_digest,
+    log_loss,
+    page_accuracy,
+    read_by_class,
+)
+from stacks import DataSet
 
 STACK = np.array([0, 0, 0, 0, 1, 1])
 TRUTH = Reading(np.array([0, 0, 1, 1, 1, 2]), np.array([1, 0, 1, 0, 1, 1], dtype=bool))
@@ -36,3 +49,24 @@ def test_boundaries_by_change_of_class() -> None:
 
 def test_confusion_counts_pages() -> None:
     assert confusion(reading([0, 1, 1, 1, 1, 0], [1] * 6), TRUTH, 3) == [[1, 1, 0], [0, 3, 0], [1, 0, 0]]
+
+
+def test_log_loss_is_the_mean_of_what_was_missing_to_certainty() -> None:
+    sure = np.log(np.array([[0.5, 0.5, 0.0001]] * 5 + [[0.25, 0.25, 0.5]]))
+    assert log_loss(sure, TRUTH) == pytest.approx(np.log(2))
+
+
+def test_the_held_out_set_is_known_by_what_its_files_hold(tmp_path: Path) -> None:
+    data = replace(
+        DataSet.of_pages(["a", "b", "c"], [1, 1, 1], ("deed",)), root=tmp_path, splits=("train", "held_out", "held_out")
+    )
+    for name in data.stacks:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pages.tif").write_text(f"bitmap {name}")
+    whole = held_out_digest(data)
+    (tmp_path / "1" / "pages.tif").write_text("what is trained on may change")
+    assert held_out_digest(data) == whole
+    (tmp_path / "2" / "pages.tif").write_text("bitmap 3")
+    changed = held_out_digest(data)
+    (tmp_path / "2" / "pages.tif").rename(tmp_path / "2" / "other.tif")
+    assert len({whole, changed, held_out_digest(data)}) == 3

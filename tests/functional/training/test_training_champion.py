@@ -1,0 +1,119 @@
+"""The new ensemble and the champion, measured by one job on the same pages; a champion that cannot be read is none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from contract import Artifact, JobError, find_artifact
+from served import read_as_served
+from stacks import HELD_OUT, read_data_set
+from training_job import JobDirectory
+
+MEASURES = ("page_accuracy", "boundary_accuracy", "document_accuracy", "log_loss")
+
+
+def evaluation(trained: dict[str, JobDirectory], data: Path, folder: Path) -> JobDirectory:
+    """A job that measures the models of the chain."""
+    job = JobDirectory(folder).channel("data", data)
+    for name in ("text", "image", "sequence"):
+        job.artifact(name, trained[name])
+    return job
+
+
+def metrics_of(job: JobDirectory) -> dict:
+    return json.loads((job.base / "model" / "metrics.json").read_text())
+
+
+def test_the_same_model_has_the_same_figures_as_the_champion(
+    trained: dict[str, JobDirectory], data: Path, tmp_path: Path
+) -> None:
+    job = evaluation(trained, data, tmp_path).artifact("champion", trained["sequence"])
+    result = job.run("evaluate", CHAMPION_RUN="nightly-6")
+    assert result.returncode == 0, result.stderr
+    metrics, alone = metrics_of(job), metrics_of(trained["evaluate"])
+    assert metrics["champion"] == {"run": "nightly-6", "warning": None}
+    assert metrics["held_out"] == alone["held_out"]
+    for measure in MEASURES:
+        assert metrics[measure]["champion"] == metrics[measure]["sequence"]
+        assert metrics[measure]["sequence"] == pytest.approx(alone[measure]["sequence"], rel=1e-4)
+    assert metrics["confusion"]["champion"] == metrics["confusion"]["sequence"]
+    assert result.stdout.splitlines()[-1] == f"champion_page_accuracy={metrics['page_accuracy']['champion']:.4f}"
+
+
+def test_a_champion_that_is_gone_counts_as_none_with_a_warning(
+    trained: dict[str, JobDirectory], data: Path, tmp_path: Path
+) -> None:
+    job = evaluation(trained, data, tmp_path)
+    (tmp_path / "input/data/champion").mkdir()
+    (tmp_path / "input/data/champion/evaluate.py").write_text("# not a model")
+    result = job.run("evaluate", CHAMPION_RUN="nightly-6")
+    assert result.returncode == 0, result.stderr
+    metrics = metrics_of(job)
+    assert "champion" not in metrics["page_accuracy"]
+    assert metrics["champion"]["run"] == "nightly-6"
+    warning = "the champion, of nightly-6, counts as none: no model.tar.gz below "
+    assert metrics["champion"]["warning"].startswith(warning)
+    assert result.stdout.splitlines()[0] == f"warning: {metrics['champion']['warning']}"
+
+
+def changed(config: Path, **fields: object) -> None:
+    config.write_text(json.dumps(json.loads(config.read_text()) | fields))
+
+
+def without_base_models(model: Path) -> None:
+    changed(model / "config.json", base_models=None)
+
+
+def with_other_classes(model: Path) -> None:
+    changed(model / "config.json", classes=json.loads((model / "config.json").read_text())["classes"][::-1])
+
+
+def with_another_size(model: Path) -> None:
+    changed(model / "config.json", hyperparameters={"hidden_size": 9, "layers": 1, "dropout": 0.1})
+
+
+def without_hyperparameters(model: Path) -> None:
+    changed(model / "base/image/config.json", hyperparameters={})
+
+
+def with_code_that_is_unknown(model: Path) -> None:
+    changed(model / "base/text/config.json", served_by="no_such_module")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "reason"),
+    [
+        (without_base_models, "names no base models"),
+        (with_other_classes, "it knows the classes"),
+        (with_another_size, "cannot be read"),
+        (without_hyperparameters, "holds no ensemble that this code can read"),
+        (with_code_that_is_unknown, "lacks the module 'no_such_module'"),
+        (lambda model: (model / "weights.pt").write_bytes(b"x"), "cannot be read"),
+        (lambda model: shutil.rmtree(model / "base"), "cannot be read"),
+        (lambda model: (model / "config.json").write_text("[]"), "holds no ensemble that this code can read"),
+    ],
+)  # fmt: skip
+def test_an_artifact_that_is_no_ensemble_is_told_from_one(
+    trained: dict[str, JobDirectory], data: Path, tmp_path: Path, breaks, reason: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(trained["sequence"].base / "model", model)
+    breaks(model)
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.add(model, arcname=".")
+    pages = read_data_set(data)
+    with pytest.raises(JobError, match=reason):
+        read_as_served(find_artifact(tmp_path), pages, pages.stacks_in(HELD_OUT))
+
+
+def test_an_artifact_that_was_cut_off_is_told_so(trained: dict[str, JobDirectory], data: Path, tmp_path: Path) -> None:
+    evaluation(trained, data, tmp_path)
+    path = next((tmp_path / "input/data/sequence").rglob("model.tar.gz"))
+    (tmp_path / "model.tar.gz").write_bytes(path.read_bytes()[:5000])
+    pages = read_data_set(data)
+    with pytest.raises(JobError, match="is not a whole"):
+        read_as_served(Artifact(tmp_path / "model.tar.gz"), pages, pages.stacks_in(HELD_OUT))
