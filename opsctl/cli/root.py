@@ -41,6 +41,7 @@ COMMANDS = {
     "predict": ("opsctl.cli.predict:predict", "Ask the deployed model what documents lie in stacks of pages."),
     "worker": ("opsctl.cli.worker:worker", "Work on an activity's tasks from outside AWS."),
     "cost": ("opsctl.cli.cost:cost", "Show what runs cost, by step, and what reuse saved."),
+    "diff": ("opsctl.cli.diff:diff", "Show in what two runs differ."),
     "cleanup": ("opsctl.cli.cleanup:cleanup", "Delete what old runs keep in S3, with a plan first."),
     "data": ("opsctl.cli.data:data", "Show what runs keep in S3: list, hold, release."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),

@@ -60,10 +60,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
     paths = sorted(old.keys() | new.keys())
     compared = [Change(path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in paths]
-    return [change for change in compared if not _alike(change.before, change.after)]
+    return [change for change in compared if not alike(change.before, change.after)]
 
 
-def _alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any) -> bool:
     """Equal, as JSON has it: 0 is not false."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
