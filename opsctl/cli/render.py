@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from opsctl.cli.invocation import Invocation
+from opsctl.domain import times
 from opsctl.errors import UsageError
 
 COLORS = {
@@ -79,7 +80,7 @@ def status_word(status: str) -> str:
 
 def moment(seconds: float | None) -> str | None:
     """A time as `2026-11-21 21:30:45 UTC`."""
-    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return None if seconds is None else times.moment(seconds)
 
 
 def iso(seconds: float | None) -> str | None:
@@ -89,14 +90,7 @@ def iso(seconds: float | None) -> str | None:
 
 def duration(seconds: float | None) -> str | None:
     """`4.2 s`, `1 min 3 s`, `2 h 05 min`."""
-    if seconds is None:
-        return None
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return None if seconds is None else times.duration(seconds)
 
 
 def age(seconds: float) -> str:
