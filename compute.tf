@@ -38,11 +38,11 @@ locals {
   _job_quotas = { for key, job in local.jobs : key => concat(
     ["Amazon SageMaker: ${job.instance.type} for ${job.spot ? "spot training" : "training"} job usage"],
     job.warm_pool_seconds > 0 ? ["Amazon SageMaker: ${job.instance.type} for training warm pool usage"] : [],
-  ) }
+  ) if local._on_sagemaker[key] }
 
   # Base models train side by side, the others one after the other.
   _phases = concat([keys(local.base_models)], [["sequence_model"], ["evaluate"]])
   _asked = { for quota in distinct(flatten(values(local._job_quotas))) : quota => max([
-    for phase in local._phases : sum(concat([0], [for key in phase : local.jobs[key].instance.count if contains(local._job_quotas[key], quota)]))
+    for phase in local._phases : sum(concat([0], [for key in phase : local.jobs[key].instance.count if contains(lookup(local._job_quotas, key, []), quota)]))
   ]...) }
 }

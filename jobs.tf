@@ -10,14 +10,17 @@ locals {
     })
   })
 
+  # A model that trains by an activity is no job of SageMaker's, and what is chosen for all of those does not bear on it.
+  _on_sagemaker = { for key, job in local._jobs : key => job.compute == "sagemaker" }
+
   # The choices of each job, its own before those for all.
   _choices = { for key, job in local._jobs : key => {
-    encrypt_traffic   = coalesce(job.encrypt_traffic, var.training.encrypt_traffic)
-    network_isolation = coalesce(job.network_isolation, var.training.network_isolation)
-    spot              = coalesce(job.spot, var.training.spot)
+    encrypt_traffic   = coalesce(job.encrypt_traffic, local._on_sagemaker[key] && var.training.encrypt_traffic)
+    network_isolation = coalesce(job.network_isolation, local._on_sagemaker[key] && var.training.network_isolation)
+    spot              = coalesce(job.spot, local._on_sagemaker[key] && var.training.spot)
     max_wait          = coalesce(job.max_wait, job.max_runtime + var.training.spot_wait)
-    vpc               = coalesce(job.vpc, var.network != null)
-    warm_pool_seconds = coalesce(job.warm_pool_seconds, var.training.warm_pool_seconds)
+    vpc               = coalesce(job.vpc, local._on_sagemaker[key] && var.network != null)
+    warm_pool_seconds = coalesce(job.warm_pool_seconds, local._on_sagemaker[key] ? var.training.warm_pool_seconds : 0)
   } }
 
   # Instances with disks of their own encrypt them themselves, and refuse a key
@@ -26,6 +29,7 @@ locals {
 
   # What the definition needs of each job. A state outlives its job by an hour, for the wait for capacity and the upload.
   jobs = { for key, job in local._jobs : key => merge(job, local._choices[key], {
+    activity   = lookup(local.arns.activities, key, null)
     image      = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.training_role.images.gpu : module.training_role.images.cpu)
     entrypoint = ["python3", "/opt/ml/input/data/code/${job.script}"]
     metrics    = [for metric in job.metrics : { Name = metric, Regex = "\\b${metric}=([-+0-9.eE]+)" }]

@@ -89,6 +89,15 @@ module "training_role" {
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
+# What workers outside AWS ask for tasks, one for each base model with compute = "activity".
+module "activities" {
+  source   = "./modules/activity"
+  for_each = local.arns.activities
+
+  name        = split(":", each.value)[6]
+  kms_key_arn = module.encryption.key_arn
+}
+
 module "functions" {
   source = "./modules/functions"
 
@@ -128,7 +137,7 @@ module "access" {
 
 locals {
   # What machines call is there, and may do its work, before they are made or changed.
-  before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), values(module.batch.job_queues), [
+  before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), values(module.batch.job_queues), values(module.activities)[*].arn, [
     module.batch.job_definition, module.storage.bucket, module.storage.code_prefix, module.training_role.arn,
   ])
 }
@@ -153,6 +162,7 @@ module "machines" {
   for_each = local.definitions
 
   name       = local.machines[each.key]
+  activities = module.definitions[each.key].activities
   after      = local.before_machines
   alerts     = { dead_letters_arn = module.notifications.dead_letters.arn, function_arn = module.functions.arns.describe_failure, status_rule = each.value.status_rule }
   definition = module.definitions[each.key].text

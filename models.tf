@@ -59,7 +59,9 @@ locals {
     skip_key            = "train_${key}_model"
     hyperparameters_key = "${key}_model"
 
+    compute           = try(coalesce(var.base_models[key].compute), "sagemaker")
     encrypt_traffic   = try(var.base_models[key].encrypt_traffic, null)
+    heartbeat         = try(coalesce(var.base_models[key].heartbeat), 120)
     max_wait          = try(var.base_models[key].max_wait, null)
     network_isolation = try(var.base_models[key].network_isolation, null)
     spot              = try(var.base_models[key].spot, null)

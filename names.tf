@@ -18,6 +18,7 @@ locals {
   alias = "live" # what runs of each machine start on
 
   arns = {
+    activities     = { for key, model in local.base_models : key => "arn:${local.partition}:states:${local._here}:activity:${var.name}-${model.slug}" if model.compute == "activity" }
     aliases        = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}:${local.alias}" }
     functions      = { for key in local.functions : key => "arn:${local.partition}:lambda:${local._here}:function:${var.name}-${replace(key, "_", "-")}" }
     job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${module.batch.job_definition_name}" # whatever its revision

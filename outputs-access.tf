@@ -1,5 +1,5 @@
 output "policies" {
-  description = "Policies for people, as JSON: `operator` (what opsctl needs), `reader` (to look), `approver` (to look, and to answer runs that wait)."
+  description = "Policies for people, as JSON: `operator` (what opsctl needs), `reader` (to look), `approver` (to look, and to answer runs that wait), `worker` (to train outside AWS)."
   value       = module.access.documents
 }
 

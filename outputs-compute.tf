@@ -18,7 +18,7 @@ output "requests" {
       spot              = job.spot
       volume_gb         = job.instance.volume_gb
       warm_pool_seconds = job.warm_pool_seconds
-    } }
+    } if local._on_sagemaker[key] }
   }
 
   # Here, because they hold for base_models, sequence_model and evaluate alike, whatever `training` says for all of them.

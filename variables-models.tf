@@ -10,12 +10,16 @@ variable "base_models" {
     14400); `metrics` are read from lines such as `train_loss=0.5` (default: train_loss and validation_accuracy).
     `spot`, `max_wait` (seconds, waiting and running together), `warm_pool_seconds`, `network_isolation` and
     `encrypt_traffic` are explained at `training`, which says them for all jobs; `vpc = false` trains outside of `network`.
-    `compute` is sagemaker, the only kind yet.
+    `compute` is sagemaker (the default) or activity: then the model trains on a machine of yours, which needs nothing but
+    outbound HTTPS and asks for its tasks with `opsctl worker` (docs/worker.md). The module makes the activity
+    `<name>-train-<key>-model`; only `environment`, `hyperparameters`, `max_runtime` and `script` then have a meaning, and
+    `heartbeat`, the seconds (default: 120) without a sign of life after which the task goes to the next worker.
   EOT
   type = map(object({
     compute         = optional(string, "sagemaker")
     encrypt_traffic = optional(bool)
     environment     = optional(map(string))
+    heartbeat       = optional(number)
     hyperparameters = optional(map(string))
     image           = optional(string)
     instance = optional(object({
@@ -64,8 +68,19 @@ variable "base_models" {
     error_message = "max_runtime in base_models is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
   }
   validation {
-    condition     = alltrue([for model in var.base_models : model == null || contains(["sagemaker"], try(model.compute, "sagemaker"))])
-    error_message = "compute in base_models must be sagemaker, where all models are trained: leave it out. Which instances is said by `instance`, and where Batch jobs run by compute_environments."
+    condition     = alltrue([for model in var.base_models : contains(["activity", "sagemaker"], try(coalesce(model.compute), "sagemaker"))])
+    error_message = "compute in base_models must be sagemaker, or activity for a machine of yours that asks for its work (docs/worker.md). Which of SageMaker's instances is said by `instance`, and where Batch jobs run by compute_environments."
+  }
+  validation {
+    condition = alltrue([for model in var.base_models : try(model.compute != "activity" || (
+      model.encrypt_traffic == null && model.image == null && model.instance == null && model.max_wait == null && model.metrics == null
+      && model.network_isolation == null && model.spot == null && model.vpc == null && model.warm_pool_seconds == null
+    ), true)])
+    error_message = "A base model with compute = \"activity\" trains on a machine of yours, not on SageMaker's: leave encrypt_traffic, image, instance, max_wait, metrics, network_isolation, spot, vpc and warm_pool_seconds out of its entry."
+  }
+  validation {
+    condition     = alltrue([for model in var.base_models : try(model.heartbeat == null || (model.compute == "activity" && model.heartbeat >= 10 && model.heartbeat <= 3600 && floor(model.heartbeat) == model.heartbeat), true)])
+    error_message = "heartbeat in base_models must be a whole number of seconds from 10 to 3600, beside compute = \"activity\": twice to four times the --heartbeat of opsctl worker, which is 30 s."
   }
 }
 

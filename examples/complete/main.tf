@@ -6,10 +6,12 @@ module "pipeline" {
   name    = var.name
   dataset = "datasets/mortgages/"
 
-  # A third base model beside the shipped two, which learns on Spot capacity; the image model on two GPUs' hosts.
+  # Two base models beside the shipped two, one on Spot capacity, one on a machine of our own (docs/worker.md); the image
+  # model on two GPUs' hosts.
   base_models = {
     image  = { hyperparameters = { epochs = "80" }, instance = { count = 2, type = "ml.g5.2xlarge", volume_gb = 100 } }
     layout = { hyperparameters = { epochs = "12" }, instance = { type = "ml.g5.xlarge" }, script = "text.py", spot = true }
+    scans  = { compute = "activity", heartbeat = 90, max_runtime = 86400, script = "image.py" }
   }
   sequence_model = { instance = { type = "ml.m5.2xlarge" } }
   training       = { encrypt_traffic = true }

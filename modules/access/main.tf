@@ -1,4 +1,4 @@
-# What people need, and no more: to look, to operate, to approve. Attach the documents to roles or permission sets of your
+# What people need, and no more: to look, to operate, to approve; and what a worker outside AWS needs. Attach the documents to roles or permission sets of your
 # own, or let this module make managed policies of them.
 
 data "aws_caller_identity" "current" {}
@@ -28,6 +28,7 @@ locals {
     approver = jsonencode(jsondecode(data.aws_iam_policy_document.approver.json))
     operator = jsonencode(jsondecode(data.aws_iam_policy_document.operator.json))
     reader   = jsonencode(jsondecode(data.aws_iam_policy_document.reader.json))
+    worker   = jsonencode(jsondecode(data.aws_iam_policy_document.worker.json))
   }
 }
 

@@ -1,3 +1,8 @@
+output "activities" {
+  description = "ARNs of the activities whose workers the definition gives tasks to."
+  value       = sort(distinct([for call in local.calls : call.resource if can(regex("^arn:[^:]*:states:[^:]+:[0-9]+:activity:", call.resource))]))
+}
+
 output "grants" {
   description = "What the machine's role must allow: actions and resources by the name of the statement, and to which service a role is passed."
   value       = local.grants

@@ -35,8 +35,11 @@ variable "template" {
   type = object({
     account = string
     base_models = map(object({
+      activity            = optional(string)
+      compute             = string
       entrypoint          = list(string)
       environment         = map(string)
+      heartbeat           = number
       hyperparameters_key = string
       image               = string
       max_runtime         = number

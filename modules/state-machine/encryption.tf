@@ -23,4 +23,19 @@ data "aws_iam_policy_document" "encryption" {
       }
     }
   }
+  # Step Functions encrypts a task's input for its worker in the machine's name
+  # (https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
+  dynamic "statement" {
+    for_each = length(var.activities) > 0 ? [var.activities] : []
+    content {
+      sid       = "UseTheKeyForTasksOfWorkers"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.kms_key_arn]
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:aws:states:activityArn"
+        values   = statement.value
+      }
+    }
+  }
 }

@@ -1,3 +1,10 @@
+variable "activities" {
+  description = "ARNs of the activities whose workers the machine gives tasks to."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "after" {
   description = "What the definition refers to by name: it is there before the machine is made or changed."
   type        = list(string)

@@ -47,12 +47,13 @@ def worker(
 ) -> None:
     """Work on an activity's tasks from outside AWS: run COMMAND for each, and answer with what came of it.
 
-    ACTIVITY is an ARN (then no deployment is needed), or a name in the deployment's account. The command finds the
-    task's input on its stdin, and in the file that OPSCTL_TASK_INPUT names. Exit code 0 and JSON on stdout (nothing is
-    {}) complete the task; anything else fails it, with the end of stderr as the cause and one of these errors for the
-    state's Retry and Catch: Worker.CommandFailed, Worker.CommandKilled, Worker.Timeout, Worker.InvalidOutput,
-    Worker.OutputTooLarge, Worker.Interrupted, Worker.CommandNotStarted. A task whose time is up, or whose run was
-    stopped, has its command ended at the next heartbeat.
+    ACTIVITY is an ARN (then no deployment is needed), or a name in the deployment's account; docs/worker.md says how a
+    base model trains so. The command finds the task's input on its stdin, and in the file that OPSCTL_TASK_INPUT names;
+    region, profile and endpoint are in its environment as this command was given them. Exit code 0 and JSON on stdout
+    (nothing is {}) complete the task; anything else fails it, with the end of stderr as the cause and one of these
+    errors for the state's Retry and Catch: Worker.CommandFailed, Worker.CommandKilled, Worker.Timeout,
+    Worker.InvalidOutput, Worker.OutputTooLarge, Worker.Interrupted, Worker.CommandNotStarted. A task whose time is up,
+    or whose run was stopped, has its command ended at the next heartbeat.
 
     SIGTERM or Ctrl-C drains: nothing more is fetched, what runs is finished (a fetch under way takes up to a minute).
     The same once more ends the commands, and their tasks fail with Worker.Interrupted.
@@ -62,17 +63,22 @@ def worker(
 
     \b
     Examples:
+      opsctl worker documents-train-image-model -- python3 workstation.py --work /data
       opsctl worker arn:aws:states:eu-west-1:123456789012:activity:gpu -- python3 train.py
       opsctl worker gpu --concurrency 2 --heartbeat 10s --timeout 4h -- ./train.sh --epochs 80
     """
     from opsctl.operations.worker import Settings, Shift, reach
 
+    command = command[1:] if command[0] == "--" else command  # it stands behind ACTIVITY, where click no longer looks
+    if not command:
+        raise click.UsageError("Missing argument 'COMMAND...'.", context)
     if shutil.which(command[0]) is None:
         raise UsageError(f"there is no program {command[0]!r}", "give a path, or one that is on PATH")
     invocation = context.ensure_object(Invocation)
     known = name or f"{socket.gethostname()[:60]}-{os.getpid()}"
     settings = Settings(command, known, concurrency, heartbeat, timeout, max_tasks)
-    shift = Shift(reach(invocation.options(), activity), settings, _tell)
+    reached, environment = reach(invocation.options(), activity)
+    shift = Shift(reached, settings, _tell, environment)
     _tell(f"{known}: waiting for tasks of {shift.activity.arn}")
     interrupts = _listen(shift)
     tally = shift.work()

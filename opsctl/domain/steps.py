@@ -23,6 +23,7 @@ REUSED = "REUSED"
 WAITING = "WAITING"
 FAILED = "FAILED"
 CALLBACK = ".waitForTaskToken"
+ACTIVITY = ":activity:"
 NESTED = "states:startExecution.sync"
 
 Branch = tuple[tuple[str, int], ...]
@@ -156,11 +157,19 @@ def _worked(run: StateRun, now: float) -> float:
 
 
 def _note(runs: tuple[StateRun, ...], status: str) -> str | None:
-    """Of several entries, the items of a Map, how many are as the step as a whole is."""
+    """Of several entries, the items of a Map, how many are as the step as a whole is; of one that runs, whom it waits
+    for."""
     if len(runs) < 2:
-        return None
+        return _awaited(runs[-1]) if runs and status == RUNNING else None
     alike = len(runs) if status == SUCCEEDED else sum(run.status == status for run in runs) or 1
     return f"{len(runs):,} items" if alike == len(runs) else f"{alike:,} of {len(runs):,} items"
+
+
+def _awaited(run: StateRun) -> str | None:
+    """The activity whose task no worker has taken yet: AWS waits for one for up to a year."""
+    last = run.attempts[-1] if run.attempts else None
+    waits = last is not None and ACTIVITY in last.resource and last.status == RUNNING and last.started is None
+    return f"waits for a worker of the activity {last.resource.rpartition(':')[2]}" if last and waits else None
 
 
 def execution_of(run: StateRun) -> str | None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -23,11 +23,13 @@ def run(
     command: Sequence[str],
     given: Path,
     *,
+    environment: Mapping[str, str],
     every: float,
     look: Callable[[], str | None],
     on_line: Callable[[str], None],
 ) -> Ended:
-    """Run `command` with the file `given` as its input, named to it as OPSCTL_TASK_INPUT too, and wait for its end.
+    """Run `command` in this `environment` to its end. The file `given` is its input, and named to it as
+    OPSCTL_TASK_INPUT too.
 
     Every `every` seconds `look` is asked whether it may go on; the word that `look` returns, if any, ends it: SIGTERM
     to its process group, SIGKILL ten seconds later. `on_line` gets each line of its stderr. What it starts and leaves
@@ -39,7 +41,7 @@ def run(
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | {"OPSCTL_TASK_INPUT": str(given)},
+            env={**environment, "OPSCTL_TASK_INPUT": str(given)},
             start_new_session=True,
         )
     assert process.stdout is not None  # noqa: S101  (mypy does not know PIPE)

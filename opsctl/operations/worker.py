@@ -8,17 +8,19 @@ A fetch that is under way when the worker is told to drain is waited for, since 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from opsctl.aws.activities import Activity, NoActivityError, Task
 from opsctl.aws.session import Aws
+from opsctl.aws.surroundings import surroundings
 from opsctl.config import Options, choose_context, read_deployment
 from opsctl.domain.work import INTERRUPTED, NO_COMMAND, TIMED_OUT, Answer, answer, failure
 from opsctl.errors import ConfigurationError, OpsError, UsageError
@@ -64,6 +66,7 @@ class Shift:
     activity: Activity
     settings: Settings
     tell: Tell
+    environment: Mapping[str, str]
     tally: Tally = field(default_factory=Tally)
     problem: OpsError | None = None
     _draining: threading.Event = field(default_factory=threading.Event)
@@ -150,6 +153,7 @@ class Shift:
                 ended = commands.run(
                     self.settings.command,
                     given,
+                    environment=self.environment,
                     every=min(_LOOK_SECONDS, self.settings.heartbeat),
                     look=self._watch(task, began),
                     on_line=lambda line: self.tell(f"task {number}: {line}"),
@@ -228,18 +232,21 @@ def _pause(seconds: float, until: Callable[[], bool]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def reach(options: Options, activity: str) -> Activity:
-    """The activity of that ARN, for which no deployment is needed, or of that name in the deployment's account.
+def reach(options: Options, activity: str) -> tuple[Activity, dict[str, str]]:
+    """The activity of that ARN, for which no deployment is needed, or of that name in the deployment's account; and the
+    environment in which a command reaches the same AWS.
 
     Raises ConfigurationError (no credentials, no deployment to look the name up in), UsageError for what is neither.
     """
     context = choose_context(options)
     parts = ACTIVITY_ARN.fullmatch(activity)
     if parts:
-        return Activity(Aws(context, context.region or parts[1]), activity)
+        aws = Aws(context, context.region or parts[1])
+        return Activity(aws, activity), surroundings(aws, os.environ)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", activity):
         raise UsageError(f"{activity!r} is neither an activity's name nor its ARN", "arn:aws:states:…:activity:NAME")
     deployment = read_deployment(context)
     machine = deployment.machine(options.machine)
     arn = machine.arn.replace(":stateMachine:", ":activity:", 1).rpartition(":")[0] + f":{activity}"
-    return Activity(Aws(context, context.region or deployment.region), arn)
+    aws = Aws(context, context.region or deployment.region)
+    return Activity(aws, arn), surroundings(aws, os.environ)

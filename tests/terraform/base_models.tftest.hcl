@@ -149,3 +149,55 @@ run "values_cannot_break_the_definition" {
     error_message = "values must be quoted as JSON"
   }
 }
+
+# A base model on a machine outside AWS: an activity in the place of the job, with the same name of the job, channels and
+# results, and nothing asked of SageMaker for it, whatever holds for all jobs.
+run "a_model_that_trains_outside_aws" {
+  command = plan
+
+  variables {
+    base_models = { image = { compute = "activity", heartbeat = 60, max_runtime = 7200, environment = { GPU = "0" } } }
+    training    = { spot = true, network_isolation = true }
+  }
+
+  assert {
+    condition = { for name, value in jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[0].States["Train Image Model"] : name => value if contains(["Resource", "TimeoutSeconds", "HeartbeatSeconds", "Next"], name) } == {
+      Resource         = "arn:aws:states:us-east-1:123456789012:activity:documents-train-image-model"
+      TimeoutSeconds   = 10800
+      HeartbeatSeconds = 60
+      Next             = "Image Model Trained"
+    }
+    error_message = "the state must be a task of the activity, with both clocks"
+  }
+  assert {
+    condition     = jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[0].States["Train Image Model"].Retry[0].ErrorEquals == ["States.HeartbeatTimeout", "Worker.Interrupted"]
+    error_message = "a task that is lost must go to another worker"
+  }
+  assert {
+    condition = alltrue([
+      for name, value in {
+        "TrainingJobName.$" = "States.Format('{}-train-image-model-d{}r{}', $.run.job_prefix, $$.Execution.RedriveCount, $$.State.RetryCount)"
+        "HyperParameters.$" = "$.run.hyperparameters.image_model"
+        "Environment"       = { GPU = "0" }
+        "StoppingCondition" = { MaxRuntimeInSeconds = 7200 }
+      } : jsonencode(jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[0].States["Train Image Model"].Parameters[name]) == jsonencode(value)
+    ])
+    error_message = "the task must say what SageMaker would be told"
+  }
+  assert {
+    condition     = jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches[1].States["Train Text Model"].Parameters.EnableManagedSpotTraining && !local.jobs.image.spot && !local.jobs.image.network_isolation
+    error_message = "what holds for all jobs must hold for SageMaker's only"
+  }
+  assert {
+    condition     = join(",", keys(module.activities)) == "image" && join(",", module.definitions["training"].activities) == local.arns.activities.image && length(module.definitions["bulk"].activities) == 0
+    error_message = "there must be one activity, which the training machine gives tasks to"
+  }
+  assert {
+    condition     = !contains(keys(output.requests.training), "image") && !can(output.requests.instances["Amazon SageMaker: ml.g5.xlarge for training job usage"])
+    error_message = "a machine of one's own needs no quota of SageMaker's"
+  }
+  assert {
+    condition     = [for channel in jsondecode(module.machines["training"].definition).States["Train Sequence Model"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "text", "data"]
+    error_message = "its model must be read like the others"
+  }
+}

@@ -43,8 +43,8 @@ run "policies_for_people_are_documents" {
   command = plan
 
   assert {
-    condition     = toset(keys(output.policies)) == toset(["approver", "operator", "reader"]) && length(output.policy_arns) == 0
-    error_message = "there are documents for three kinds of people, and no managed policies unless they are asked for"
+    condition     = toset(keys(output.policies)) == toset(["approver", "operator", "reader", "worker"]) && length(output.policy_arns) == 0
+    error_message = "there are documents for three kinds of people and for workers, and no managed policies unless they are asked for"
   }
 }
 
@@ -56,7 +56,7 @@ run "policies_for_people_are_made" {
   }
 
   assert {
-    condition     = toset(keys(output.policy_arns)) == toset(["approver", "operator", "reader"])
+    condition     = toset(keys(output.policy_arns)) == toset(["approver", "operator", "reader", "worker"])
     error_message = "with create_policies there is a managed policy of each kind"
   }
 }

@@ -75,7 +75,13 @@ REFUSED = [
     ({"base_models": {"text": {"instance": {"type": "m5.large"}}}}, "An instance type in base_models must be one of"),
     ({"base_models": {"text": {"max_runtime": 59}}}, "max_runtime in base_models is in seconds"),
     ({"base_models": {"text": {"max_runtime": 2419201}}}, "max_runtime in base_models is in seconds"),
-    ({"base_models": {"text": {"compute": "kubernetes"}}}, "compute in base_models must be sagemaker"),
+    ({"base_models": {"text": {"compute": "kubernetes"}}}, "compute in base_models must be sagemaker, or activity"),
+    ({"base_models": {"text": {"compute": "activity", "spot": True}}}, 'A base model with compute = "activity" trains'),
+    ({"base_models": {"text": {"compute": "activity", "instance": {}}}}, 'A base model with compute = "activity"'),
+    ({"base_models": {"text": {"compute": "activity", "image": "x"}}}, 'A base model with compute = "activity" trains'),
+    ({"base_models": {"text": {"compute": "activity", "heartbeat": 9}}}, "heartbeat in base_models must be a whole"),
+    ({"base_models": {"text": {"compute": "activity", "heartbeat": 3601}}}, "heartbeat in base_models must be a whole"),
+    ({"base_models": {"text": {"heartbeat": 60}}}, "heartbeat in base_models must be a whole number of seconds from"),
     ({"batch": {"timeout": 59}}, "batch.timeout is in seconds and Batch takes no less than 60."),
     ({"batch": {"attempts": 0}}, "batch.attempts must be a whole number from 1 to 10"),
     ({"batch": {"attempts": 11}}, "batch.attempts must be a whole number from 1 to 10"),
@@ -184,7 +190,7 @@ REFUSED = [
 ]
 SMALLEST = {
     "alarms": {"days_without_success": 1, "dead_letters": 1, "failures": 1, "longer_than_minutes": 0.1},
-    "base_models": {"image": None, "text": {"max_runtime": 60}},
+    "base_models": {"image": None, "text": {"compute": "activity", "max_runtime": 60, "heartbeat": 10}},
     "batch": {"timeout": 60, "attempts": 1, "spot_retries": 0, "service_linked_roles": []},
     "compute_environments": {"e": {"kind": "ec2", "min_vcpus": 0, "max_vcpus": 1, "volume_gb": 30}},
     "dataset": "datasets/x/",

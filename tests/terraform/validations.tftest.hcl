@@ -146,24 +146,26 @@ run "refused_10" {
   command = plan
 
   variables {
+    base_models          = { text = { compute = "activity", spot = true } }
     compute_environments = { one = { kind = "ec2", instance_types = ["ml.m5.large"] } }
     evaluate             = { instance = { type = "m5.large" } }
     triggers             = { data = { patterns = [] } }
   }
 
-  expect_failures = [var.compute_environments, var.evaluate, var.triggers]
+  expect_failures = [var.base_models, var.compute_environments, var.evaluate, var.triggers]
 }
 
 run "refused_11" {
   command = plan
 
   variables {
+    base_models          = { text = { heartbeat = 60 } }
     compute_environments = { one = { max_vcpus = 0 } }
     evaluate             = { max_runtime = 1 }
     triggers             = { data = { patterns = ["datasets/*/_READY", "runs/*/manifest.json"] } }
   }
 
-  expect_failures = [var.compute_environments, var.evaluate, var.triggers]
+  expect_failures = [var.base_models, var.compute_environments, var.evaluate, var.triggers]
 }
 
 run "refused_12" {

@@ -180,6 +180,7 @@ def test_destroy_leaves_nothing(account: Account) -> None:
     assert [role for role in roles if not role.startswith("AWSServiceRole")] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
     assert account.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    assert account.client("stepfunctions").list_activities()["activities"] == []
     assert account.client("lambda").list_functions()["Functions"] == []
     assert account.client("sns").list_topics().get("Topics", []) == []
     assert account.client("sqs").list_queues().get("QueueUrls", []) == []

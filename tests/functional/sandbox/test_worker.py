@@ -151,6 +151,7 @@ def test_sigterm_drains_and_again_ends_the_command(cloud: Cloud, activity: str, 
     ("words", "code", "said"),
     [
         (["gpu"], 2, "error: Missing argument 'COMMAND...'."),
+        (["gpu", "--"], 2, "error: Missing argument 'COMMAND...'."),
         (["gpu", "no-such-program"], 2, "error: there is no program 'no-such-program'"),
         (["arn:aws:states:us-east-1:123456789012:stateMachine:x", "true"], 2, "neither an activity's name nor its ARN"),
         (["--concurrency", "0", "gpu", "true"], 2, "--concurrency"),

@@ -95,3 +95,7 @@ mock_resource "aws_sqs_queue" {
     url = "https://sqs.us-east-1.amazonaws.com/123456789012/documents-dead-letters"
   }
 }
+
+mock_resource "aws_sfn_activity" {
+  defaults = { id = "arn:aws:states:us-east-1:123456789012:activity:documents-train-image-model" }
+}
