@@ -14,12 +14,14 @@ output "opsctl" {
     default_data_source = local.default_data_source
     topic               = module.notifications.topic_arns.failures
     topics              = module.notifications.topic_arns
+    dead_letters        = module.notifications.dead_letters.url
     functions           = module.functions.memory_mb
     machines = { for stem, machine in module.machines : stem => {
       name            = machine.name
       arn             = machine.arn
       alias           = machine.alias
       log_group       = machine.log_group
+      sha256          = sha256(module.definitions[stem].text)
       steps           = try(module.definitions[stem].pipeline.steps, [])
       needs           = try(module.definitions[stem].pipeline.needs, {})
       hyperparameters = try(module.definitions[stem].pipeline.hyperparameters, {})

@@ -75,7 +75,8 @@ class Context:
 class Machine:
     """One state machine of the deployment; `hyperparameters` are the defaults by group, `steps` the slugs, `needs` for
     a step those whose results it reads, `alias` the ARN of the alias that its runs start on (None where the deployment
-    was made before machines had one). Of a `foreign` one, which is not the deployment's, none of these is known."""
+    was made before machines had one), `sha256` that of the definition that was applied. Of a `foreign`
+    one, which is not the deployment's, none of these is known."""
 
     key: str
     name: str
@@ -86,6 +87,7 @@ class Machine:
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foreign: bool = False
     alias: str | None = None
+    sha256: str | None = None
 
     @property
     def start_arn(self) -> str:
@@ -105,6 +107,8 @@ class Deployment:
     topic: str
     machines: Mapping[str, Machine] = field(default_factory=dict)
     functions: Mapping[str, int] = field(default_factory=dict)  # memory in MB by name; {} before it was told
+    topics: Mapping[str, str] = field(default_factory=dict)  # ARNs: approvals, failures, successes
+    dead_letters: str | None = None  # URL of the queue
 
     @property
     def default_machine(self) -> str:
@@ -214,7 +218,14 @@ def parse_deployment(value: Any, apply: str = "terraform apply") -> Deployment:
         }
         functions = {str(name): int(memory) for name, memory in value.get("functions", {}).items()}
         machines = {key: _machine(key, entry) for key, entry in value["machines"].items()}
-        return Deployment(**fields, machines=machines, functions=functions)
+        topics = {str(kind): str(arn) for kind, arn in value.get("topics", {}).items()}
+        return Deployment(
+            **fields,
+            machines=machines,
+            functions=functions,
+            topics=topics,
+            dead_letters=_text(value.get("dead_letters")),
+        )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"the Terraform output {OUTPUT!r} is not as expected: {error!r}",
@@ -231,8 +242,12 @@ def _machine(key: str, entry: Mapping[str, Any]) -> Machine:
     steps = tuple(map(str, entry["steps"]))
     return Machine(
         key, str(entry["name"]), str(entry["arn"]), str(entry["log_group"]), steps, hyperparameters, needs,
-        alias=None if entry.get("alias") is None else str(entry["alias"]),
+        alias=_text(entry.get("alias")), sha256=_text(entry.get("sha256")),
     )  # fmt: skip
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _server(directory: Path, *, required: bool) -> dict[str, str] | None:

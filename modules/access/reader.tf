@@ -43,10 +43,20 @@ data "aws_iam_policy_document" "reader" {
     resources = [for name in sort(var.functions) : "arn:${local._partition}:lambda:${local._here}:function:${name}"]
   }
   statement {
-    sid     = "ListEndpointsAndPrices"
-    actions = ["pricing:GetProducts", "sagemaker:ListEndpoints"]
+    sid     = "ListJobsEndpointsQuotasAndPrices"
+    actions = ["pricing:GetProducts", "sagemaker:ListEndpoints", "sagemaker:ListTrainingJobs", "sagemaker:ListTransformJobs", "servicequotas:ListServiceQuotas"]
     # The actions know no resources.
     resources = ["*"]
+  }
+  statement {
+    sid       = "SeeWhoIsTold"
+    actions   = ["sns:ListSubscriptionsByTopic"]
+    resources = ["arn:${local._partition}:sns:${local._here}:${var.name}-*"]
+  }
+  statement {
+    sid       = "CountDeadLetters"
+    actions   = ["sqs:GetQueueAttributes"]
+    resources = ["arn:${local._partition}:sqs:${local._here}:${var.name}-dead-letters"]
   }
   statement {
     sid     = "SeeWhatEndpointsServe"

@@ -23,7 +23,7 @@ from opsctl.errors import UsageError
 
 COLORS = {
     "SUCCEEDED": "green", "REUSED": "green", "REUSE": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": "red",
-    "RUNNING": "yellow", "RUN": "yellow", "WAITING": "yellow",
+    "OK": "green", "PROBLEM": "red", "WARNING": "yellow", "RUNNING": "yellow", "RUN": "yellow", "WAITING": "yellow",
 }  # fmt: skip
 GAP = 2
 CENTS = 0.1  # USD from which on cents are enough

@@ -45,6 +45,7 @@ COMMANDS = {
     "diff": ("opsctl.cli.diff:diff", "Show in what two runs differ."),
     "cleanup": ("opsctl.cli.cleanup:cleanup", "Delete what old runs keep in S3, with a plan first."),
     "data": ("opsctl.cli.data:data", "Show what runs keep in S3: list, hold, release."),
+    "doctor": ("opsctl.cli.doctor:doctor", "Look over the deployment, and say what to mend."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
     "lint": ("opsctl.cli.lint:lint", "Check state machine definitions before AWS does."),
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env, fault."),

@@ -54,7 +54,7 @@ def plan(connection: Connection, run: Run, verdict: Verdict) -> AnswerPlan:
     Raises RefusedError where none is open, several are and none is named, or its token cannot be known; UsageError for
     a name that no open gate has and for an answer that AWS would not take.
     """
-    open_ones = _open_in(connection, run)
+    open_ones = open_in(connection, run)
     if not open_ones:
         raise _nothing_waits(connection, run)
     gate = choose_gate([gate for _, gate in open_ones], verdict.step, verdict.item)
@@ -94,14 +94,14 @@ def execute(connection: Connection, planned: AnswerPlan) -> None:
         raise RefusedError(f"{planned.gate.name} of {run.name}: {error.message}", _now_at(connection, run)) from error
 
 
-def _open_in(connection: Connection, run: Run, depth: int = 0) -> list[tuple[Run, Gate]]:
+def open_in(connection: Connection, run: Run, depth: int = 0) -> list[tuple[Run, Gate]]:
     """The open gates of a run and of the runs that its steps started, whether they wait for those or not."""
     events = list(connection.states.history(run.arn))
     found = [] if run.ended else [(run, gate) for gate in _gates(connection, run, events)]
     for arn in started_by(read_history(events))[-MOST_READ:] if depth < DEEPEST else ():
         try:
             child = connection.states.describe(arn)
-            found += _open_in(connection, child, depth + 1)
+            found += open_in(connection, child, depth + 1)
         except OpsError:  # of another account or region, or not for these eyes: its own run is still to be named
             continue
     return found
@@ -137,7 +137,7 @@ def _waiting_runs(connection: Connection, run: Run) -> list[str]:
     found = []
     for other in others:
         try:
-            if any(gate.token for _, gate in _open_in(connection, connection.states.describe(other.arn), DEEPEST)):
+            if any(gate.token for _, gate in open_in(connection, connection.states.describe(other.arn), DEEPEST)):
                 found.append(other.name)
         except OpsError:  # a courtesy: what keeps it from being given is not what the command is about
             continue

@@ -30,6 +30,7 @@ from opsctl.sandbox import (
     training,
     transforms,
 )
+from opsctl.sandbox.access import simulation
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.engine import Engine
@@ -81,6 +82,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     statemachines.install(world, engine, counter, map_driver)
     statesapi.install()
     provider.install()
+    simulation.install(world.access.identities)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     application = Gateway(DomainDispatcherApplication(create_backend_app), Faults(), world.access)
     server = make_server(

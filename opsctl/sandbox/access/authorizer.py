@@ -39,15 +39,15 @@ class Access:
         self.enforced = enforced
         self.record = Record()
         self.here = Here(account, region)
-        self._identities = Identities(account, region)
+        self.identities = Identities(account, region)
 
     # requests
 
     def check_request(self, key: str, action: str, given: Mapping[str, Any] | Asked) -> None:
         """Raise DeniedError unless whoever has this key may make this call, UnknownKeyError for nobody's key."""
-        if self._identities.is_admin(key):
+        if self.identities.is_admin(key):
             return
-        who = self._identities.find(key)
+        who = self.identities.find(key)
         if who is None:
             raise UnknownKeyError(key)
         if action in FREE:
@@ -62,7 +62,7 @@ class Access:
     def demand(self, role: str, session: str, *needs: Need) -> None:
         """Raise DeniedError unless a session of this role may do all of this."""
         if self.enforced:
-            who = self._identities.role(role, session)
+            who = self.identities.role(role, session)
             for need in needs:
                 self._demand(who, need)
 
@@ -84,14 +84,14 @@ class Access:
     def demand_of_service(self, service: str, source: str, need: Need) -> None:
         """Raise DeniedError unless the resource's policy lets this service act, for the source whose ARN is given."""
         if self.enforced:
-            self._demand(self._identities.service(service, source), need)
+            self._demand(self.identities.service(service, source), need)
 
     def trusts(self, role: str, service: str, source: str = "") -> bool:
         """Whether a service may assume a role, by the role's trust policy."""
         if not self.enforced:
             return True
         try:
-            self._demand_trust(role, self._identities.service(service, source))
+            self._demand_trust(role, self.identities.service(service, source))
         except DeniedError:
             return False
         return True
@@ -100,7 +100,7 @@ class Access:
         """Key, secret and token of a role's session; the sandbox's own without a role, or without enforcement."""
         if not self.enforced or role is None:
             return ACCESS_KEY, SECRET_KEY, None
-        given = self._identities.session(role, session)
+        given = self.identities.session(role, session)
         return given.key, given.secret, given.token
 
     def variables(self, role: str | None, session: str) -> dict[str, str]:
@@ -124,7 +124,7 @@ class Access:
                 raise _denied(who, one)
 
     def _demand_trust(self, role: str, who: Principal) -> None:
-        policy = self._identities.trust(role)
+        policy = self.identities.trust(role)
         need = Need("sts:AssumeRole", (role,))
         found = [] if policy is None else _speaking((policy,), who.asks(need))
         if not found or any(not statement.allows for _, statement in found):

@@ -95,6 +95,13 @@ class Identities:
             self._facts(arn, f"{getattr(role, 'id', name)}:{session}"),
         )
 
+    def named(self, arn: str) -> Principal | None:
+        """The user or role of that ARN; None where there is none."""
+        user = next((one for one in list(self._iam.users.values()) if one.arn == arn), None)
+        if user is not None:
+            return self._user(user)
+        return self.role(arn, "simulated") if any(one.arn == arn for one in list(self._iam.roles.values())) else None
+
     def trust(self, arn: str) -> Policy | None:
         """The trust policy of a role, if there is such a role."""
         role = next((one for one in list(self._iam.roles.values()) if one.arn == arn), None)

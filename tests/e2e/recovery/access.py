@@ -47,6 +47,10 @@ def look(clone: Clone, run: str) -> None:
     clone.run("logs", STOPPED, "fetch-preprocessed-data")
     clone.run("rerun", run, "--from", "evaluate", "--dry-run")
     clone.run("cleanup", "--run", run, "--grace", "0", "--dry-run")
+    clone.run("cost", run)
+    clone.run("diff", run, STOPPED)
+    examined = clone.run("doctor", "--query", "[?status=='UNKNOWN'].check", code=None)
+    assert json.loads(examined.stdout) == ["permissions"], examined.stderr  # IAM's simulation is not theirs to ask
     clone.run("--machine", "bulk", "status", "@latest")
 
 
