@@ -107,9 +107,11 @@ class Bulk:
 
     def upload(self, place: Place, file: BinaryIO) -> None:
         """Write a file of any size, from where it stands to its end."""
+        from boto3.s3.inject import upload_fileobj  # a method of boto3's own clients, which are slower to make
+
         file.flush()
         with self._aws.explained("s3:PutObject", place.uri), os.fdopen(os.dup(file.fileno()), "rb") as reader:
-            self._client.upload_fileobj(reader, place.bucket, place.key)  # which closes what it has read
+            upload_fileobj(self._client, reader, place.bucket, place.key)  # which closes what it has read
 
     def lines(self, place: Place) -> Iterator[bytes]:
         """The lines of an object, as they arrive."""

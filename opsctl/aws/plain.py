@@ -8,12 +8,16 @@ not which key and why, so what failed is asked of botocore again.
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import os
 import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from opsctl.aws.session import Aws
@@ -26,6 +30,8 @@ ODD = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]|^/|/$|//|(?:^|/)\.{1,2}(?:/|$)")
 SLOW = re.compile(r"\b503\b|SlowDown")
 CREDENTIALS_LAST = timedelta(minutes=5)  # botocore renews what ends within 10
 SETTING = threading.Lock()
+LAST_ANSWERS = 0.1  # seconds
+M_ARENA_MAX = -8  # of mallopt(3)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -40,6 +46,7 @@ class PlainStore:
     def __init__(self, aws: Aws, bucket: str, encryption: Mapping[str, Any] | None = None) -> None:
         from obstore.store import S3Store
 
+        _live_with_threads()
         with _without_environment(aws.context.is_sandbox):
             self._store = S3Store(
                 bucket,
@@ -107,6 +114,16 @@ def _encryption(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "BucketKeyEnabled": "sse_bucket_key_enabled",
     }
     return {names[name]: value for name, value in wanted.items()}
+
+
+@cache
+def _live_with_threads() -> None:
+    """obstore answers from hundreds of threads of its own. glibc gives them up to 8 heaps a core, where two do. And one
+    that is just handing over its answer when Python ends would abort the process: it gets the time to be done."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such heaps
+    if set_option:
+        set_option(M_ARENA_MAX, 2)
+    atexit.register(time.sleep, LAST_ANSWERS)
 
 
 @contextmanager

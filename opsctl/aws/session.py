@@ -1,4 +1,4 @@
-"""The one place where clients of boto3 and botocore come from.
+"""The one place where clients of botocore come from.
 
 In the sandbox nothing of the user's own AWS set-up counts: no variable, no profile, no configuration file, no proxy.
 The session is then built with every source of botocore's configuration switched off, and each client with the
@@ -74,10 +74,13 @@ class Aws:
         """botocore's session: for what needs the credentials themselves."""
         from botocore.session import Session
 
+        from opsctl.aws.models import PlainDicts
+
         if self.context.is_sandbox:
             session = Session(session_vars=_without_sources(Session.SESSION_VARIABLES))
         else:
             session = Session(profile=self.context.profile)
+        session.get_component("data_loader").file_loader = PlainDicts()
         # Times stay as AWS sent them (seconds or ISO 8601): parsing them costs more than all the rest of an answer.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda value: value)
         return session
@@ -117,20 +120,10 @@ class Aws:
             keys = self.sandbox_keys
             options |= {"aws_access_key_id": keys.key, "aws_secret_access_key": keys.secret}
             options |= {"aws_session_token": keys.token}
-        client = self._factory(service)(service, config=Config(**settings), **options)
+        client = self.session.create_client(service, config=Config(**settings), **options)
         if service == "s3":
             parse_fast(client)
         return client
-
-    def _factory(self, service: str) -> Callable[..., Any]:
-        """botocore makes clients faster; boto3's S3 client can also copy objects of any size in parts."""
-        if service != "s3":
-            create: Callable[..., Any] = self.session.create_client
-            return create
-        import boto3.session
-
-        with_transfers: Callable[..., Any] = boto3.session.Session(botocore_session=self.session).client
-        return with_transfers
 
 
 def _without_sources(variables: Any) -> dict[str, Any]:
