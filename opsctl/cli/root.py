@@ -33,6 +33,7 @@ COMMANDS = {
     "watch": ("opsctl.cli.watch:watch", "Watch a run until it ends."),
     "logs": ("opsctl.cli.logs:logs", "Print what a run's jobs wrote to their logs."),
     "graph": ("opsctl.cli.graph:graph", "Draw a machine, or a run of it: SVG, PNG, Mermaid, text."),
+    "report": ("opsctl.cli.report:report", "Write a page about a run: graph, timeline, metrics, costs, errors."),
     "stop": ("opsctl.cli.stop:stop", "Stop runs, and wait until their jobs have stopped."),
     "rerun": ("opsctl.cli.rerun:rerun", "Run a run again from a step, reusing what is done."),
     "redrive": ("opsctl.cli.redrive:redrive", "Resume a failed run: AWS's redrive where it helps, else a rerun."),

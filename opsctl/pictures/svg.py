@@ -52,7 +52,7 @@ def svg(picture: Picture, *, framed: bool = True) -> str:
 
 def style() -> str:
     """The dark colours, for who prefers them."""
-    return f"@media (prefers-color-scheme:dark){{{''.join(_rules(DARK))}}}"
+    return f"@media screen and (prefers-color-scheme:dark){{{''.join(_rules(DARK))}}}"
 
 
 def description(picture: Picture) -> str:

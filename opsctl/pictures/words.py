@@ -16,7 +16,7 @@ _WIDTHS = {
     **dict.fromkeys("mwMW@%—", 880),
     **dict.fromkeys("ABCDEFGHKNOPQRSTUVXYZ&<>+=~#", 670),
 }
-_OTHER, _WIDE, _SLACK, _BOLD = 570, 1000, 1.06, 1.04
+_OTHER, _WIDE, _SLACK, _BOLD = 570, 1000, 1.1, 1.1
 ELLIPSIS = "…"
 
 

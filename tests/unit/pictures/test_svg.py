@@ -100,7 +100,7 @@ def test_every_status_has_a_sign_and_a_colour_of_its_own_in_light_and_dark() -> 
     drawn = {status: svg(picture(run=RunTold({"Fetch": Told(status)}))) for status in STATUSES}
     assert len(set(drawn.values())) == len(STATUSES)
     for text in drawn.values():
-        assert "@media (prefers-color-scheme:dark)" in text
+        assert "@media screen and (prefers-color-scheme:dark)" in text
 
 
 def test_a_png_needs_no_font_of_the_machine() -> None:
