@@ -9,7 +9,8 @@ import click
 
 from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.params import bytes_count, duration, engine_options
+from opsctl.cli.params import age as age_of
+from opsctl.cli.params import bytes_count, engine_options
 from opsctl.cli.progress import Progress
 from opsctl.cli.render import age, emit, iso, printable, size, table
 from opsctl.domain.cleanup import ALL, PARTS, UNNAMED, Criteria, Decision
@@ -28,7 +29,7 @@ KEEP = "KEEP"
 
 
 @click.command()
-@click.option("--older-than", type=duration, metavar="AGE", help="Runs that ended longer ago than this (30d, 12h).")
+@click.option("--older-than", type=age_of, metavar="AGE", help="Runs that ended longer ago than this (30d, 12h).")
 @click.option("--keep-last", type=click.IntRange(0), metavar="N", help="Keep the newest N runs of each machine.")
 @click.option(
     "--status", "statuses", multiple=True, type=click.Choice([SUCCEEDED, *UNSUCCESSFUL], case_sensitive=False),
@@ -40,7 +41,7 @@ KEEP = "KEEP"
     "--max-bytes-to-keep", "limit", type=bytes_count, metavar="SIZE", help="Oldest first, until it fits (2TB)."
 )
 @click.option("--steps", "part", type=click.Choice(PARTS), default=ALL, show_default=True, help="What of a run goes.")
-@click.option("--grace", type=duration, default="14d", show_default=True, help="How long failed runs stay.")
+@click.option("--grace", type=age_of, default="14d", show_default=True, help="How long failed runs stay.")
 @engine_options
 @click.option("--undo", is_flag=True, help="Bring back what the last cleanup deleted, or that of each --run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
@@ -52,7 +53,8 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
     A run goes if every option given agrees. Never: what is running, what AWS could still redrive within the grace
     period, what is held (opsctl data hold), what the champion comes from, and what a run that stays reads. The plan is
     written to the bucket's audit log before anything is deleted; in a versioned bucket --undo brings it back. Millions
-    of objects are deleted by the deployment's machine `bulk`, which takes the audit log for its manifest.
+    of objects are deleted by the deployment's machine `bulk`, which takes the audit log for its manifest. An undo
+    always works from here, for that machine may delete no versions: what it deletes can be brought back.
 
     \b
     Examples:
@@ -64,7 +66,7 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
     """
     invocation = context.ensure_object(Invocation)
     if undo:
-        context.exit(_undo(invocation, asked | {"engine": wish.engine}))
+        context.exit(_undo(invocation, asked, wish, dry_run))
     criteria = _criteria(asked)
     connection = invocation.connect()
     with tempfile.TemporaryFile() as manifest:  # has no name: nothing is left of it even after kill -9
@@ -111,13 +113,19 @@ def _criteria(asked: dict[str, Any]) -> Criteria:
     )
 
 
-def _undo(invocation: Invocation, asked: dict[str, Any]) -> int:
+def _undo(invocation: Invocation, asked: dict[str, Any], wish: Wish, dry_run: bool) -> int:
+    if wish.engine == MAP:
+        raise UsageError(
+            "an undo works from this machine, for the machine bulk may not delete versions",
+            "leave out --engine map; where that takes too long, bring back run by run: --undo --run NAME",
+        )
     other = {name: value for name, value in asked.items() if name not in ("names", "part", "grace")}
     if any(value not in (None, (), False) for value in other.values()) or asked["part"] != ALL:
-        raise UsageError("--undo goes with --run only", "leave the other options out")
-    with Progress("brought back") as progress:
-        result = undoing.undo(invocation.connect(), frozenset(asked["names"]), progress)
-    emit(invocation, _result_document(result), _result_text("brought back", result))
+        raise UsageError("--undo goes with --run and --dry-run only", "leave the other options out")
+    act, verb = (undoing.rehearse, "would bring back") if dry_run else (undoing.undo, "brought back")
+    with Progress(verb) as progress:
+        result = act(invocation.connect(), frozenset(asked["names"]), progress)
+    emit(invocation, _result_document(result), _result_text(verb, result))
     if not (result.done or result.refused):
         of = f" of {', '.join(sorted(asked['names']))}" if asked["names"] else " of the last cleanup"
         raise RefusedError(

@@ -48,15 +48,23 @@ def document(source: str) -> dict[str, Any]:
 
 def duration(text: str) -> float:
     """Seconds, or a number with s, m, h, d or w."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", text)
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)", text)
     if not match:
         raise click.BadParameter(f"{text!r} is not a duration such as 90, 90s, 15m, 2h or 7d")
     return float(match[1]) * _UNITS[match[2]]
 
 
+def age(text: str) -> float:
+    """Seconds, of a number with its unit: 30 that was meant in days must not delete what is 30 seconds old."""
+    seconds = duration(text)
+    if seconds and text[-1] not in _UNITS:
+        raise click.BadParameter(f"{text!r} has no unit: write {text}d for days, {text}h for hours")
+    return seconds
+
+
 def bytes_count(text: str) -> int:
     """A number of bytes, with kB, MB, GB or TB (powers of 1,000) if need be."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", text)
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)B?", text)
     if not match:
         raise click.BadParameter(f"{text!r} is not a size such as 500GB or 2TB")
     return int(float(match[1]) * 1000 ** ("", "k", "M", "G", "T").index(match[2]))

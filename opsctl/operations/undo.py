@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby, takewhile
+from itertools import groupby, takewhile
 
 from opsctl.aws.bulk import Bulk, Target, Version
 from opsctl.domain.inventory import ROOT
@@ -25,20 +25,33 @@ def undo(connection: Connection, runs: frozenset[str], on_progress: OnProgress) 
 
     Raises RefusedError for a bucket that is not versioned, or where no cleanup is on record.
     """
-    bulk, bucket, result = Bulk(connection.aws), connection.deployment.bucket, Result()
+    result = Result()
+    targets = _targets(connection, runs, result)
+    carry_out(Bulk(connection.aws), connection.deployment.bucket, targets, result, on_progress)
+    return result
+
+
+def rehearse(connection: Connection, runs: frozenset[str], on_progress: OnProgress) -> Result:
+    """What `undo` would come to, and nothing is changed. Raises what it does."""
+    result = Result()
+    for _ in _targets(connection, runs, result):
+        result.done += 1
+        on_progress(result.done, None)
+    return result
+
+
+def _targets(connection: Connection, runs: frozenset[str], result: Result) -> Iterator[Target]:
+    """The delete markers to take away; what is not as the audit log says is counted in the result."""
+    bulk, bucket = Bulk(connection.aws), connection.deployment.bucket
     if not bulk.is_versioned(bucket):
         raise RefusedError(
             f"the bucket {bucket} is not versioned: what is deleted there is gone",
             "apply the module with versioning on before the next cleanup",
         )
-    targets = chain.from_iterable(
-        _markers(bulk, bucket, run, entries, result)
-        for audit in _audits(bulk, bucket, runs)
-        for run, entries in by_run(read_manifest(bulk.lines(Place(bucket, audit)), audit)[1])
-        if not runs or run in runs
-    )
-    carry_out(bulk, bucket, targets, result, on_progress)
-    return result
+    for audit in _audits(bulk, bucket, runs):
+        for run, entries in by_run(read_manifest(bulk.lines(Place(bucket, audit)), audit)[1]):
+            if not runs or run in runs:
+                yield from _markers(bulk, bucket, run, entries, result)
 
 
 def _audits(bulk: Bulk, bucket: str, runs: frozenset[str]) -> list[str]:

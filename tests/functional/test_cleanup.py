@@ -128,6 +128,8 @@ def test_undo_brings_back_what_went_and_nothing_else(runs: Bench) -> None:
     runs.world.s3.put_object(Bucket=BUCKET, Key="runs/old/note", Body=b"deleted by hand")
     runs.world.s3.delete_object(Bucket=BUCKET, Key="runs/old/note")
     assert "can be brought back with --undo" in runs.opsctl("cleanup", "--run", "old", "--yes").stdout
+    rehearsed = runs.opsctl("cleanup", "--undo", "--dry-run")
+    assert (rehearsed.exit_code, rehearsed.stdout) == (0, "would bring back: 14 objects\n")
     assert below(runs, "old") == []
     answer = runs.opsctl("cleanup", "--undo")
     assert (answer.exit_code, answer.stdout) == (0, "brought back: 14 objects\n")
@@ -226,6 +228,8 @@ def test_objects_that_changed_or_vanished_since_the_plan_are_left_alone(
     [
         ((), 2, "error: say which runs' data may go"),
         (("--older-than", "yesterday"), 2, "'yesterday' is not a duration"),
+        (("--older-than", "30"), 2, "'30' has no unit: write 30d for days, 30h for hours"),
+        (("--older-than", "30d", "--grace", "1.5"), 2, "'1.5' has no unit: write 1.5d for days, 1.5h for hours"),
         (("--run", "../datasets"), 2, "error: no data of a run '../datasets'"),
         (("--run", "runs/old"), 2, "error: no data of a run 'runs/old'"),
         (("--run", ""), 2, "error: no data of a run ''"),
@@ -234,8 +238,8 @@ def test_objects_that_changed_or_vanished_since_the_plan_are_left_alone(
         (("--older-than", "-5d"), 2, "'-5d' is not a duration"),
         (("--keep-last", "-1"), 2, "-1 is not in the range"),
         (("--status", "running"), 2, "'running' is not one of"),
-        (("--undo", "--engine", "map"), 2, "error: --undo goes with --run only"),
-        (("--undo", "--older-than", "3d"), 2, "error: --undo goes with --run only"),
+        (("--undo", "--engine", "map"), 2, "error: an undo works from this machine, for the machine bulk may not"),
+        (("--undo", "--older-than", "3d"), 2, "error: --undo goes with --run and --dry-run only"),
         (("--older-than", "1d"), 3, "error: nothing was deleted: there is no terminal to ask on"),
         (("--max-bytes-to-keep", "lots"), 2, "'lots' is not a size"),
     ],
