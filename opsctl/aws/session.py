@@ -7,7 +7,6 @@ sandbox's endpoint and dummy keys: that keeps its commands off a real account, w
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -72,15 +71,9 @@ class Aws:
     @cached_property
     def session(self) -> Any:
         """botocore's session: for what needs the credentials themselves."""
-        from botocore.session import Session
+        from opsctl.aws.lean import lean_session
 
-        from opsctl.aws.models import PlainDicts
-
-        if self.context.is_sandbox:
-            session = Session(session_vars=_without_sources(Session.SESSION_VARIABLES))
-        else:
-            session = Session(profile=self.context.profile)
-        session.get_component("data_loader").file_loader = PlainDicts()
+        session = lean_session(profile=self.context.profile, sources=not self.context.is_sandbox)
         # Times stay as AWS sent them (seconds or ISO 8601): parsing them costs more than all the rest of an answer.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=lambda value: value)
         return session
@@ -124,11 +117,3 @@ class Aws:
         if service == "s3":
             parse_fast(client)
         return client
-
-
-def _without_sources(variables: Any) -> dict[str, Any]:
-    """botocore's session variables with environment and files switched off; only the defaults are left."""
-    nowhere = {"config_file": os.devnull, "credentials_file": os.devnull}
-    return {
-        name: (None, None, nowhere.get(name, default), convert) for name, (_, _, default, convert) in variables.items()
-    }

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opsctl.config import Options
     from opsctl.operations.connection import Connection
 
 
-@dataclass
 class Invocation:
-    """The global options as given, before or after the subcommand; None where one was not."""
+    """The global options as given, before or after the subcommand; None where one was not. No dataclass: to make one
+    takes longer than all else that `--help` needs besides click."""
 
     output: str | None = None
     query: str | None = None

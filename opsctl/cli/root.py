@@ -7,12 +7,10 @@ or after it: each subcommand is given them when it is loaded, and both places wr
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import importlib
 import os
 import re
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -97,6 +95,16 @@ def _global_options() -> list[click.Option]:
 class Root(click.Group):
     """The group of all commands."""
 
+    _alone = False  # in a process of its own
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, which a SIGTERM ends as Ctrl-C does: with what it has to clear away."""
+        if self._alone:
+            import signal
+
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are used."""
         del ctx
@@ -116,6 +124,8 @@ class Root(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """With the nearest names for one that there is not."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=2, cutoff=0.4)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(COMMANDS)}"
             raise OpsUsageError(f"no such command {args[0]!r}", hint)
@@ -137,8 +147,7 @@ class Root(click.Group):
     ) -> Any:
         """Run, and turn every error that is the user's to act on into one line, a hint and an exit code."""
         run = super().main
-        if standalone_mode and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up, as after Ctrl-C
+        self._alone = standalone_mode and threading.current_thread() is threading.main_thread()
         code = _guarded(lambda: run(args, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra))
         if standalone_mode:
             sys.exit(code)
