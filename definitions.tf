@@ -19,6 +19,9 @@ locals {
     variables   = try(var.definitions[stem].variables, {})
   } if try(var.definitions[stem] != null, true) }
 
+  # Machines that may go without a success for longer than CloudWatch looks back: a function measures how long it is.
+  measured = sort([for stem, definition in local.definitions : stem if try(definition.alarms.days_without_success > 7, false)])
+
   # What no definition can say of itself: manifests and results lie below audit/, under names that the run is given.
   _shipped_policies = {
     bulk = { "Work Through Manifest" = data.aws_iam_policy_document.manifests.json }

@@ -106,6 +106,7 @@ module "functions" {
   dead_letters_arn = module.notifications.dead_letters.arn
   log_retention    = var.logs.retention_days
   machines         = values(local.machines)
+  measured         = [for stem in local.measured : local.arns.machines[stem]]
   network          = try(var.network.functions, false) ? module.network : null
   packages         = "${path.module}/functions/dist"
   source_buckets   = var.batch.source_buckets
@@ -199,9 +200,10 @@ module "alarms" {
   source = "./modules/alarms"
 
   name         = var.name
-  dead_letters = { queue = module.notifications.dead_letters.name, threshold = local.alarms.dead_letters }
+  dead_letters = { arn = module.notifications.dead_letters.arn, queue = module.notifications.dead_letters.name, threshold = local.alarms.dead_letters }
   functions    = [for key in sort(local.functions) : "${var.name}-${replace(key, "_", "-")}"]
   job_queues   = [for arn in values(local.arns.job_queues) : split("/", arn)[1]]
   machines     = { for stem, name in local.machines : stem => { arn = local.arns.machines[stem], name = name, thresholds = local.definitions[stem].alarms } }
+  measure      = length(local.measured) == 0 ? null : { function_arn = module.functions.arns.days_without_success, machines = local.measured }
   topic_arn    = module.notifications.topic_arns.failures
 }

@@ -13,7 +13,7 @@ locals {
 
   bucket = "${var.name}-${local.account}-${local.region}"
 
-  functions = toset(["bulk_batch", "describe_failure", "prepare_run", "prune_versions", "start_run"])
+  functions = toset(["bulk_batch", "days_without_success", "describe_failure", "prepare_run", "prune_versions", "start_run"])
 
   alias = "live" # what runs of each machine start on
 

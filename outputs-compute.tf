@@ -31,8 +31,8 @@ output "requests" {
     error_message = "warm_pool_seconds must be a whole number from 0 to 3600, SageMaker's limit, for ${join(", ", [for key, job in local.jobs : key if !(job.warm_pool_seconds >= 0 && job.warm_pool_seconds <= 3600 && floor(job.warm_pool_seconds) == job.warm_pool_seconds)])}."
   }
   precondition {
-    condition     = alltrue([for job in local.jobs : job.max_wait >= job.max_runtime])
-    error_message = "max_wait, in seconds, holds the waiting and the running: it must be at least max_runtime for ${join(", ", [for key, job in local.jobs : key if job.max_wait < job.max_runtime])}."
+    condition     = alltrue([for job in local.jobs : job.max_wait >= job.max_runtime && floor(job.max_wait) == job.max_wait])
+    error_message = "max_wait, in seconds, holds the waiting and the running, and so must be a whole number of at least max_runtime: raise max_wait, or leave it out for max_runtime and training.spot_wait, for ${join(", ", [for key, job in local.jobs : "${key} (max_wait ${job.max_wait}, max_runtime ${job.max_runtime})" if job.max_wait < job.max_runtime || floor(job.max_wait) != job.max_wait])}."
   }
   precondition {
     condition     = alltrue([for key, job in local._jobs : job.max_wait == null || local.jobs[key].spot])

@@ -4,8 +4,8 @@ variable "alarms" {
     For each machine: `failures`, runs without success within an hour (default 3: each one alone sends its own alert);
     `throttles`, transitions held back within five minutes (1); `longer_than_usual`, how many standard deviations above its
     usual p95 a run's time may lie (3; CloudWatch learns it from two weeks); `longer_than_minutes`, a time of your own
-    (null); `days_without_success` (null), 1 to 7, for CloudWatch looks back no further. For the deployment: `dead_letters`,
-    messages that could not be delivered (1). A machine's own are in `definitions`. A run's time is known when it has ended.
+    (null); `days_without_success` (null), 1 to 90; above 7 a function measures it every hour, for CloudWatch looks back no
+    further. For the deployment: `dead_letters`, messages that could not be delivered (1). A machine's own are in `definitions`. A run's time is known when it has ended.
   EOT
   type        = map(number)
   default     = {}
@@ -20,8 +20,8 @@ variable "alarms" {
     error_message = "A threshold in alarms must be above 0; null switches the alarm off."
   }
   validation {
-    condition     = alltrue([for kind, threshold in var.alarms : threshold == null || kind != "days_without_success" || contains(range(1, 8), coalesce(threshold, 0))])
-    error_message = "alarms.days_without_success must be a whole number from 1 to 7: CloudWatch's alarms look back seven days at most."
+    condition     = alltrue([for kind, threshold in var.alarms : threshold == null || kind != "days_without_success" || contains(range(1, 91), coalesce(threshold, 0))])
+    error_message = "alarms.days_without_success must be a whole number from 1 to 90: Step Functions forgets runs 90 days after their end."
   }
 }
 

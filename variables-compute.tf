@@ -5,6 +5,7 @@ variable "batch" {
     The script may fail `attempts` times; where its `queue` has Spot environments, up to `spot_retries` attempts that lost
     their host come on top, at most 10 in all. `source_buckets` are buckets other than the module's own that data may be
     fetched from. `service_linked_roles` are made by this module: spot.amazonaws.com, where the account never used Spot.
+    `vcpus` and `memory_mb` (MiB) on Fargate are one of its sizes, such as 1 and 2048 to 8192.
   EOT
   type = object({
     attempts             = optional(number, 2)
@@ -27,6 +28,21 @@ variable "batch" {
   validation {
     condition     = contains(range(1, 11), var.batch.attempts)
     error_message = "batch.attempts must be a whole number from 1 to 10, Batch's limit."
+  }
+  validation {
+    # By vCPUs: the least memory, the most, and the steps between them
+    # (https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html).
+    condition = !startswith(try(var.compute_environments[local.job_queues[var.batch.queue][0]].kind, ""), "fargate") || anytrue([
+      for size in [
+        [0.25, 512, 512, 512], [0.25, 1024, 2048, 1024], [0.5, 1024, 4096, 1024], [1, 2048, 8192, 1024], [2, 4096, 16384, 1024],
+        [4, 8192, 30720, 1024], [8, 16384, 61440, 4096], [16, 32768, 122880, 8192],
+      ] : var.batch.vcpus == size[0] && var.batch.memory_mb >= size[1] && var.batch.memory_mb <= size[2] && (var.batch.memory_mb - size[1]) % size[3] == 0
+    ])
+    error_message = "batch.vcpus and batch.memory_mb must be a size that Fargate has: 0.25 with 512, 1024 or 2048 MiB; 0.5 with 1024 to 4096, 1 with 2048 to 8192, 2 with 4096 to 16384, 4 with 8192 to 30720, in steps of 1024; 8 with 16384 to 61440 in steps of 4096; 16 with 32768 to 122880 in steps of 8192."
+  }
+  validation {
+    condition     = startswith(try(var.compute_environments[local.job_queues[var.batch.queue][0]].kind, "fargate"), "fargate") || (var.batch.vcpus >= 1 && floor(var.batch.vcpus) == var.batch.vcpus && var.batch.memory_mb >= 4 && floor(var.batch.memory_mb) == var.batch.memory_mb)
+    error_message = "On instances, batch.vcpus must be a whole number of at least 1, and batch.memory_mb one of at least 4 MiB, Batch's least."
   }
   validation {
     condition     = contains(range(0, 10), var.batch.spot_retries)

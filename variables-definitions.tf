@@ -28,9 +28,9 @@ variable "definitions" {
   }
   validation {
     condition = alltrue(flatten([for definition in var.definitions : [
-      for kind, threshold in try(definition.alarms, {}) : threshold == null || try(kind == "days_without_success" ? contains(range(1, 8), threshold) : threshold > 0, false)
+      for kind, threshold in try(definition.alarms, {}) : threshold == null || try(kind == "days_without_success" ? contains(range(1, 91), threshold) : threshold > 0, false)
     ]]))
-    error_message = "A threshold in definitions.….alarms must be above 0, for days_without_success a whole number from 1 to 7 (CloudWatch looks back no further); null switches the alarm off."
+    error_message = "A threshold in definitions.….alarms must be above 0, for days_without_success a whole number from 1 to 90; null switches the alarm off."
   }
   validation {
     condition     = alltrue([for definition in var.definitions : try(contains(["caught", "redrivable"], definition.on_failure), definition == null)])

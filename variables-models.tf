@@ -64,8 +64,8 @@ variable "base_models" {
     error_message = "An instance type in base_models must be one of SageMaker's: ml., a family and a size, for example ml.g5.xlarge."
   }
   validation {
-    condition     = alltrue([for model in var.base_models : try(model.max_runtime >= 60 && model.max_runtime <= 2419200, true)])
-    error_message = "max_runtime in base_models is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+    condition     = alltrue([for model in var.base_models : try(model.max_runtime >= 60 && model.max_runtime <= 2419200 && floor(model.max_runtime) == model.max_runtime, true)])
+    error_message = "max_runtime in base_models is in seconds: use a whole number from 60 to 2419200 (28 days, SageMaker's limit)."
   }
   validation {
     condition     = alltrue([for model in var.base_models : contains(["activity", "sagemaker"], try(coalesce(model.compute), "sagemaker"))])
@@ -114,8 +114,8 @@ variable "evaluate" {
     error_message = "evaluate.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.m5.xlarge."
   }
   validation {
-    condition     = var.evaluate.max_runtime >= 60 && var.evaluate.max_runtime <= 2419200
-    error_message = "evaluate.max_runtime is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+    condition     = var.evaluate.max_runtime >= 60 && var.evaluate.max_runtime <= 2419200 && floor(var.evaluate.max_runtime) == var.evaluate.max_runtime
+    error_message = "evaluate.max_runtime is in seconds: use a whole number from 60 to 2419200 (28 days, SageMaker's limit)."
   }
   validation {
     condition     = contains(["sagemaker"], var.evaluate.compute)
@@ -153,8 +153,8 @@ variable "sequence_model" {
     error_message = "sequence_model.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.g5.xlarge."
   }
   validation {
-    condition     = var.sequence_model.max_runtime >= 60 && var.sequence_model.max_runtime <= 2419200
-    error_message = "sequence_model.max_runtime is in seconds: use 60 to 2419200 (28 days, SageMaker's limit)."
+    condition     = var.sequence_model.max_runtime >= 60 && var.sequence_model.max_runtime <= 2419200 && floor(var.sequence_model.max_runtime) == var.sequence_model.max_runtime
+    error_message = "sequence_model.max_runtime is in seconds: use a whole number from 60 to 2419200 (28 days, SageMaker's limit)."
   }
   validation {
     condition     = contains(["sagemaker"], var.sequence_model.compute)

@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DIST = HERE / "dist"
-FUNCTIONS = ("bulk_batch", "describe_failure", "prepare_run", "prune_versions", "start_run")
+FUNCTIONS = ("bulk_batch", "days_without_success", "describe_failure", "prepare_run", "prune_versions", "start_run")
 
 
 def package(function: str) -> bytes:

@@ -30,7 +30,28 @@ data "aws_iam_policy_document" "operator" {
   statement {
     sid       = "AskEndpointsForPredictions"
     actions   = ["sagemaker:InvokeEndpoint"]
-    resources = ["arn:${local._partition}:sagemaker:${local._here}:endpoint/${var.name}-*"]
+    resources = [for name in [var.name, "${var.name}-*"] : "arn:${local._partition}:sagemaker:${local._here}:endpoint/${name}"]
+  }
+  statement {
+    sid       = "TakeTasksOfActivities"
+    actions   = ["states:GetActivityTask"]
+    resources = ["arn:${local._partition}:states:${local._here}:activity:${var.name}-*"]
+  }
+  statement {
+    sid       = "ReadTasksOfActivities"
+    actions   = ["kms:Decrypt"]
+    resources = [var.kms_key_arn]
+    condition {
+      test     = "StringLike"
+      variable = "kms:EncryptionContext:aws:states:activityArn"
+      values   = ["arn:${local._partition}:states:${local._here}:activity:${var.name}-*"]
+    }
+  }
+  statement {
+    sid     = "SayThatTasksAreWorkedOn"
+    actions = ["states:SendTaskHeartbeat"]
+    # A task token is all that the action knows.
+    resources = ["*"]
   }
   statement {
     sid       = "TakeBackNotesOfWork"

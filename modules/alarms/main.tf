@@ -57,25 +57,6 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   treat_missing_data  = "notBreaching"
 }
 
-# CloudWatch looks back seven days at most, whatever the period
-# (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, Period).
-resource "aws_cloudwatch_metric_alarm" "days_without_success" {
-  for_each = local._on.days_without_success
-
-  alarm_name          = "${each.value.name}-no-success"
-  alarm_description   = "No run of ${each.value.name} has succeeded for ${each.value.threshold} days; see `opsctl list --machine ${each.value.name}`."
-  alarm_actions       = [var.topic_arn]
-  comparison_operator = "LessThanThreshold"
-  dimensions          = { StateMachineArn = each.value.arn }
-  evaluation_periods  = each.value.threshold
-  metric_name         = "ExecutionsSucceeded"
-  namespace           = "AWS/States"
-  period              = 24 * 3600
-  statistic           = "Sum"
-  threshold           = 1
-  treat_missing_data  = "breaching" # a day on which nothing ran has no data
-}
-
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = { for name, threshold in { dead-letters = var.dead_letters.threshold } : name => threshold if threshold != null }
 

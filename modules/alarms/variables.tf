@@ -1,6 +1,7 @@
 variable "dead_letters" {
   description = "The queue for what could not be delivered, and how many messages in it are an alarm; null for none."
   type = object({
+    arn       = string
     queue     = string
     threshold = number
   })
@@ -33,6 +34,15 @@ variable "machines" {
     })
   }))
   nullable = false
+}
+
+variable "measure" {
+  description = "The function that measures how many days ago a run succeeded, and the keys of the machines for which it does; null for none."
+  type = object({
+    function_arn = string
+    machines     = list(string)
+  })
+  default = null
 }
 
 variable "name" {

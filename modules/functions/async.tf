@@ -1,7 +1,7 @@
 # Functions that EventBridge calls are called asynchronously: Lambda tries again twice, and keeps what failed for good.
 
 locals {
-  _asynchronous = toset(setintersection(["describe_failure", "start_run"], keys(local.names)))
+  _asynchronous = toset(setintersection(["days_without_success", "describe_failure", "start_run"], keys(local.names)))
 }
 
 resource "aws_lambda_function_event_invoke_config" "this" {

@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  _keys = concat(["bulk_batch", "describe_failure", "prepare_run", "prune_versions"], local._starts ? ["start_run"] : [])
+  _keys = concat(["bulk_batch", "describe_failure", "prepare_run", "prune_versions"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
   names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
@@ -79,6 +79,37 @@ data "aws_iam_policy_document" "describe_failure" {
     sid       = "TellHowRunsEnded"
     actions   = ["sns:Publish"]
     resources = [var.topic_arns.failures, var.topic_arns.successes]
+  }
+  statement {
+    sid       = "ClaimWhatIsTold"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local._bucket_arn}/audit/alerts/*"]
+  }
+}
+
+data "aws_iam_policy_document" "days_without_success" {
+  count = length(var.measured) > 0 ? 1 : 0
+
+  statement {
+    sid       = "FindNewestSuccesses"
+    actions   = ["states:ListExecutions"]
+    resources = var.measured
+  }
+  statement {
+    sid       = "SeeWhenMachinesWereMade"
+    actions   = ["states:DescribeStateMachine"]
+    resources = var.measured
+  }
+  statement {
+    sid     = "MeasureDays"
+    actions = ["cloudwatch:PutMetricData"]
+    # The action knows no resources; the condition narrows it.
+    resources = ["*"]
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = [var.name]
+    }
   }
 }
 

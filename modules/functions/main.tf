@@ -11,9 +11,16 @@ locals {
       policy      = data.aws_iam_policy_document.bulk_batch.json
       timeout     = 900
     }
+    days_without_success = {
+      description = "Measures how many days ago a run of a machine succeeded"
+      environment = {}
+      memory_mb   = 256
+      policy      = one(data.aws_iam_policy_document.days_without_success[*].json)
+      timeout     = 60
+    }
     describe_failure = {
       description = "Tells of runs that ended what they did not tell themselves, failures with the next command"
-      environment = { FAILURES_TOPIC = var.topic_arns.failures, SUCCESSES_TOPIC = var.topic_arns.successes }
+      environment = { BUCKET = var.bucket, FAILURES_TOPIC = var.topic_arns.failures, SUCCESSES_TOPIC = var.topic_arns.successes }
       memory_mb   = 256
       policy      = data.aws_iam_policy_document.describe_failure.json
       timeout     = 60

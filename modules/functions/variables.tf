@@ -28,6 +28,12 @@ variable "machines" {
   nullable    = false
 }
 
+variable "measured" {
+  description = "ARNs of the machines whose days without a success are measured."
+  type        = list(string)
+  nullable    = false
+}
+
 variable "name" {
   description = "What all names begin with."
   type        = string

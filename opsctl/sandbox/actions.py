@@ -16,6 +16,8 @@ from botocore.model import OperationModel, ServiceModel
 
 # Where a service signs its requests, and IAM writes its actions, by another name than botocore's.
 BOTOCORE_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+# Services of botocore's whose requests another one's name signs.
+BESIDES = {"sagemaker": ("sagemaker-runtime",)}
 SCOPE = re.compile(r"Credential=[^/]*/\d{8}/[^/]*/([a-z0-9-]+)/aws4_request")
 RPC_PATH = re.compile(r"/service/[^/]+/operation/([A-Za-z0-9]+)")
 LABEL = re.compile(r"\\\{\w+(\\\+)?\\\}")
@@ -38,12 +40,12 @@ def find_actions(pattern: str) -> list[str]:
     """The actions that a pattern such as `sagemaker:Create*` names, spelled right. Raises UnknownActionError."""
     service, _, operation = pattern.partition(":")
     service = {value: name for name, value in BOTOCORE_NAMES.items()}.get(service.lower(), service.lower())
-    model = _model(service)
-    if model is None:
+    models = _models(service)
+    if not models:
         near = difflib.get_close_matches(service, _services(), n=2)
         hint = f": did you mean {' or '.join(near)}?" if near else ""
         raise UnknownActionError(f"there is no service {service!r}{hint}")
-    names = list(model.operation_names)
+    names = [name for model in models for name in model.operation_names]
     found = fnmatch.filter([name.lower() for name in names], operation.lower() or "?")
     if not found:
         near = difflib.get_close_matches(operation, names, n=2)
@@ -55,8 +57,8 @@ def find_actions(pattern: str) -> list[str]:
 def operation_model(action: str) -> OperationModel | None:
     """What botocore knows of an action, such as where its parameters stand."""
     service, _, operation = action.partition(":")
-    model = _model(service)
-    return model.operation_model(operation) if model and operation in model.operation_names else None
+    models = (model for model in _models(service) if operation in model.operation_names)
+    return next((model.operation_model(operation) for model in models), None)
 
 
 def error_status(action: str, code: str) -> int:
@@ -110,8 +112,7 @@ def _is_given(
 @cache
 def _routes(service: str) -> list[tuple[str, re.Pattern[str], tuple[tuple[str, str, str | None], ...], str]]:
     """Method, path, what else must be given (S3 has many actions on one path), and name of each action."""
-    model = _model(service)
-    operations = [model.operation_model(name) for name in model.operation_names] if model else []
+    operations = [model.operation_model(name) for model in _models(service) for name in model.operation_names]
     return [(one.http["method"], _path(one), _needed(one), one.name) for one in operations]
 
 
@@ -140,6 +141,12 @@ def _session() -> botocore.session.Session:
 def _services() -> list[str]:
     names: list[str] = _session().get_available_services()
     return [*names, *BOTOCORE_NAMES]
+
+
+def _models(service: str) -> list[ServiceModel]:
+    """All that is signed by a service's name."""
+    found = (_model(name) for name in (service, *BESIDES.get(service, ())))
+    return [model for model in found if model]
 
 
 @cache

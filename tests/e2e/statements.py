@@ -6,7 +6,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,14 @@ class Row:
 
 
 def rows(section: int = 0) -> list[Row]:
-    """Of what is deployed, or (1) of what is not."""
+    """Of what recovery deploys, (1) of what nothing does, or (2) of what the main job does."""
     return [Row(*found) for found in ROW.findall(TABLE.read_text().split("\n## ")[section])]
+
+
+def unneeded(clone: Clone, owners: Collection[str]) -> list[Place]:
+    """Their statements that nothing done so far needed, and that the first table does not excuse."""
+    mine = {place for place in deployed(clone) if place.owner in owners}
+    return [place for place in sorted(mine - needed(clone)) if not any(row.means(place) for row in rows())]
 
 
 def written() -> set[Place]:

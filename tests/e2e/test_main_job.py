@@ -9,13 +9,16 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opsctl.asl.history import StateRun, read_history
+from tests.e2e import statements
 from tests.e2e.conftest import PEOPLE, Clone
+from tests.e2e.recovery.pipeline import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -268,6 +271,33 @@ def test_an_update_moves_the_alias_to_a_new_version_and_deletes_old_ones_that_no
     )
 
 
+def come_due(clone: Clone) -> tuple[str, str]:
+    """Let two schedules of the pipeline's group come due as its role, one of which calls what the role may not, and
+    let the function fail for good. Returns what is to lie in the queue of dead letters then."""
+    scheduler, at = clone.client("scheduler"), datetime.now(UTC) + timedelta(seconds=2)
+    own = scheduler.get_schedule(GroupName="documents", Name="start-run")["Target"]
+    for name in ("start-run", "prune-versions"):
+        arn = own["Arn"].replace("documents-start-run", f"documents-{name}")
+        scheduler.create_schedule(
+            Name=f"calls-{name}",
+            GroupName="documents",
+            ScheduleExpression=f"at({at:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={**own, "Arn": arn, "Input": '{"trigger":"waiting"}'},
+        )
+    event = json.dumps({"trigger": "nobody"}).encode()
+    clone.client("lambda").invoke(FunctionName=own["Arn"], InvocationType="Event", Payload=event)
+    return '"trigger": "nobody"', '"trigger":"waiting"'
+
+
+def kept(clone: Clone, texts: tuple[str, ...]) -> bool:
+    """Whether messages with these texts lie in the queue of dead letters."""
+    queues = clone.client("sqs")
+    url = queues.get_queue_url(QueueName="documents-dead-letters")["QueueUrl"]
+    got = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+    return all(any(text in message["Body"] for message in got) for text in texts)
+
+
 def test_new_data_starts_a_run_on_the_version_that_is_live(clone: Clone, updated: str) -> None:
     before = {run["run"] for run in runs(clone)}
     bucket = clone.outputs()["bucket"]
@@ -277,7 +307,15 @@ def test_new_data_starts_a_run_on_the_version_that_is_live(clone: Clone, updated
         time.sleep(0.2)
     (run,) = new
     assert re.fullmatch(r"sample-[0-9a-f]{12}", run)
+    lost = come_due(clone)
+    clone.client("s3").put_object(Bucket=bucket, Key="datasets/sample/_READY", Body=b"newer")
+    statement = "role documents-start-run", "SeeWhetherARunGoesOn"
+    wait_for(lambda: statements.Place(*statement) in statements.needed(clone), "the newer data to wait")
     clone.run("stop", run, "--yes")
+    (newer,) = wait_for(lambda: {run["run"] for run in runs(clone)} - before - {run}, "its run after this one")
+    clone.run("stop", newer, "--yes")
+    wait_for(lambda: kept(clone, lost), "what the schedule and the function could not do")
+    assert statements.unneeded(clone, ("role documents-scheduler", "role documents-start-run")) == []
     arn = updated.replace(":stateMachine:", ":execution:")
     started = clone.client("stepfunctions").describe_execution(executionArn=f"{arn}:{run}")
     assert started["stateMachineVersionArn"] == f"{updated}:3"

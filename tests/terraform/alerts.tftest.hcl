@@ -80,6 +80,27 @@ run "alarms_of_ones_own" {
   }
 }
 
+run "more_days_without_success_than_cloudwatch_looks_back" {
+  command = plan
+
+  variables {
+    alarms      = { days_without_success = 7 }
+    definitions = { training = { alarms = { days_without_success = 30 } } }
+  }
+
+  assert {
+    condition = jsonencode(module.alarms.days_without_success) == jsonencode({
+      bulk     = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
+      training = { looks_at = "documents DaysWithoutSuccess", looks_for = "Minimum over 1 x 21600 s, GreaterThanOrEqualToThreshold 30", measured = "rate(1 hour)" }
+    })
+    error_message = "up to a week is CloudWatch's own, more is measured: ${jsonencode(module.alarms.days_without_success)}"
+  }
+  assert {
+    condition     = jsondecode(module.alarms.measure_input) == { namespace = "documents", machines = ["arn:aws:states:us-east-1:123456789012:stateMachine:documents-training"] }
+    error_message = "the function must be told the machines with such an alarm, and no others"
+  }
+}
+
 run "alarms_of_a_machines_own" {
   command = plan
 

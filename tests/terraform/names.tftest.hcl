@@ -22,6 +22,7 @@ run "the_longest_names" {
   variables {
     name = "a-name-of-thirty-two-characters1"
 
+    alarms               = { days_without_success = 90, longer_than_minutes = 60 }
     base_models          = { a_model_of_18_char = { script = "text.py" } }
     compute_environments = { a-key-of-24-characters-1 = { kind = "spot" } }
     job_queues           = { default = ["a-key-of-24-characters-1"] }

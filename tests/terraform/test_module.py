@@ -155,6 +155,13 @@ def test_a_plan_refuses_bad_definitions_and_names_file_and_state(module):
     assert {name for name in files if any(f"/{name}" in problem for problem in problems)} == files
 
 
+def test_a_plan_refuses_a_template_that_is_none_and_names_file_and_line(module):
+    _, statuses, errors, _ = run_tests(module, "syntax", "tests/terraform/refused")
+    assert set(statuses.values()) == {"error"}
+    (said,) = errors
+    assert "tests/terraform/definitions/syntax/open.asl.json.tftpl:4,63-64: Missing argument separator" in said
+
+
 def planned_definition(plan, name):
     planned = {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}
     return planned[f'module.machines["{name}"].aws_sfn_state_machine.this']["definition"]

@@ -1,4 +1,4 @@
-"""What tflint's rules for the language look for, held without it: tflint is a Go program, in no package of PyPI.
+"""What tflint's rules for the language look for, held without it: a Go program, in no package of PyPI, npm or Debian.
 
 Its recommended rules are held by `terraform validate` (types of values, required arguments), `terraform fmt`, checkov
 (test_checkov.py), the house rules (test_module.py: described variables and outputs, the same versions.tf everywhere, no

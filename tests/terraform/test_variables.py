@@ -62,8 +62,8 @@ def definition(**fields):
 REFUSED = [
     ({"alarms": {"failure": 1}}, "A key of alarms must be one of days_without_success, dead_letters, failures,"),
     ({"alarms": {"throttles": 0}}, "A threshold in alarms must be above 0; null switches the alarm off."),
-    ({"alarms": {"days_without_success": 8}}, "alarms.days_without_success must be a whole number from 1 to 7"),
-    ({"alarms": {"days_without_success": 1.5}}, "alarms.days_without_success must be a whole number from 1 to 7"),
+    ({"alarms": {"days_without_success": 91}}, "alarms.days_without_success must be a whole number from 1 to 90"),
+    ({"alarms": {"days_without_success": 1.5}}, "alarms.days_without_success must be a whole number from 1 to 90"),
     ({"base_models": {"image": None, "text": None}}, "base_models must leave 1 to 16 models"),
     ({"base_models": {f"m{n}": {"script": "text.py"} for n in range(15)}}, "base_models must leave 1 to 16 models"),
     ({"base_models": {"layout": None}}, "null in base_models removes a model that ships with the module"),
@@ -74,6 +74,7 @@ REFUSED = [
     ({"base_models": {"sequence": {"script": "text.py"}}}, "average, code, data, evaluate, sequence and"),
     ({"base_models": {"text": {"instance": {"type": "m5.large"}}}}, "An instance type in base_models must be one of"),
     ({"base_models": {"text": {"max_runtime": 59}}}, "max_runtime in base_models is in seconds"),
+    ({"base_models": {"text": {"max_runtime": 90.5}}}, "max_runtime in base_models is in seconds"),
     ({"base_models": {"text": {"max_runtime": 2419201}}}, "max_runtime in base_models is in seconds"),
     ({"base_models": {"text": {"compute": "kubernetes"}}}, "compute in base_models must be sagemaker, or activity"),
     ({"base_models": {"text": {"compute": "activity", "spot": True}}}, 'A base model with compute = "activity" trains'),
@@ -85,6 +86,11 @@ REFUSED = [
     ({"batch": {"timeout": 59}}, "batch.timeout is in seconds and Batch takes no less than 60."),
     ({"batch": {"attempts": 0}}, "batch.attempts must be a whole number from 1 to 10"),
     ({"batch": {"attempts": 11}}, "batch.attempts must be a whole number from 1 to 10"),
+    ({"batch": {"vcpus": 1, "memory_mb": 1024}}, "batch.vcpus and batch.memory_mb must be a size that Fargate has"),
+    ({"batch": {"vcpus": 8, "memory_mb": 17408}}, "batch.vcpus and batch.memory_mb must be a size that Fargate has"),
+    ({"batch": {"vcpus": 3, "memory_mb": 8192}}, "batch.vcpus and batch.memory_mb must be a size that Fargate has"),
+    (environment(kind="ec2") | {"batch": {"vcpus": 0.5}}, "On instances, batch.vcpus must be a whole number"),
+    (environment(kind="spot") | {"batch": {"memory_mb": 3}}, "On instances, batch.vcpus must be a whole number"),
     ({"batch": {"spot_retries": 10}}, "batch.spot_retries must be a whole number from 0 to 9"),
     ({"batch": {"queue": "gpus"}}, "batch.queue must be one of the job queues: default. Name it in job_queues"),
     ({"batch": {"service_linked_roles": ["ec2.amazonaws.com"]}}, "batch.service_linked_roles may name autoscaling"),
@@ -191,7 +197,14 @@ REFUSED = [
 SMALLEST = {
     "alarms": {"days_without_success": 1, "dead_letters": 1, "failures": 1, "longer_than_minutes": 0.1},
     "base_models": {"image": None, "text": {"compute": "activity", "max_runtime": 60, "heartbeat": 10}},
-    "batch": {"timeout": 60, "attempts": 1, "spot_retries": 0, "service_linked_roles": []},
+    "batch": {
+        "timeout": 60,
+        "attempts": 1,
+        "spot_retries": 0,
+        "service_linked_roles": [],
+        "vcpus": 1,
+        "memory_mb": 4,
+    },
     "compute_environments": {"e": {"kind": "ec2", "min_vcpus": 0, "max_vcpus": 1, "volume_gb": 30}},
     "dataset": "datasets/x/",
     "definitions": {},
@@ -208,7 +221,7 @@ SMALLEST = {
     "versions": {"keep": 1},
 }
 LARGEST = {
-    "alarms": {"days_without_success": 7, "dead_letters": None, "longer_than_usual": None, "throttles": 1000},
+    "alarms": {"days_without_success": 90, "dead_letters": None, "longer_than_usual": None, "throttles": 1000},
     "base_models": {
         f"a_model_number_o{n}": {"script": "text.py", "max_runtime": 2419200, "instance": {"type": "ml.p5.48xlarge"}}
         for n in range(10, 24)

@@ -51,7 +51,7 @@ run "refused_3" {
   command = plan
 
   variables {
-    alarms        = { days_without_success = 8 }
+    alarms        = { days_without_success = 91 }
     base_models   = { Layout = { script = "text.py" } }
     batch         = { spot_retries = 10 }
     definitions   = { training = { alarms = { failures = 0 } } }
@@ -232,20 +232,23 @@ run "refused_17" {
   command = plan
 
   variables {
+    batch    = { vcpus = 3 }
     triggers = { schedule = { expression = "cron(0 2 * * *)" } }
   }
 
-  expect_failures = [var.triggers]
+  expect_failures = [var.batch, var.triggers]
 }
 
 run "refused_18" {
   command = plan
 
   variables {
-    triggers = { schedule = { expression = "rate(1 day)", timezone = "Central European Time" } }
+    batch                = { vcpus = 0.5 }
+    compute_environments = { one = { kind = "ec2" } }
+    triggers             = { schedule = { expression = "rate(1 day)", timezone = "Central European Time" } }
   }
 
-  expect_failures = [var.triggers]
+  expect_failures = [var.batch, var.triggers]
 }
 
 run "refused_19" {

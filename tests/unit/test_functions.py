@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -339,7 +340,9 @@ def step_functions(monkeypatch, answers):
 
 @pytest.fixture
 def topic(monkeypatch):
-    """Both topics; the one of failures is returned."""
+    """Both topics, and the bucket for claims; the topic of failures is returned."""
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    monkeypatch.setenv("BUCKET", BUCKET)
     arns = [
         boto3.client("sns").create_topic(Name=f"documents-{kind}")["TopicArn"] for kind in ("failures", "successes")
     ]
@@ -361,7 +364,8 @@ def ended(status, redrives=0):
 class Context:
     """Lambda's, of a function that has little time left after a second of waiting."""
 
-    def __init__(self):
+    def __init__(self, request="one"):
+        self.aws_request_id = request
         self.left = 30_500
 
     def get_remaining_time_in_millis(self):
@@ -438,6 +442,54 @@ def test_an_alert_does_not_wait_for_a_history_that_never_catches_up(monkeypatch,
     with step_functions(monkeypatch, [history("start", "work")]):
         assert describe_failure.handler(ended("ABORTED"), Context()) == {"published": True}
     assert published()[0][2] == "documents-training: nightly-7 ABORTED at Train Text Model"
+
+
+CLAIM = "audit/alerts/documents-training/nightly-7/0.json"
+NOT_TOLD = history("start", "work", "timed out")
+
+
+def claimed(document):
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=CLAIM, Body=document)
+
+
+def tell(monkeypatch, request, redrives=0):
+    with step_functions(monkeypatch, [NOT_TOLD]):
+        return describe_failure.handler(ended("TIMED_OUT", redrives), Context(request))["published"]
+
+
+def test_an_event_that_comes_again_is_not_told_again(monkeypatch, topic):
+    assert [tell(monkeypatch, request) for request in ("one", "two", "one")] == [True, False, False]
+    assert len(published()) == 1
+
+
+def test_a_message_that_could_not_be_sent_is_sent_by_the_next_call(monkeypatch, topic):
+    monkeypatch.setenv("FAILURES_TOPIC", f"{topic}-that-is-gone")
+    with pytest.raises(ClientError, match="Publish"):
+        tell(monkeypatch, "one")
+    monkeypatch.setenv("FAILURES_TOPIC", topic)
+    assert tell(monkeypatch, "two")
+    assert len(published()) == 1
+
+
+def test_a_call_waits_for_another_that_may_still_tell_and_is_tried_again(monkeypatch, topic):
+    claimed(json.dumps({"version": 1, "by": "one", "until": time.time() + 60, "told": False}))
+    with pytest.raises(describe_failure.HeldByAnother, match=CLAIM):
+        tell(monkeypatch, "two")
+    assert published() == []
+    assert tell(monkeypatch, "one")  # Lambda keeps the id of a call that it tries again
+
+
+@pytest.mark.parametrize("left", [b'{"version": 1, "by": "one", "until": 1, "told": false}', b"[]", b"not JSON"])
+def test_what_a_dead_call_left_keeps_nothing_back(monkeypatch, topic, left):
+    claimed(left)
+    assert [tell(monkeypatch, request) for request in ("two", "three")] == [True, False]
+    assert len(published()) == 1
+
+
+def test_without_a_place_for_claims_the_message_goes_out(monkeypatch, topic):
+    monkeypatch.setenv("BUCKET", "no-such-bucket")
+    assert tell(monkeypatch, "one")
+    assert len(published()) == 1
 
 
 # packages

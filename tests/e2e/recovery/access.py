@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -156,6 +157,30 @@ def prune(pipeline: Pipeline) -> list[str]:
     answer = pipeline.clone.client("lambda").invoke(FunctionName="documents-prune-versions", Payload=event)
     deleted: list[str] = json.loads(answer["Payload"].read())["deleted"]
     return deleted
+
+
+def measure(pipeline: Pipeline) -> list[float]:
+    """Let the days since the machine's last success be measured as its rule does, with an event in the clock's place;
+    returns what was measured, in whole days."""
+    events, rule = pipeline.clone.client("events"), "documents-days-without-success"
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["test.clock"]}))
+    asked = json.loads(events.list_targets_by_rule(Rule=rule)["Targets"][0]["Input"])
+    events.put_events(Entries=[{"Source": "test.clock", "DetailType": "test", "Detail": "{}"}])
+
+    def look() -> list[dict[str, Any]]:
+        found = pipeline.clone.client("cloudwatch").get_metric_statistics(
+            Namespace=asked["namespace"],
+            MetricName="DaysWithoutSuccess",
+            Dimensions=[{"Name": "StateMachineArn", "Value": asked["machines"][0]}],
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC) + timedelta(minutes=5),
+            Period=3600,
+            Statistics=["Minimum"],
+        )
+        datapoints: list[dict[str, Any]] = found["Datapoints"]
+        return datapoints
+
+    return [float(int(point["Minimum"])) for point in wait_for(look, "the days to be measured")]
 
 
 def ring(pipeline: Pipeline) -> str:

@@ -27,7 +27,8 @@ module "pipeline" {{
   base_models    = {{ image = {{ script = "job.py" }}, text = {{ script = "job.py" }} }}
   sequence_model = {{ script = "job.py" }}
   evaluate       = {{ script = "job.py" }}
-  batch          = {{ attempts = 1 }}
+  batch          = {{ attempts = 1, image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/fetch:1" }}
+  definitions    = {{ training = {{ alarms = {{ days_without_success = 30 }} }} }}
   storage        = {{ force_destroy = true, operator_role_arns = ["arn:aws:iam::123456789012:role/operator"] }}
 }}
 

@@ -13,11 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e import statements
-from tests.e2e.recovery import access
+from tests.e2e.recovery import access, elsewhere, undelivered
 from tests.e2e.recovery.matrix import play_all, table
 from tests.e2e.recovery.pipeline import Pipeline, wait_for
 
 pytestmark = pytest.mark.e2e
+
+
+def test_a_machine_that_never_succeeded_counts_days_from_its_beginning(pipeline: Pipeline) -> None:
+    assert access.measure(pipeline) == [0.0]
 
 
 def test_every_step_recovers_from_every_end(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +92,7 @@ def test_a_rerun_reads_in_place_what_it_does_not_copy(pipeline: Pipeline) -> Non
 
 def test_the_operator_hands_manifests_to_the_machine(pipeline: Pipeline) -> None:
     """A copy and a cleanup by the distributed Map: by everything that opsctl may do, and the machine's own roles."""
+    elsewhere.deploy_an_endpoint(pipeline)
     rerun = ("rerun", pipeline.first, "--from", "evaluate", "--name", "mapped", "--engine", "map", "--yes", "--wait")
     assert pipeline.clone.json(*rerun)["run"] == "mapped"
     pipeline.clone.run("cleanup", "--run", "mapped", "--grace", "0", "--engine", "map", "--yes", timeout=240)
@@ -155,18 +160,29 @@ def test_what_the_roles_do_besides_runs(pipeline: Pipeline) -> None:
     wait_for(lambda: [mail for mail in pipeline.clone.mailbox() if alarm in mail], f"{alarm} to be told")
 
 
+def test_what_cannot_be_delivered_is_kept(pipeline: Pipeline) -> None:
+    assert undelivered.lose_all(pipeline) == {"days-without-success", "describe-failure", "events", "sns"}
+
+
+def test_the_operator_works_besides_runs(pipeline: Pipeline) -> None:
+    """With an activity's tasks, with endpoints, and beside a Map that is stopped with its children."""
+    assert elsewhere.work_on_a_task(pipeline, "worked-on") == "SUCCEEDED"
+    kept = pipeline.clone.json("cleanup", "--run", pipeline.first, "--grace", "0", "--dry-run")["runs"]
+    assert [run["reason"] for run in kept if run["run"] == pipeline.first] == ["endpoint"]
+    assert "Endpoint documents-nowhere of account 123456789012 not found" in elsewhere.ask_nobody(pipeline)
+    assert elsewhere.stop_a_map(pipeline) == "ABORTED"
+
+
 def test_every_statement_is_needed_or_says_why_no_test_can_tell(pipeline: Pipeline) -> None:
     """After all of the above: what was done needed each statement, or docs/iam-statements.md has it."""
-    deployed, needed, table = statements.deployed(pipeline.clone), statements.needed(pipeline.clone), statements.rows()
-    left = [place for place in sorted(deployed - needed) if not any(row.means(place) for row in table)]
-    assert left == []
+    deployed, table = statements.deployed(pipeline.clone), statements.rows()
+    assert statements.unneeded(pipeline.clone, {place.owner for place in deployed}) == []
     assert [row for row in table if not any(row.means(place) for place in deployed)] == []
-    written, elsewhere, sids = statements.written(), statements.rows(1), {place.sid for place in deployed}
-    left = [
-        place for place in sorted(written) if place.sid not in sids and not any(row.means(place) for row in elsewhere)
-    ]
+    written, sids = statements.written(), {place.sid for place in deployed}
+    others = statements.rows(1) + statements.rows(2)
+    left = [place for place in sorted(written) if place.sid not in sids and not any(row.means(place) for row in others)]
     assert left == []
-    assert [row for row in elsewhere if not any(row.means(place) for place in written)] == []
-    assert [row for row in table + elsewhere if not row.source.startswith("https://docs.aws.amazon.com/")] == []
+    assert [row for row in others if not any(row.means(place) for place in written)] == []
+    assert [row for row in table + others if not row.source.startswith("https://docs.aws.amazon.com/")] == []
     policies = pipeline.clone.output("policies")
     assert {person: len(text) <= 6144 for person, text in policies.items()} == dict.fromkeys(policies, True)

@@ -24,7 +24,8 @@ class Alerts:
         self.topics = {
             kind: cloud.client("sns").create_topic(Name=unique(kind))["TopicArn"] for kind in ("failures", "successes")
         }
-        variables = {f"{kind.upper()}_TOPIC": arn for kind, arn in self.topics.items()}
+        variables = {f"{kind.upper()}_TOPIC": arn for kind, arn in self.topics.items()} | {"BUCKET": unique("claims")}
+        cloud.client("s3").create_bucket(Bucket=variables["BUCKET"])
         answer = cloud.client("lambda").create_function(
             FunctionName=unique("describe-failure"), Runtime="python3.13", Role=cloud.role, Timeout=60,
             Handler="handler.handler", Environment={"Variables": variables},
@@ -138,3 +139,16 @@ def test_every_kind_of_end_sends_its_exact_number_of_messages(cloud: Cloud) -> N
     }
     for mail in (mail for mail in cloud.mail() if alerts.topics["failures"] in mail):
         assert "\nNext:    opsctl re" in mail, mail
+
+
+def test_an_event_that_is_delivered_five_times_is_told_once(cloud: Cloud) -> None:
+    alerts = Alerts(cloud)
+    run = cloud.start(cloud.machine({"Fail": FAIL}), {}, name="told-once")
+    finish(cloud, run)
+    event = {"source": "aws.states", "detail": {"executionArn": run, "status": "FAILED", "redriveCount": 0}}
+    for _ in range(5):
+        cloud.client("lambda").invoke(
+            FunctionName=alerts.function, InvocationType="Event", Payload=json.dumps(event).encode()
+        )
+    wait_for(lambda: alerts.calls() >= 5, "every call of the function", SECONDS)
+    assert alerts.told() == {"told-once": {"failures FAILED": 1}}
