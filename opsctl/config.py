@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from opsctl import terraform
+from opsctl.contexts import Named, read_contexts
 from opsctl.errors import ConfigurationError, UsageError
 
 SANDBOX = "sandbox"
@@ -54,6 +55,8 @@ class Context:
     profile: str | None
     outputs: Path  # directory of the Terraform configuration whose outputs describe the deployment
     role: str | None = None  # in the sandbox: the ARN of the role to work as
+    name: str | None = None  # of a named context
+    confirm: bool = False  # whether its name has to be typed before anything is changed
 
     @property
     def is_sandbox(self) -> bool:
@@ -148,21 +151,37 @@ def sandbox_directory(directory: Path | None = None) -> Path:
 def choose_context(options: Options, sandbox: Path | None = None) -> Context:
     """Which AWS the command talks to.
 
-    Raises ConfigurationError where a sandbox is wanted and none is up, UsageError for options that a sandbox, which has
-    a region, credentials and Terraform outputs of its own, could only ignore.
+    Raises ConfigurationError where a sandbox is wanted and none is up, and for a context that there is not; UsageError
+    for options that a sandbox, which has a region, credentials and Terraform outputs of its own, could only ignore.
     """
     wanted = options.context or (AWS if options.profile or options.endpoint_url else os.environ.get("OPSCTL_CONTEXT"))
-    if wanted not in (None, "", SANDBOX, AWS):
-        raise ConfigurationError(f"OPSCTL_CONTEXT is {wanted!r}", "set it to sandbox or aws, or unset it")
+    if wanted and wanted not in (SANDBOX, AWS):
+        return _other(options, wanted)
     directory = sandbox or sandbox_directory()
     server = None if wanted == AWS else _server(directory, required=wanted == SANDBOX)
     if server is None:
+        current = None if wanted == AWS or options.terraform_dir else read_contexts().current
+        if current:
+            return _other(options, current)
         outputs = options.terraform_dir or module_directory() or Path.cwd()
         return Context(AWS, options.endpoint_url, options.region, options.profile, outputs)
     _refuse_options_of_aws(options)
     return Context(
         SANDBOX, server["url"], server["region"], None, directory / "terraform", os.environ.get(ROLE) or None
     )
+
+
+def _other(options: Options, wanted: str) -> Context:
+    """A context by its name, or by a file that holds the Terraform output; the command line's own options go first."""
+    if wanted.endswith(".json") or os.sep in wanted:
+        named, name = Named(outputs=wanted), None
+    else:
+        named, name = read_contexts().of(wanted), wanted
+    place = options.terraform_dir or Path(named.terraform_dir or named.outputs or "")
+    return Context(
+        AWS, options.endpoint_url or named.endpoint_url, options.region or named.region,
+        options.profile or named.profile, place, name=name, confirm=named.confirm,
+    )  # fmt: skip
 
 
 def _refuse_options_of_aws(options: Options) -> None:
@@ -190,11 +209,27 @@ def read_deployment(context: Context) -> Deployment:
         state = context.outputs / "terraform.tfstate"
         remedy = f"apply the module to it: {context.apply_command} (opsctl demo does it)"
         outputs = _sandbox_outputs(state, remedy)
+    elif context.outputs.suffix == ".json":
+        outputs = _saved_outputs(context.outputs)
     else:
         outputs = terraform.read_outputs(context.outputs)
     if OUTPUT not in outputs:
         raise ConfigurationError(f"no Terraform output {OUTPUT!r} in {context.outputs}", remedy)
     return parse_deployment(outputs[OUTPUT], context.apply_command)
+
+
+def _saved_outputs(path: Path) -> dict[str, Any]:
+    """What `terraform output -json` printed, of all outputs or of `opsctl` alone."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}", "write it with: terraform output -json > FILE"
+        ) from error
+    outputs = document if isinstance(document, dict) else {}
+    if "machines" in outputs:
+        return {OUTPUT: outputs}
+    return {name: value["value"] for name, value in outputs.items() if isinstance(value, dict) and "value" in value}
 
 
 def _sandbox_outputs(state: Path, remedy: str) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.errors import RefusedError
+
+CONFIRMED = "OPSCTL_CONFIRM"
 
 
 def agree(
@@ -21,13 +24,18 @@ def agree(
 ) -> None:
     """Show a plan and ask whether to `verb` it, or to have `typed` typed for what cannot be taken back by itself.
 
-    `done` says what a no leaves undone. Raises RefusedError for a no, and where there is nobody to ask.
+    `done` says what a no leaves undone. In a context that wants its name typed, that is what is asked for, and without
+    a terminal OPSCTL_CONFIRM must hold it. Raises RefusedError for a no, and where there is nobody to ask.
     """
     click.echo(shown, err=invocation.wants_json)
+    otherwise = "add --yes to go ahead, or --dry-run"
+    if invocation.confirm is not None:  # a --yes that was meant for another deployment is not enough
+        typed, yes = invocation.confirm, os.environ.get(CONFIRMED) == invocation.confirm
+        otherwise = f"set {CONFIRMED}={typed} to go ahead, or look with --dry-run"
     if yes:
         return
     if not sys.stdin.isatty():
-        raise RefusedError(f"nothing was {done}: there is no terminal to ask on", "add --yes to go ahead, or --dry-run")
+        raise RefusedError(f"nothing was {done}: there is no terminal to ask on", otherwise)
     if not (click.confirm(f"{verb} it?", default=False, err=True) if typed is None else _is_typed(typed)):
         raise RefusedError(f"nothing was {done}")
 

@@ -25,6 +25,7 @@ class Invocation:
     context: str | None = None
     machine: str | None = None
     terraform_dir: Path | None = None
+    confirm: str | None = None  # the name that has to be typed before anything is changed there
 
     @property
     def wants_json(self) -> bool:
@@ -44,4 +45,7 @@ class Invocation:
         connection = connect(self.options())
         if connection.context.is_sandbox:
             click.echo(f"context: sandbox {connection.context.url}", err=True)
+        elif connection.context.name:
+            click.echo(f"context: {connection.context.name}", err=True)
+        self.confirm = connection.context.name if connection.context.confirm else None
         return connection

@@ -45,6 +45,7 @@ COMMANDS = {
     "cleanup": ("opsctl.cli.cleanup:cleanup", "Delete what old runs keep in S3, with a plan first."),
     "data": ("opsctl.cli.data:data", "Show what runs keep in S3: list, hold, release."),
     "doctor": ("opsctl.cli.doctor:doctor", "Look over the deployment, and say what to mend."),
+    "context": ("opsctl.cli.context:context", "Name deployments, such as staging and production."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
     "lint": ("opsctl.cli.lint:lint", "Check state machine definitions before AWS does."),
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env, fault."),
@@ -82,7 +83,10 @@ def _global_options() -> list[click.Option]:
         option("--profile", metavar="NAME", help="AWS profile; chooses AWS over a sandbox."),
         option("--region", metavar="NAME", help="AWS region; by default the deployment's own. Not for a sandbox."),
         option("--endpoint-url", metavar="URL", type=_url, help="Another endpoint; chooses AWS over a sandbox."),
-        option("--context", type=click.Choice(["sandbox", "aws"]), help="[default: the sandbox if one is up]"),
+        option(
+            "--context", metavar="NAME|FILE", help="sandbox, aws, one of opsctl context, or a file with the Terraform "
+            "output. [default: the sandbox if one is up, else the current one]",
+        ),
         option("--machine", metavar="NAME", help="Which state machine. [default: training]"),
         option(
             "--terraform-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True),

@@ -72,6 +72,8 @@ def start(
     connection = invocation.connect()
     request = StartRequest(document or {}, settings, name, skip, reuse_from, data, wish)
     shown_name = starts.new_name(connection, request)
+    if invocation.confirm is not None and not dry_run:
+        agree(invocation, f"Start of {shown_name}", yes)
     if not (skip or reuse_from is not None or dry_run):
         context.exit(_report(invocation, connection, starts.start(connection, request), wait, timeout, {}))
     plan = starts.plan(connection, request, shown_name)
@@ -89,7 +91,7 @@ def _begin(
     """Start at once where nothing is reused; else ask, claim the name, and copy or verify first."""
     if not plan.reused:
         return starts.start(connection, replace(request, document=plan.input, settings=()))
-    agree(invocation, plan_text(plan, name), yes)
+    agree(invocation, plan_text(plan, name), yes or invocation.confirm is not None)
     return carry_out(connection, plan, name)
 
 

@@ -30,7 +30,7 @@ PLAN = """\
 Rerun of nightly-7 from Train Sequence Model, as nightly-7-r1
 
 ACTION  STEP                     TOOK       USD      WHY
-ALWAYS  Prepare Run              1.0 s      unknown  has no guard in the definition
+ALWAYS  Prepare Run              1.0 s      <0.0001  has no guard in the definition
 REUSE   Fetch Preprocessed Data  12.0 s     unknown  made by nightly-7
 REUSE   Train Image Model        1 min 0 s  0.0235   made by nightly-7 (branch 1 of Base Model Training)
 REUSE   Train Text Model         30.0 s     0.0019   made by nightly-7 (branch 2 of Base Model Training)
@@ -41,8 +41,7 @@ ALWAYS  Notify Success                               has no guard in the definit
 change: hyperparameters.sequence_model.max_lr: 1000000 -> 0.01
 
 saves at least 1 min 42 s and 0.0254 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success; \
-price unknown: Prepare Run); 15 state transitions
+spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); 15 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 5 objects (381 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup

@@ -283,7 +283,7 @@ WITH_RESULTS = """\
 Start of july, with results of nightly-7
 
 ACTION  STEP                     TOOK       USD      WHY
-ALWAYS  Prepare Run              1.0 s      unknown  has no guard in the definition
+ALWAYS  Prepare Run              1.0 s      <0.0001  has no guard in the definition
 REUSE   Fetch Preprocessed Data  12.0 s     unknown  by --skip; made by nightly-7
 RUN     Train Image Model        1 min 0 s  0.0235   not skipped (branch 1 of Base Model Training)
 REUSE   Train Text Model         30.0 s     0.0019   by --skip; made by nightly-7 (branch 2 of Base Model Training)
@@ -292,8 +292,7 @@ RUN     Evaluate                                     not skipped
 ALWAYS  Notify Success                               has no guard in the definition
 
 saves at least 42.0 s and 0.0019 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1 min 1 s and 0.0239 USD (time unknown: Train Sequence Model, Evaluate, Notify Success; \
-price unknown: Prepare Run); 17 state transitions
+spends at least 1 min 1 s and 0.0239 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); 17 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 4 objects (340 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup

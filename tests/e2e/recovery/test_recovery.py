@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e import statements
-from tests.e2e.recovery import access, elsewhere, undelivered
+from tests.e2e.recovery import access, elsewhere, runbooks, undelivered
 from tests.e2e.recovery.matrix import play_all, table
 from tests.e2e.recovery.pipeline import Pipeline, wait_for
 
@@ -158,6 +158,18 @@ def test_what_the_roles_do_besides_runs(pipeline: Pipeline) -> None:
     assert access.lose_a_manifest(pipeline) == "FAILED"
     alarm = access.ring(pipeline)
     wait_for(lambda: [mail for mail in pipeline.clone.mailbox() if alarm in mail], f"{alarm} to be told")
+
+
+@pytest.mark.parametrize("page", runbooks.SETTINGS)
+def test_the_commands_of_a_runbook_print_what_it_shows(pipeline: Pipeline, page: str) -> None:
+    played = runbooks.play(pipeline, page)
+    assert played, "a runbook without a command"
+    for command, expected, printed in played:
+        assert printed == expected, command
+
+
+def test_every_runbook_is_played() -> None:
+    assert {path.stem for path in runbooks.PAGES.glob("*.md")} == runbooks.SETTINGS.keys()
 
 
 def test_what_cannot_be_delivered_is_kept(pipeline: Pipeline) -> None:

@@ -26,8 +26,8 @@ def main():
         if len(found) != 1:
             raise SystemExit(f"{step}: channel {model} holds {len(found)} models")
     (BASE / "checkpoints" / "last.txt").write_text(step)
+    print(f"train_loss=0.5 of {step}", flush=True)
     behave(MARKS / f"{run}.{step}")
-    print(f"train_loss=0.5 of {step}")
     made_of = [hashlib.sha256(path.read_bytes()).hexdigest() for path in data]
     (BASE / "model" / "model.json").write_text(json.dumps({"step": step, "run": run, "data": made_of}))
 

@@ -1,0 +1,132 @@
+"""Named contexts: the file that holds them, and what a command line makes of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from opsctl.cli.agreeing import CONFIRMED, agree
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.root import root
+from opsctl.config import AWS, Context, Options, choose_context, read_deployment
+from opsctl.contexts import contexts_file, read_contexts
+from opsctl.errors import ConfigurationError, RefusedError
+
+OUTPUT = json.loads((Path(__file__).parents[1] / "golden/opsctl-output.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("OPSCTL_CONTEXT", raising=False)
+    monkeypatch.delenv(CONFIRMED, raising=False)
+    monkeypatch.setenv("OPSCTL_SANDBOX_DIR", str(tmp_path / "no-sandbox"))
+    monkeypatch.chdir(tmp_path)
+
+
+def opsctl(*words: str) -> Result:
+    return CliRunner().invoke(root, ["context", *words], obj=Invocation())
+
+
+def add_two(tmp_path: Path) -> Path:
+    """Staging by its folder, production by a file."""
+    (tmp_path / "staging").mkdir()
+    saved = tmp_path / "production.json"
+    saved.write_text(json.dumps({"opsctl": {"sensitive": False, "value": OUTPUT}, "other": {"value": 1}}))
+    assert opsctl("add", "staging", "--terraform-dir", "staging", "--profile", "stage").exit_code == 0
+    done = opsctl("add", "production", "--outputs", "production.json", "--region", "eu-west-1", "--confirm")
+    assert (done.exit_code, done.stdout) == (0, f"production is kept in {contexts_file()}\n")
+    return saved
+
+
+def test_they_are_listed_used_and_forgotten(tmp_path: Path) -> None:
+    assert opsctl("list").stderr == "no context has a name yet: opsctl context add NAME\n"
+    add_two(tmp_path)
+    assert opsctl("use", "production").exit_code == 0
+    rows = [line.split() for line in opsctl("list").stdout.splitlines()]
+    assert rows == [
+        ["CURRENT", "NAME", "DEPLOYMENT", "PROFILE", "REGION", "CONFIRM"],
+        ["*", "production", str(tmp_path / "production.json"), "eu-west-1", "typed"],
+        ["staging", str(tmp_path / "staging"), "stage"],
+    ]
+    assert opsctl("remove", "production").exit_code == 0
+    assert json.loads(opsctl("list", "-o", "json").stdout) == [
+        {"name": "staging", "current": False, "terraform_dir": str(tmp_path / "staging"), "outputs": None,
+         "profile": "stage", "region": None, "endpoint_url": None, "confirm": False}
+    ]  # fmt: skip
+
+
+def test_a_command_takes_the_named_the_current_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = add_two(tmp_path)
+    staging = Context(AWS, None, None, "stage", tmp_path / "staging", name="staging")
+    production = Context(AWS, None, "eu-west-1", None, saved, name="production", confirm=True)
+    assert choose_context(Options(context="staging")) == staging
+    assert choose_context(Options(context="staging", profile="mine")).profile == "mine"
+    assert choose_context(Options()).name is None
+    opsctl("use", "staging")
+    assert choose_context(Options()) == staging
+    assert choose_context(Options(context="aws")).name is None
+    assert choose_context(Options(terraform_dir=tmp_path)).name is None
+    monkeypatch.setenv("OPSCTL_CONTEXT", "production")
+    assert choose_context(Options()) == production
+    assert read_deployment(production).bucket == OUTPUT["bucket"]
+    saved.write_text(json.dumps(OUTPUT))
+    assert read_deployment(choose_context(Options(context=str(saved)))).bucket == OUTPUT["bucket"]
+    opsctl("use", "--none")
+    monkeypatch.delenv("OPSCTL_CONTEXT")
+    assert choose_context(Options()).name is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("add", "sandbox", "--terraform-dir", "."), "'sandbox' cannot be the name of a context"),
+        (("add", "a/b", "--terraform-dir", "."), "'a/b' cannot be the name of a context"),
+        (("add", "a.json", "--terraform-dir", "."), "'a.json' cannot be the name of a context"),
+        (("add", "here"), "a context needs a deployment"),
+        (("add", "here", "--terraform-dir", "nowhere"), "Directory 'nowhere' does not exist"),
+        (("use",), "name a context, or give --none"),
+        (("use", "nowhere"), "there is no context 'nowhere'"),
+        (("remove", "nowhere"), "there is no context 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], message: str) -> None:
+    result = opsctl(*words)
+    assert result.exit_code in (2, 4)
+    assert message in result.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"contexts": []}', '{"contexts": {"a": 1}}'])
+def test_a_broken_file_is_named(text: str) -> None:
+    contexts_file().parent.mkdir(parents=True)
+    contexts_file().write_text(text)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_contexts()
+
+
+def test_a_file_without_the_output_says_so(tmp_path: Path) -> None:
+    for text in ("{", "[1]", '{"other": {"value": 1}}'):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(ConfigurationError):
+            read_deployment(choose_context(Options(context="x.json")))
+    with pytest.raises(ConfigurationError):
+        read_deployment(choose_context(Options(context="nowhere.json")))
+
+
+def test_production_wants_its_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    invocation: Any = Invocation()
+    agree(invocation, "the plan", yes=True)
+    invocation.confirm = "production"
+    with pytest.raises(RefusedError) as refused:
+        agree(invocation, "the plan", yes=True)
+    assert refused.value.hint == "set OPSCTL_CONFIRM=production to go ahead, or look with --dry-run"
+    monkeypatch.setenv(CONFIRMED, "staging")
+    with pytest.raises(RefusedError):
+        agree(invocation, "the plan", yes=True)
+    monkeypatch.setenv(CONFIRMED, "production")
+    agree(invocation, "the plan", yes=False)
+    assert capsys.readouterr().out == "the plan\n" * 4
