@@ -41,7 +41,8 @@ ALWAYS  Notify Success                               has no guard in the definit
 change: hyperparameters.sequence_model.max_lr: 1000000 -> 0.01
 
 saves at least 1 min 42 s and 0.0254 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); 15 state transitions
+spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); \
+15 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 5 objects (381 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup

@@ -292,7 +292,8 @@ RUN     Evaluate                                     not skipped
 ALWAYS  Notify Success                               has no guard in the definition
 
 saves at least 42.0 s and 0.0019 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1 min 1 s and 0.0239 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); 17 state transitions
+spends at least 1 min 1 s and 0.0239 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); \
+17 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 4 objects (340 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup

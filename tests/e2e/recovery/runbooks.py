@@ -25,7 +25,7 @@ VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "TIME"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "CLOCK"),
-    (re.compile(r"\b\d+ min \d+ s\b|\b\d+\.\d s\b|\b\d+ (?:s|min|h|d)\b"), "TOOK"),
+    (re.compile(r"\b\d+ h \d\d min\b|\b\d+ min \d+ s\b|\b\d+\.\d s\b|\b\d+ (?:s|min|h|d)\b"), "TOOK"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "HASH"),
     (re.compile(r"<?\b\d+\.\d{2,4}\b"), "USD"),
     (re.compile(r"\b\d+(?:\.\d)? (?:B|kB|MB|bytes)\b"), "SIZE"),
@@ -67,6 +67,7 @@ def asking(pipeline: Pipeline) -> None:
         named = json.loads(json.dumps(definition).replace('"Notify Success"', '"Request Approval"'))
         gate = named["States"]["Request Approval"]
         gate["Resource"] += ".waitForTaskToken"
+        gate["TimeoutSeconds"] = 7200
         gate["Parameters"] = {"TopicArn": gate["Parameters"]["TopicArn"], "Message": {"token.$": "$$.Task.Token"}}
         definition.update(named)
 
