@@ -15,13 +15,16 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl import __version__
 from opsctl.cli.invocation import Invocation
 from opsctl.errors import FAILED, INTERRUPTED, UNREAD, USAGE, OpsError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # In the order of the help text: name, module and attribute, what it does.
 COMMANDS = {
@@ -50,8 +53,10 @@ COMMANDS = {
     "lint": ("opsctl.cli.lint:lint", "Check state machine definitions before AWS does."),
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env, fault."),
     "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
+    "completion": ("opsctl.cli.completion:completion", "Print what makes a shell complete its words."),
 }
 PROGRAM = "opsctl"
+COMPLETING = "_OPSCTL_COMPLETE"  # in the environment while a shell asks for words
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GLOBALS_NOTE = (
     "Global options (opsctl --help) may stand here too: -o, --query, --profile, --region, --endpoint-url, --context, "
@@ -135,6 +140,13 @@ class Root(click.Group):
             raise OpsUsageError(f"no such command {args[0]!r}", hint)
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names of commands, without importing them; options where one is begun."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""
         del ctx
@@ -151,6 +163,9 @@ class Root(click.Group):
     ) -> Any:
         """Run, and turn every error that is the user's to act on into one line, a hint and an exit code."""
         run = super().main
+        if os.environ.get(COMPLETING) and standalone_mode:
+            _offer_names(self)
+            return run(args, prog_name or PROGRAM, COMPLETING, **extra)
         self._alone = standalone_mode and threading.current_thread() is threading.main_thread()
         code = _guarded(lambda: run(args, prog_name or PROGRAM, complete_var, standalone_mode=False, **extra))
         if standalone_mode:
@@ -223,9 +238,17 @@ def _with_globals(command: click.Command) -> click.Command:
             option.hidden = True
             command.params.append(option)
     command.epilog = command.epilog or GLOBALS_NOTE
+    if os.environ.get(COMPLETING):
+        _offer_names(command)
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _with_globals(inner)
     return command
+
+
+def _offer_names(command: click.Command) -> None:
+    from opsctl.cli.completion import offer
+
+    offer(command)
 
 
 @click.group(
