@@ -10,6 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
 
+# Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-e2e test-examples test-rest test-sandbox test-terraform check checkov fmt bench bench-gpu conformance docs functions clean
 .DEFAULT_GOAL := demo
 
@@ -55,8 +58,8 @@ checkov: setup $(CHECKOV)/.ready
 
 $(CHECKOV)/.ready:
 	@echo "installing checkov into $(CHECKOV) (a minute the first time)"
-	@$(PYTHON) -m venv --clear $(CHECKOV)
-	@$(CHECKOV)/bin/python -m pip --disable-pip-version-check --quiet install 'checkov>=3.3.30,<3.4'
+	@$(PYTHON) -m venv --clear --without-pip $(CHECKOV)
+	@$(PIP) --python $(CHECKOV)/bin/python install 'checkov>=3.3.30,<3.4'
 	@touch $@
 
 check: setup

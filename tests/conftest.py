@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 
+import botocore.session
 from hypothesis import HealthCheck, settings
 
 # Whoever starts the tests in the background of a shell has them ignore Ctrl-C, and every process that they start too.
@@ -12,3 +14,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long examples take to make says what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Each session of botocore would read and parse its descriptions of the services anew.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)

@@ -56,31 +56,48 @@ def terraform(folder, *arguments):
 def environment():
     """Nothing of the user's: no credentials, no CLI configuration, no variables for Terraform."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "TF_"))}
-    return kept | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_CLI_CONFIG_FILE": os.devnull}
+    # Terraform and its provider are Go programs: they collect garbage less often, and so save a third of their time.
+    own = {"CHECKPOINT_DISABLE": "1", "GOGC": "400", "TF_IN_AUTOMATION": "1", "TF_CLI_CONFIG_FILE": os.devnull}
+    return kept | own
 
 
-def run_tests(module, name, folder="tests/terraform"):
-    """Each run's messages and planned values of one file of tests, by the run's name."""
+class Plans:
+    """The plans of a file's runs by the runs' names, read when they are asked for: each is megabytes of JSON."""
+
+    def __init__(self, lines):
+        self._lines = {re.search(r'"@testrun":"(\w+)"', line)[1]: line for line in lines}
+
+    def __getitem__(self, run):
+        return json.loads(self._lines[run])["test_plan"]
+
+
+def run_tests(module, name, folder="tests/terraform", planned=False):
+    """Each run's messages, and if asked for its planned values, of one file of tests, by the run's name."""
     result = terraform(
         module, "test", f"-test-directory={folder}", f"-filter={folder}/{name}.tftest.hcl",
-        "-json", "-verbose",
+        "-json", *(["-verbose"] if planned else []),
     )  # fmt: skip
-    lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    told = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    plans = [line for line in told if line.endswith('"type":"test_plan"}')]
+    lines = [json.loads(line) for line in told if not line.endswith('"type":"test_plan"}')]
     statuses = {}
     for line in lines:
         if line["type"] == "test_run" and line["test_run"]["progress"] == "complete":
             statuses[line["test_run"]["run"]] = line["test_run"]["status"]
     problems = [line["diagnostic"] for line in lines if line["type"] == "diagnostic"]
     errors = [f"{problem['summary']}: {problem['detail']}" for problem in problems if problem["severity"] == "error"]
-    plans = {line["@testrun"]: line["test_plan"] for line in lines if line["type"] == "test_plan"}
-    return result.returncode, statuses, errors, plans
+    return result.returncode, statuses, errors, Plans(plans)
+
+
+# Whose plans are compared below, beyond the assertions of their own.
+LOOKED_AT = ("compute", "defaults", "encryption", "names")
 
 
 @pytest.mark.parametrize(
     "name", sorted(path.name.removesuffix(".tftest.hcl") for path in (ROOT / "tests/terraform").glob("*.tftest.hcl"))
 )
 def test_the_modules_own_tests_pass(module, name):
-    code, statuses, errors, plans = run_tests(module, name)
+    code, statuses, errors, plans = run_tests(module, name, planned=name in LOOKED_AT)
     assert errors == []
     assert code == 0
     assert set(statuses.values()) == {"pass"}

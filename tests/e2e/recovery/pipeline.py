@@ -207,11 +207,12 @@ def kind_of(state: Mapping[str, Any]) -> str:
 
 
 def wait_for(look: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """Look until something is found. Raises AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Look until something is found, less and less often. Raises AssertionError after `seconds`."""
+    deadline, pause = time.monotonic() + seconds, 0.1
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.4)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 1.5)
     raise AssertionError(f"waited {seconds:.0f} s for {what}")

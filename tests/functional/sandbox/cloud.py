@@ -270,11 +270,12 @@ def ended(description: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def wait_for(look: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """Look until something is found. Raises AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Look until something is found, less and less often. Raises AssertionError after `seconds`."""
+    deadline, pause = time.monotonic() + seconds, 0.02
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.4 * pause, 0.15)
     raise AssertionError(f"waited {seconds} s for {what}")
