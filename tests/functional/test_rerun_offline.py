@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.pipeline_world import DEFINITION, MACHINE, Bench, training_failure
+from tests.functional.pipeline_world import DEFINITION, MACHINE, Bench
 
 ROOT = Path(__file__).parents[2]
 SEQUENCE = "Train Sequence Model"
@@ -51,11 +51,9 @@ plan """
 
 
 @pytest.fixture
-def saved(bench: Bench, tmp_path: Path) -> Path:
+def saved(failed: Bench, tmp_path: Path) -> Path:
     """A folder with the history of a failed run, as the `aws` command writes one, and its definition."""
-    bench.world.script[SEQUENCE] = [training_failure("diverged")]
-    bench.opsctl("start", "--name", "nightly-7")
-    events = list(bench.states.history(MACHINE.replace("stateMachine", "execution") + ":nightly-7"))
+    events = list(failed.states.history(MACHINE.replace("stateMachine", "execution") + ":nightly-7"))
     written = [
         {**event, "timestamp": datetime.fromtimestamp(event["timestamp"], UTC).isoformat()} for event in events
     ]  # fmt: skip

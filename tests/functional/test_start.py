@@ -269,15 +269,6 @@ def test_a_run_of_another_machine(bench: Bench) -> None:
     )
 
 
-@pytest.fixture
-def failed(bench: Bench) -> Bench:
-    """A bench on which nightly-7 has failed at the sequence model."""
-    bench.world.script[SEQUENCE] = [training_failure(DIVERGED)]
-    bench.opsctl("start", "--name", "nightly-7")
-    bench.world.entered()
-    return bench
-
-
 TAKEN_OVER = ("--skip", "fetch-preprocessed-data", "--skip", "train-text-model", "--reuse-from", "nightly-7")
 WITH_RESULTS = """\
 Start of july, with results of nightly-7
