@@ -109,6 +109,7 @@ module "functions" {
   measured         = [for stem in local.measured : local.arns.machines[stem]]
   network          = try(var.network.functions, false) ? module.network : null
   packages         = "${path.module}/functions/dist"
+  runbooks_url     = var.notifications.runbooks_url
   source_buckets   = var.batch.source_buckets
   topic_arns       = module.notifications.topic_arns
   triggers = { for kind, trigger in var.triggers : kind => trigger == null ? null : {
@@ -205,5 +206,6 @@ module "alarms" {
   job_queues   = [for arn in values(local.arns.job_queues) : split("/", arn)[1]]
   machines     = { for stem, name in local.machines : stem => { arn = local.arns.machines[stem], name = name, thresholds = local.definitions[stem].alarms } }
   measure      = length(local.measured) == 0 ? null : { function_arn = module.functions.arns.days_without_success, machines = local.measured }
+  runbooks_url = var.notifications.runbooks_url
   topic_arn    = module.notifications.topic_arns.failures
 }

@@ -33,9 +33,12 @@ variable "notifications" {
     https (the endpoint must confirm) or lambda (an ARN; the permission to call it is made); `topics` default to failures.
     `filter_policy`, JSON, narrows what is delivered by the message attributes machine, run, step, status and kind (failure,
     approval, success), or, with the scope MessageBody, by the message's own fields. Alarms' messages carry no attributes.
+    `runbooks_url` is where people read docs/runbooks, as https://github.com/me/pipeline/blob/main/docs/runbooks/: alerts name
+    the page that fits.
   EOT
   type = object({
-    emails = optional(set(string), [])
+    emails       = optional(set(string), [])
+    runbooks_url = optional(string, "docs/runbooks/")
     subscriptions = optional(map(object({
       endpoint            = string
       filter_policy       = optional(string)
@@ -50,6 +53,10 @@ variable "notifications" {
   validation {
     condition     = alltrue([for email in var.notifications.emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
     error_message = "notifications.emails must hold addresses such as oncall@example.com."
+  }
+  validation {
+    condition     = endswith(var.notifications.runbooks_url, "/")
+    error_message = "notifications.runbooks_url must end in /, as https://github.com/me/pipeline/blob/main/docs/runbooks/."
   }
   validation {
     condition     = alltrue([for one in var.notifications.subscriptions : contains(["email", "https", "lambda"], one.protocol)])

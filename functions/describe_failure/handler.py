@@ -23,6 +23,7 @@ from opsctl.domain.alerts import (
     DESCRIBE_STATE,
     NOTIFY_FAILURE,
     NOTIFY_SUCCESS,
+    RUNBOOKS,
     caught_in,
     compose,
     compose_success,
@@ -42,8 +43,13 @@ class HeldByAnother(Exception):  # noqa: N818 - shown as the function's error
 def handler(event, context):
     if event.get("source") == "aws.states":
         return _from_rule(event["detail"], context)
-    alert = compose(event["arn"], "FAILED", reported_failures(event["failures"]))
+    alert = compose(event["arn"], "FAILED", reported_failures(event["failures"]), runbooks=_runbooks())
     return {"subject": alert.subject, "message": alert.message, "step": alert.attributes["step"]}
+
+
+def _runbooks():
+    """Where the pages are to be read that alerts name."""
+    return os.environ.get("RUNBOOKS") or RUNBOOKS
 
 
 def _from_rule(detail, context):
@@ -54,7 +60,8 @@ def _from_rule(detail, context):
     if was_told(history, NOTIFY_SUCCESS if well else NOTIFY_FAILURE, topic):
         return {"published": False}
     failures = failures_in(history, DESCRIBE_STATE)
-    message = compose_success(arn) if well else compose(arn, status, failures, caught=bool(caught_in(history)))
+    caught = bool(caught_in(history))
+    message = compose_success(arn) if well else compose(arn, status, failures, caught=caught, runbooks=_runbooks())
     claims = Claims(claim_key(arn, redrives), context)
     if not claims.take():
         return {"published": False}

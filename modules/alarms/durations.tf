@@ -10,7 +10,7 @@ resource "aws_cloudwatch_metric_alarm" "longer_than_minutes" {
   for_each = local._on.longer_than_minutes
 
   alarm_name          = "${each.value.name}-long"
-  alarm_description   = "A run of ${each.value.name} took longer than ${each.value.threshold} minutes; see `opsctl status --machine ${each.value.name}`."
+  alarm_description   = "A run of ${each.value.name} took longer than ${each.value.threshold} minutes; see `opsctl status --machine ${each.value.name}`. Runbook: ${var.runbooks_url}alarms.md"
   alarm_actions       = [var.topic_arn]
   comparison_operator = "GreaterThanThreshold"
   evaluation_periods  = 1
@@ -53,7 +53,7 @@ resource "aws_cloudwatch_metric_alarm" "longer_than_usual" {
   for_each = local._on.longer_than_usual
 
   alarm_name          = "${each.value.name}-longer-than-usual"
-  alarm_description   = "Runs of ${each.value.name} take longer (p95) than in the two weeks before; see `opsctl status --machine ${each.value.name}`."
+  alarm_description   = "Runs of ${each.value.name} take longer (p95) than in the two weeks before; see `opsctl status --machine ${each.value.name}`. Runbook: ${var.runbooks_url}alarms.md"
   alarm_actions       = [var.topic_arn]
   comparison_operator = "GreaterThanUpperThreshold"
   evaluation_periods  = 1

@@ -12,7 +12,7 @@ resource "aws_cloudwatch_metric_alarm" "failures" {
   for_each = local._on.failures
 
   alarm_name          = "${each.value.name}-failures"
-  alarm_description   = "${each.value.threshold} or more runs of ${each.value.name} ended without success within an hour. Each has sent its own alert; see `opsctl list --machine ${each.value.name}`."
+  alarm_description   = "${each.value.threshold} or more runs of ${each.value.name} ended without success within an hour. Each has sent its own alert; see `opsctl list --machine ${each.value.name}`. Runbook: ${var.runbooks_url}alarms.md"
   alarm_actions       = [var.topic_arn]
   comparison_operator = "GreaterThanOrEqualToThreshold"
   evaluation_periods  = 1
@@ -44,7 +44,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   for_each = local._on.throttles
 
   alarm_name          = "${each.value.name}-throttles"
-  alarm_description   = "Step Functions held back ${each.value.threshold} or more transitions of ${each.value.name} within five minutes: the account's quota of state transitions is used up."
+  alarm_description   = "Step Functions held back ${each.value.threshold} or more transitions of ${each.value.name} within five minutes: the account's quota of state transitions is used up. Runbook: ${var.runbooks_url}alarms.md"
   alarm_actions       = [var.topic_arn]
   comparison_operator = "GreaterThanOrEqualToThreshold"
   dimensions          = { StateMachineArn = each.value.arn }
@@ -61,7 +61,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = { for name, threshold in { dead-letters = var.dead_letters.threshold } : name => threshold if threshold != null }
 
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "${each.value} or more messages could not be delivered and lie in the queue ${var.dead_letters.queue}: each says in its attributes where it was to go and why it did not arrive. Delete them there when they are dealt with."
+  alarm_description   = "${each.value} or more messages could not be delivered and lie in the queue ${var.dead_letters.queue}: each says in its attributes where it was to go and why it did not arrive. Delete them there when they are dealt with. Runbook: ${var.runbooks_url}dead-letters.md"
   alarm_actions       = [var.topic_arn]
   comparison_operator = "GreaterThanOrEqualToThreshold"
   dimensions          = { QueueName = var.dead_letters.queue }

@@ -10,7 +10,7 @@ resource "aws_cloudwatch_metric_alarm" "days_without_success" {
   for_each = local._on.days_without_success
 
   alarm_name                = "${each.value.name}-no-success"
-  alarm_description         = "No run of ${each.value.name} has succeeded for ${each.value.threshold} days; see `opsctl list --machine ${each.value.name}`."
+  alarm_description         = "No run of ${each.value.name} has succeeded for ${each.value.threshold} days; see `opsctl list --machine ${each.value.name}`. Runbook: ${var.runbooks_url}alarms.md"
   alarm_actions             = [var.topic_arn]
   comparison_operator       = contains(local._measured, each.key) ? "GreaterThanOrEqualToThreshold" : "LessThanThreshold"
   dimensions                = { StateMachineArn = each.value.arn }

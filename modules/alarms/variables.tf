@@ -51,6 +51,12 @@ variable "name" {
   nullable    = false
 }
 
+variable "runbooks_url" {
+  description = "What the names of runbooks stand behind in alarms."
+  type        = string
+  nullable    = false
+}
+
 variable "topic_arn" {
   description = "Topic that alarms are told to."
   type        = string

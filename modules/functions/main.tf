@@ -20,7 +20,7 @@ locals {
     }
     describe_failure = {
       description = "Tells of runs that ended what they did not tell themselves, failures with the next command"
-      environment = { BUCKET = var.bucket, FAILURES_TOPIC = var.topic_arns.failures, SUCCESSES_TOPIC = var.topic_arns.successes }
+      environment = { BUCKET = var.bucket, FAILURES_TOPIC = var.topic_arns.failures, RUNBOOKS = var.runbooks_url, SUCCESSES_TOPIC = var.topic_arns.successes }
       memory_mb   = 256
       policy      = data.aws_iam_policy_document.describe_failure.json
       timeout     = 60

@@ -66,6 +66,12 @@ variable "source_buckets" {
   nullable    = false
 }
 
+variable "runbooks_url" {
+  description = "What the names of runbooks stand behind in alerts."
+  type        = string
+  nullable    = false
+}
+
 variable "topic_arns" {
   description = "Topics that failures and successes go to which the machine did not tell itself."
   type        = object({ failures = string, successes = string })

@@ -26,6 +26,7 @@ FIRST_STEP = "Prepare Run"
 NOTIFY_FAILURE = "Notify Failure"
 NOTIFY_SUCCESS = "Notify Success"
 DESCRIBE_STATE = "Describe Failure"  # where the machine comes to with the failures that it caught
+RUNBOOKS = "docs/runbooks/"  # in the repository
 BULK = "-bulk"  # what the name of the machine for manifests ends with
 BATCH_LOG_GROUP = "/aws/batch/job"  # Batch's own, where a job definition names no other
 
@@ -68,9 +69,11 @@ class Alert:
     attributes: Mapping[str, str]
 
 
-def compose(execution_arn: str, status: str, failures: Sequence[Failure], *, caught: bool = True) -> Alert:
+def compose(
+    execution_arn: str, status: str, failures: Sequence[Failure], *, caught: bool = True, runbooks: str = RUNBOOKS
+) -> Alert:
     """The alert for an execution that ended, or is about to end, as `status` (FAILED, TIMED_OUT, ABORTED); `caught` is
-    whether the machine itself told of the failures."""
+    whether the machine itself told of the failures, `runbooks` where the pages of docs/runbooks are to be read."""
     _, partition, _, region, _, _, machine, run = execution_arn.split(":", 7)
     steps = ", ".join(failure.step for failure in failures)
     lines = [f"Run:     {run}", f"Machine: {machine}", f"Status:  {status}"]
@@ -82,6 +85,7 @@ def compose(execution_arn: str, status: str, failures: Sequence[Failure], *, cau
     lines += [
         "",
         f"Console: {_console_link(execution_arn, partition, region)}",
+        f"Runbook: {runbooks}{'failed-run.md' if status == FAILED else 'stopped-run.md'}",
         f"Next:    {next_command(machine, run, failures if caught else ())}",
     ]
     attributes = {"kind": "failure", "machine": machine, "run": run, "status": status}

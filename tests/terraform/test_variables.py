@@ -159,6 +159,10 @@ REFUSED = [
     (network(endpoints=["s3"]), "The S3 endpoint is a gateway"),
     (network(route_table_ids=["rtb-1"]), "The S3 endpoint is a gateway"),
     ({"notifications": {"emails": ["oncall"]}}, "notifications.emails must hold addresses such as oncall@example.com."),
+    (
+        {"notifications": {"runbooks_url": "https://example.com/runbooks"}},
+        "notifications.runbooks_url must end in /, as https://github.com/me/pipeline/blob/main/docs/runbooks/.",
+    ),
     ({"notifications": {"emails": [""]}}, "notifications.emails must hold addresses such as oncall@example.com."),
     (subscription(protocol="sms"), "The protocol of an entry in notifications.subscriptions must be email, https"),
     (subscription(endpoint="oncall"), "An endpoint in notifications.subscriptions must fit its protocol"),

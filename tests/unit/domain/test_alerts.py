@@ -107,6 +107,7 @@ def test_the_whole_alert():
         "Cause:   AlgorithmError: loss is not finite, exit code: 1 (training job nightly-7-train-text-model-d0r0)",
         "",
         f"Console: {link}",
+        "Runbook: docs/runbooks/failed-run.md",
         'Next:    opsctl rerun nightly-7 --from "Train Text Model"',
     ]
 
