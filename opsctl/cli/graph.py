@@ -61,10 +61,13 @@ def graph(
     invocation.output = output or invocation.output
     kind = sent_as(invocation, out, FORMATS, "text")
     picture = _picture(invocation, run, definition, history, pairs, var_files)
-    if out is None and kind in ("text", "table", "json"):
-        emit(invocation, document(picture), _text(picture, sys.stdout) if kind != "json" else "")
-    else:
-        send(out, _drawn(kind, picture))
+    try:
+        if out is None and kind in ("text", "table", "json"):
+            emit(invocation, document(picture), _text(picture, sys.stdout) if kind != "json" else "")
+        else:
+            send(out, _drawn(kind, picture))
+    except RecursionError:
+        raise UsageError(f"{picture.title} is nested too deeply to be drawn") from None
 
 
 def _picture(

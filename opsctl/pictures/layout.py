@@ -227,12 +227,14 @@ class _Dot:
 
 
 def _settings(nodes: int, edges: int) -> dict[str, Any]:
-    """Large lanes are given fewer rounds: they must be ready in a second or two, not be perfect."""
-    large = nodes + edges > 150
+    """Large lanes are given fewer rounds: they must be ready in a second or two, not be perfect. In a tangle, where
+    every state leads to several others anywhere, no line can be followed around the others: they go straight."""
+    large, tangled = nodes + edges > 150, edges > max(250, 2 * nodes)
+    rounds = "0.5" if tangled else "3" if large else "20"
     return {
-        "rankdir": "TB", "nodesep": f"{GAP / INCH:.3f}", "ranksep": f"{RANK_GAP / INCH:.3f}", "splines": "true",
-        "mclimit": "0.3" if large else "2", "nslimit": "3" if large else "20", "nslimit1": "3" if large else "20",
-        "margin": "0", "pad": "0",
+        "rankdir": "TB", "nodesep": f"{GAP / INCH:.3f}", "ranksep": f"{RANK_GAP / INCH:.3f}",
+        "splines": "line" if tangled else "true", "mclimit": "0.05" if tangled else "0.3" if large else "2",
+        "nslimit": rounds, "nslimit1": rounds, "margin": "0", "pad": "0",
     }  # fmt: skip
 
 

@@ -164,16 +164,17 @@ class _Drawing:
             return []
         inside = room - 2
         share = (inside - GUTTER * (len(node.lanes) - 1)) // len(node.lanes)
-        drawn = [self._branch(lane, max(share, NARROWEST)) for lane in node.lanes]
-        wide = sum(_width(lines) for lines in drawn) + GUTTER * (len(drawn) - 1)
-        if wide <= inside and len(drawn) > 1:
-            lines = _beside(drawn)
-        else:
-            lines = [_Line("")]
+        lines = self._side_by_side(node, share, inside) if len(node.lanes) > 1 and share >= NARROWEST else []
+        if not lines:
             for lane in node.lanes:
-                lines += [*self._branch(lane, inside), _Line("")]
-            lines = lines[1:-1]
+                lines += [_Line("")] * bool(lines) + self._branch(lane, inside)
         return [line.after(f"{stem} ") for line in lines]
+
+    def _side_by_side(self, node: Node, share: int, inside: int) -> list[_Line]:
+        """The lanes beside each other; nothing where they turn out to be too wide for that."""
+        drawn = [self._branch(lane, share) for lane in node.lanes]
+        wide = sum(map(_width, drawn)) + GUTTER * (len(drawn) - 1)
+        return _beside(drawn) if wide <= inside else []
 
     def _branch(self, lane: Lane, room: int) -> list[_Line]:
         signs = self._signs

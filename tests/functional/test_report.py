@@ -97,6 +97,7 @@ def test_a_failed_run(failed: Bench) -> None:
     assert document.all("h1")[0].text == "nightly-7 ✗ failed"
     summary = section(document, "summary").text
     assert 'Next: opsctl rerun nightly-7 --from "Train Sequence Model"' in summary
+    assert f"Train Sequence Model failed: States.TaskFailed: {DIVERGED}" in summary
     assert "Took 1 min 55 s" in summary
     assert "Steps 6 succeeded, 1 failed, 2 not reached" in summary
     assert rows(section(document, "timeline").all("table")[0])[1:7] == [

@@ -27,9 +27,21 @@ LOOP = {
         "Alone": {"Type": "Pass", "End": True},
     },
 }  # fmt: skip
+TANGLE: dict[str, Any] = {"StartAt": "C0", "States": {
+    f"C{number}": {"Type": "Choice", "Default": f"C{(number + 1) % 75}", "Choices": [
+        {"Variable": "$.n", "NumericEquals": other, "Next": f"C{(number * 7 + other * 11) % 75}"} for other in range(4)
+    ]} for number in range(75)
+}}  # fmt: skip
 NESTED = {"StartAt": "Out", "States": {"Out": {"Type": "Map", "End": True, "ItemProcessor": {
     "StartAt": "In", "States": {"In": {"Type": "Parallel", "Branches": [SMALL, LOOP], "End": True}}}}}}  # fmt: skip
-MACHINES = {"small": SMALL, "training": TRAINING, "long": long_machine(), "loop": LOOP, "nested": NESTED}
+MACHINES = {
+    "small": SMALL,
+    "training": TRAINING,
+    "long": long_machine(),
+    "loop": LOOP,
+    "nested": NESTED,
+    "tangle": TANGLE,
+}
 
 
 def lanes(lane: PlacedLane) -> Iterator[PlacedLane]:

@@ -98,3 +98,13 @@ def test_names_steer_no_terminal() -> None:
     assert all(line.isprintable() for line in drawn.splitlines())
     assert "\\x1b[2J\\u202e" in drawn
     assert "\\u65e5\\u672c\\u8a9e" in text(picture(machine, None), 100, ASCII)
+
+
+def test_branches_inside_of_branches_are_drawn_once_each() -> None:
+    machine: dict[str, object] = {"StartAt": "Last", "States": {"Last": {"Type": "Pass", "End": True}}}
+    for number in range(60):
+        name = f"Level {number}"
+        machine = {"StartAt": name, "States": {name: {"Type": "Parallel", "Branches": [machine], "End": True}}}
+    lines = text(Picture("deep", lane_of(machine)), 80).splitlines()
+    assert len(lines) == 2 + 60 * 2 + 1
+    assert lines[-1].strip("│ ") == "○ Last"
