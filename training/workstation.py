@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -254,17 +255,26 @@ class _Checkpoints:
 def _store_results(config: Mapping[str, Any], name: str, base: Path) -> str:
     """Pack and store the model, and what else the job left; where the model lies now."""
     if url := config.get("Url"):
-        model = _packed(base / "model")
-        with model.open("rb") as file:
-            size = {"Content-Length": str(model.stat().st_size)}
-            request = urllib.request.Request(_web(url).full_url, data=file, headers=size, method="PUT")
-            urllib.request.urlopen(request, timeout=REQUEST_SECONDS).close()
+        _put(str(url), _packed(base / "model"))
         return str(url).partition("?")[0]
     bucket, prefix = _place(f"{config['S3OutputPath'].rstrip('/')}/{name}/output/")
     if any((base / "output" / "data").iterdir()):
         _s3().upload_file(str(_packed(base / "output" / "data")), bucket, f"{prefix}output.tar.gz")
     _s3().upload_file(str(_packed(base / "model")), bucket, f"{prefix}model.tar.gz")
     return f"s3://{bucket}/{prefix}model.tar.gz"
+
+
+def _put(url: str, file: Path) -> None:
+    """Upload to a presigned URL: without a Content-Type, which would have to be signed too, and urllib always sends."""
+    parts = urlsplit(_web(url).full_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=REQUEST_SECONDS)
+    with file.open("rb") as content:
+        size = {"Content-Length": str(file.stat().st_size)}
+        connection.request("PUT", f"{parts.path}?{parts.query}", content, size)
+        answer = connection.getresponse()
+    if answer.status >= 300:
+        raise TaskError(f"the model was not stored: {answer.status} {answer.reason}")
 
 
 def _packed(folder: Path) -> Path:
