@@ -60,15 +60,15 @@ variable "permissions_boundary_arn" {
   type        = string
 }
 
-variable "source_buckets" {
-  description = "Buckets besides the module's own that data may be fetched from."
-  type        = list(string)
-  nullable    = false
-}
-
 variable "runbooks_url" {
   description = "What the names of runbooks stand behind in alerts."
   type        = string
+  nullable    = false
+}
+
+variable "source_buckets" {
+  description = "Buckets besides the module's own that data may be fetched from."
+  type        = list(string)
   nullable    = false
 }
 
