@@ -10,10 +10,10 @@ locals {
   _account   = data.aws_caller_identity.current.account_id
   _here      = "${data.aws_region.current.name}:${local._account}"
 
-  # A managed policy has room for the ARNs of two machines and of a few jobs. Of more, or with long names, the common part
+  # A managed policy has room for the ARNs of one machine and of a few jobs. Of more, or with long names, the common part
   # of their names stands for all.
-  _machines = length(var.machines) <= 2 && length(join("", var.machines)) <= 44 ? var.machines : toset(["${var.name}-*"])
-  _jobs     = length(join("", var.jobs)) <= 150 ? var.jobs : toset(["*-d*r*"])
+  _machines = length(var.machines) == 1 && length(join("", var.machines)) <= 44 ? var.machines : toset(["${var.name}-*"])
+  _jobs     = length(join("", var.jobs)) + 3 * length(var.name) <= 150 ? var.jobs : toset(["*-d*r*"])
   machines  = sort([for name in local._machines : "arn:${local._partition}:states:${local._here}:stateMachine:${name}"])
   # Runs, and a distributed Map's: <machine>/<label>.
   executions = sort(flatten([for name in local._machines : [
