@@ -11,7 +11,7 @@ locals {
   _definition_stems = setunion(keys(local._shipped_definitions), keys(local._own_definitions))
 
   definitions = { for stem in local._definition_stems : stem => {
-    alarms      = merge(local.alarms, try(var.definitions[stem].alarms, {}))
+    alarms      = merge(local.alarms, contains(keys(local._own_definitions), stem) ? {} : lookup(local._shipped_alarms, stem, {}), try(var.definitions[stem].alarms, {}))
     file        = try(local._own_definitions[stem][0], local._shipped_definitions[stem])
     on_failure  = try(var.definitions[stem].on_failure, "caught")
     policies    = merge(contains(keys(local._own_definitions), stem) ? {} : lookup(local._shipped_policies, stem, {}), try(var.definitions[stem].policies, {}))
@@ -21,6 +21,11 @@ locals {
 
   # Machines that may go without a success for longer than CloudWatch looks back: a function measures how long it is.
   measured = sort([for stem, definition in local.definitions : stem if try(definition.alarms.days_without_success > 7, false)])
+
+  # A deployment waits for a person, who takes as long as it takes.
+  _shipped_alarms = {
+    deployment = { longer_than_usual = null }
+  }
 
   # What no definition can say of itself: manifests and results lie below audit/, under names that the run is given.
   _shipped_policies = {
@@ -32,6 +37,7 @@ locals {
     account        = local.account
     base_models    = { for key in keys(local.base_models) : key => local.jobs[key] }
     bucket         = local.bucket
+    deployment     = local.deployment
     bulk           = { max_concurrency = var.storage.bulk_concurrency }
     evaluate       = local.jobs["evaluate"]
     functions      = local.arns.functions

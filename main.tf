@@ -98,12 +98,26 @@ module "activities" {
   kms_key_arn = module.encryption.key_arn
 }
 
+module "endpoint_role" {
+  source = "./modules/endpoint-role"
+
+  name     = var.name
+  bucket   = module.storage.bucket
+  endpoint = local.endpoint
+  images   = var.deployment.image == null ? [] : [var.deployment.image]
+  vpc      = local._serving.vpc
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
 module "functions" {
   source = "./modules/functions"
 
   name             = var.name
   bucket           = module.storage.bucket
   dead_letters_arn = module.notifications.dead_letters.arn
+  endpoint         = local.endpoint
   log_retention    = var.logs.retention_days
   machines         = values(local.machines)
   measured         = [for stem in local.measured : local.arns.machines[stem]]
@@ -140,7 +154,7 @@ module "access" {
 locals {
   # What machines call is there, and may do its work, before they are made or changed.
   before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), values(module.batch.job_queues), values(module.activities)[*].arn, [
-    module.batch.job_definition, module.storage.bucket, module.storage.code_prefix, module.training_role.arn,
+    module.batch.job_definition, module.endpoint_role.arn, module.storage.bucket, module.storage.code_prefix, module.training_role.arn,
   ])
 }
 

@@ -13,13 +13,15 @@ locals {
 
   bucket = "${var.name}-${local.account}-${local.region}"
 
-  functions = toset(["bulk_batch", "days_without_success", "describe_failure", "prepare_run", "prune_versions", "start_run"])
+  functions = toset(["bulk_batch", "days_without_success", "describe_failure", "prepare_deployment", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run"])
 
-  alias = "live" # what runs of each machine start on
+  alias    = "live"   # what runs of each machine start on
+  endpoint = var.name # what opsctl predict asks
 
   arns = {
     activities     = { for key, model in local.base_models : key => "arn:${local.partition}:states:${local._here}:activity:${var.name}-${model.slug}" if model.compute == "activity" }
     aliases        = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}:${local.alias}" }
+    endpoint_role  = "arn:${local.partition}:iam::${local.account}:role/${var.name}-endpoint"
     functions      = { for key in local.functions : key => "arn:${local.partition}:lambda:${local._here}:function:${var.name}-${replace(key, "_", "-")}" }
     job_definition = "arn:${local.partition}:batch:${local._here}:job-definition/${module.batch.job_definition_name}" # whatever its revision
     job_queues     = { for key in keys(local.job_queues) : key => "arn:${local.partition}:batch:${local._here}:job-queue/${key == "default" ? var.name : "${var.name}-${key}"}" }

@@ -65,8 +65,8 @@ variable "definitions_dir" {
   validation {
     condition = alltrue([
       for file in try(fileset(var.definitions_dir, "*.asl.{json,json.tftpl}"), []) :
-      !contains(concat(["batch-execution", "batch-job", "training-job"], [for key in local.functions : replace(key, "_", "-")]), lower(split(".", file)[0]))
+      !contains(concat(["batch-execution", "batch-job", "endpoint", "training-job"], [for key in local.functions : replace(key, "_", "-")]), lower(split(".", file)[0]))
     ])
-    error_message = "The name of a file in definitions_dir becomes a role's name, and batch-execution, batch-job, training-job and the functions' names (such as prepare-run) are taken by the module's own: choose another one."
+    error_message = "The name of a file in definitions_dir becomes a role's name, and batch-execution, batch-job, endpoint, training-job and the functions' names (such as prepare-run) are taken by the module's own: choose another one."
   }
 }

@@ -18,7 +18,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DIST = HERE / "dist"
-FUNCTIONS = ("bulk_batch", "days_without_success", "describe_failure", "prepare_run", "prune_versions", "start_run")
+FUNCTIONS = (
+    "bulk_batch", "days_without_success", "describe_failure", "prepare_deployment", "prepare_run", "prune_versions",
+    "settle_deployment", "smoke_test", "start_run",
+)  # fmt: skip
 
 
 def package(function: str) -> bytes:

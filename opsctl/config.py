@@ -30,6 +30,8 @@ OUTPUT = "opsctl"
 VERSION = 1
 DEFAULT_MACHINE = "training"
 BULK_MACHINE = "bulk"  # works through manifests for opsctl, which names it
+DEPLOYMENT_MACHINE = "deployment"  # puts the models of runs into production
+HELPERS = (BULK_MACHINE, DEPLOYMENT_MACHINE)  # machines that others start, and that no command means by default
 ROLE = "OPSCTL_SANDBOX_ROLE"
 
 
@@ -115,8 +117,8 @@ class Deployment:
 
     @property
     def default_machine(self) -> str:
-        """The key of the machine that is meant where none is named: training, or the only one besides `bulk`."""
-        others = [key for key in self.machines if key != BULK_MACHINE]
+        """The key of the machine that is meant where none is named: training, or the only one besides the helpers."""
+        others = [key for key in self.machines if key not in HELPERS]
         return others[0] if len(others) == 1 else DEFAULT_MACHINE
 
     def machine(self, wanted: str | None) -> Machine:

@@ -5,7 +5,7 @@ module "pipeline" {
   source = "../.."
 
   name            = var.name
-  definitions     = { training = null } # the shipped one
+  definitions     = { deployment = null, training = null } # the shipped ones
   definitions_dir = "${path.module}/definitions"
   storage         = { force_destroy = var.force_destroy }
 }

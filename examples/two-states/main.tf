@@ -4,7 +4,7 @@ module "pipeline" {
   source = "../.."
 
   name            = var.name
-  definitions     = { training = null, two-states = { variables = { epochs = "6" } } }
+  definitions     = { deployment = null, training = null, two-states = { variables = { epochs = "6" } } }
   definitions_dir = "${path.module}/definitions"
   storage         = { force_destroy = var.force_destroy }
 

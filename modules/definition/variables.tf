@@ -66,6 +66,25 @@ variable "template" {
     batch  = object({ job_definition = string, job_queue = string, job_queues = map(string), state_timeout = number })
     bucket = string
     bulk   = object({ max_concurrency = number })
+    deployment = object({
+      approval        = object({ required = bool, rollback = bool, timeout = number, waivable = bool })
+      bucket          = string
+      endpoint        = string
+      environment     = map(string)
+      image           = string
+      instance        = object({ count = number, type = string })
+      machine         = string
+      options         = object({ VpcConfig = optional(object({ SecurityGroupIds = list(string), Subnets = list(string) })) })
+      poll_seconds    = number
+      polls           = number
+      prefix          = string
+      role            = string
+      smoke_test      = object({ least_accuracy = number, most_seconds = number, stacks = number })
+      startup_timeout = number
+      timeout         = number
+      training        = string
+      volume_key      = optional(string)
+    })
     evaluate = object({
       entrypoint  = list(string)
       environment = map(string)

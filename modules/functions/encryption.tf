@@ -3,10 +3,13 @@
 
 locals {
   _encrypting_services = {
-    bulk_batch       = ["s3"]
-    describe_failure = ["s3", "sns"]
-    prepare_run      = ["s3"]
-    start_run        = ["s3"]
+    bulk_batch         = ["s3"]
+    describe_failure   = ["s3", "sns"]
+    prepare_deployment = ["s3"]
+    prepare_run        = ["s3"]
+    settle_deployment  = ["s3"]
+    smoke_test         = ["s3"]
+    start_run          = ["s3"]
   }
 }
 

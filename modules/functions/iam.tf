@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  _keys = concat(["bulk_batch", "describe_failure", "prepare_run", "prune_versions"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
+  _keys = concat(["bulk_batch", "describe_failure", "prepare_deployment", "prepare_run", "prune_versions", "settle_deployment", "smoke_test"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
   names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"

@@ -25,6 +25,13 @@ locals {
       policy      = data.aws_iam_policy_document.describe_failure.json
       timeout     = 60
     }
+    prepare_deployment = {
+      description = "Finds a run's model and figures, and what the endpoint serves"
+      environment = {}
+      memory_mb   = 512 # for the evaluation's artifact
+      policy      = data.aws_iam_policy_document.prepare_deployment.json
+      timeout     = 120
+    }
     prepare_run = {
       description = "Checks a run's input and data, and gives the run its own copy of the code"
       environment = {}
@@ -38,6 +45,20 @@ locals {
       memory_mb   = 256
       policy      = data.aws_iam_policy_document.prune_versions.json
       timeout     = 300
+    }
+    settle_deployment = {
+      description = "Makes a deployed model the champion, or removes what a failed deployment made"
+      environment = {}
+      memory_mb   = 256
+      policy      = data.aws_iam_policy_document.settle_deployment.json
+      timeout     = 120
+    }
+    smoke_test = {
+      description = "Holds the endpoint's answers for held-out pages against what is known of them"
+      environment = {}
+      memory_mb   = 512 # for stacks of bitmaps
+      policy      = data.aws_iam_policy_document.smoke_test.json
+      timeout     = 600
     }
     start_run = {
       description = "Starts a run for data that has arrived, or for a schedule, once"

@@ -10,6 +10,12 @@ variable "dead_letters_arn" {
   nullable    = false
 }
 
+variable "endpoint" {
+  description = "Name of the endpoint that serves the champion."
+  type        = string
+  nullable    = false
+}
+
 variable "kms_key_arn" {
   description = "Key that encrypts the bucket, the topics, the logs and the functions' environments."
   type        = string

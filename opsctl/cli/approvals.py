@@ -152,8 +152,13 @@ def _sent(planned: AnswerPlan) -> str:
 
 
 def _message(parameters: Any) -> str:
-    """What the task was asked with, in lines; a JSON text inside as what it says."""
-    lines = json.dumps(_opened(parameters), indent=2, ensure_ascii=False).splitlines()
+    """What the task was asked with, in lines: a message as its reader sees it, else JSON, and a JSON text inside as
+    what it says."""
+    message = parameters.get("Message") if isinstance(parameters, dict) else None
+    if isinstance(message, str) and "\n" in message:
+        lines = [str(parameters.get("Subject") or ""), "", *message.splitlines()]
+    else:
+        lines = json.dumps(_opened(parameters), indent=2, ensure_ascii=False).splitlines()
     more = [f"… and {len(lines) - MOST_LINES} more lines: -o json --dry-run"] if len(lines) > MOST_LINES else []
     return "\n".join([*(harmless(line, colours=False) for line in lines[:MOST_LINES]), *more])
 

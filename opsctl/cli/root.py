@@ -42,6 +42,7 @@ COMMANDS = {
     "approve": ("opsctl.cli.approvals:approve", "Approve what a run waits for."),
     "reject": ("opsctl.cli.approvals:reject", "Reject what a run waits for."),
     "champion": ("opsctl.cli.champion:champion", "Show the model in production, earlier ones, and how others compare."),
+    "rollback": ("opsctl.cli.rollback:rollback", "Deploy the champion before the present one again."),
     "predict": ("opsctl.cli.predict:predict", "Ask the deployed model what documents lie in stacks of pages."),
     "worker": ("opsctl.cli.worker:worker", "Work on an activity's tasks from outside AWS."),
     "cost": ("opsctl.cli.cost:cost", "Show what runs cost, by step, and what reuse saved."),

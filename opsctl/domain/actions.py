@@ -130,6 +130,7 @@ def _demand_ancestors(
         if step.name in needed and step.guard and found[step.name].unusable
         and not running.get(step.name, "").startswith("comes after")
         and (source.linked or not found[step.name].skipped)  # a foreign machine went without it before
+        and not _gone_without(source, named, step, found[step.name])
     ]  # fmt: skip
     if lost:
         word = "--only" if chosen.exact else "--from"
@@ -143,6 +144,15 @@ def _demand_ancestors(
             more += f"; what a cleanup deleted may come back: opsctl cleanup --undo --run {' --run '.join(emptied)}"
         message = f"{named[-1].name} needs steps that have no result: {reasons}"
         raise RefusedError(message, f"start earlier: {options}{more}")
+
+
+def _gone_without(source: Source, named: Sequence[Step], step: Step, finding: Finding) -> bool:
+    """Whether the source run came to every named step that this one lies before, and did not enter it on the way: what
+    it found had it go past, and so it will again, or not."""
+    history = source.histories.get(source.run)
+    entered = {state.name for state in history.states} if history else set()
+    after = {other.name for other in named if step.name in other.ancestors}
+    return not finding.skipped and not finding.result.runs and after <= entered
 
 
 def _action(

@@ -28,6 +28,7 @@ NOTIFY_SUCCESS = "Notify Success"
 DESCRIBE_STATE = "Describe Failure"  # where the machine comes to with the failures that it caught
 RUNBOOKS = "docs/runbooks/"  # in the repository
 BULK = "-bulk"  # what the name of the machine for manifests ends with
+DEFAULT = "-training"  # what the name of the machine ends with that is meant where a command names none
 BATCH_LOG_GROUP = "/aws/batch/job"  # Batch's own, where a job definition names no other
 
 _CONTAINERS = ("Fail", "Map", "Parallel")
@@ -53,11 +54,14 @@ _SECRETS = (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A step that failed, with the error name and the cause as the service gave them."""
+    """A step that failed, with the error name and the cause as the service gave them. `outcome` says, where the machine
+    put things back, what they are now, and `again` then the step from which a rerun makes everything anew."""
 
     step: str
     error: str
     cause: str = ""
+    outcome: str = ""
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def compose(
 ) -> Alert:
     """The alert for an execution that ended, or is about to end, as `status` (FAILED, TIMED_OUT, ABORTED); `caught` is
     whether the machine itself told of the failures, `runbooks` where the pages of docs/runbooks are to be read."""
-    _, partition, _, region, _, _, machine, run = execution_arn.split(":", 7)
+    machine, run = execution_arn.split(":", 7)[6:]
     steps = ", ".join(failure.step for failure in failures)
     lines = [f"Run:     {run}", f"Machine: {machine}", f"Status:  {status}"]
     for failure in failures:
@@ -82,11 +86,12 @@ def compose(
         lines += [f"Step:    {failure.step}"] if failure.step else []
         lines += [f"Error:   {failure.error}"] if failure.error else []
         lines += [f"Cause:   {cause}"] if (cause := _indented(readable_cause(failure.cause))) else []
+        lines += [f"Now:     {failure.outcome}"] if failure.outcome else []
     lines += [
         "",
-        f"Console: {_console_link(execution_arn, partition, region)}",
+        f"Console: {console_link(execution_arn)}",
         f"Runbook: {runbooks}{'failed-run.md' if status == FAILED else 'stopped-run.md'}",
-        f"Next:    {next_command(machine, run, failures if caught else ())}",
+        f"Next:    {next_command(machine, run, failures if caught else (), _where(machine))}",
     ]
     attributes = {"kind": "failure", "machine": machine, "run": run, "status": status}
     return Alert(
@@ -98,13 +103,13 @@ def compose(
 
 def compose_success(execution_arn: str) -> Alert:
     """The message about an execution that succeeded without telling so itself."""
-    _, partition, _, region, _, _, machine, run = execution_arn.split(":", 7)
+    machine, run = execution_arn.split(":", 7)[6:]
     lines = [
         f"Run:     {run}",
         f"Machine: {machine}",
         f"Status:  {SUCCEEDED}",
         "",
-        f"Console: {_console_link(execution_arn, partition, region)}",
+        f"Console: {console_link(execution_arn)}",
     ]
     attributes = {"kind": "success", "machine": machine, "run": run, "status": SUCCEEDED}
     return Alert(_subject(f"{machine}: {run} succeeded"), "\n".join(lines), attributes)
@@ -120,7 +125,7 @@ def next_command(machine: str, run: str, caught: Sequence[Failure], where: str =
     """
     if machine.endswith(BULK):
         return f"opsctl status {run} --machine {machine}"
-    steps = [failure.step for failure in caught if failure.step]
+    steps = list(dict.fromkeys(failure.again or failure.step for failure in caught if failure.step))
     if not steps:
         return f"opsctl redrive {run}{where}"
     if steps[0] == FIRST_STEP:
@@ -128,12 +133,19 @@ def next_command(machine: str, run: str, caught: Sequence[Failure], where: str =
     return f"opsctl rerun {run}" + "".join(f' --from "{step}"' for step in steps) + where
 
 
+def _where(machine: str) -> str:
+    return "" if machine.endswith(DEFAULT) else f" --machine {machine}"
+
+
 def reported_failures(documents: Any) -> tuple[Failure, ...]:
     """The machine's own list of failures: `[{"step": …, "failure": {"Error": …, "Cause": …}}]`."""
     found = []
     for document in documents if isinstance(documents, list) else []:
         output = document.get("failure") or {}
-        found.append(Failure(document.get("step") or "", output.get("Error") or "", output.get("Cause") or ""))
+        put_back = [str(document.get(key) or "") for key in ("outcome", "again")]
+        found.append(
+            Failure(document.get("step") or "", output.get("Error") or "", output.get("Cause") or "", *put_back)
+        )
     return tuple(found)
 
 
@@ -204,7 +216,9 @@ def _published(attempt: Attempt, topic: str) -> bool:
         return False
 
 
-def _console_link(execution_arn: str, partition: str, region: str) -> str:
+def console_link(execution_arn: str) -> str:
+    """Where AWS's console shows an execution."""
+    _, partition, _, region, _ = execution_arn.split(":", 4)
     console = f"https://{region}.{_CONSOLES.get(partition, _CONSOLES['aws'])}/states/home?region={region}"
     return f"{console}#/v2/executions/details/{execution_arn}"
 

@@ -7,6 +7,8 @@ Everything is derived from two things, the name of a step's state and the name o
 - its skip key is the same with underscores (`train_text_model`), a key of the run input's `skip`;
 - a SageMaker job is `<job prefix>-<slug>-d<redrives>r<retries>`. AWS takes 63 characters of `[A-Za-z0-9-]`; a job
   prefix has at most 24 and a slug at most 30, which leaves room for two digits each of redrives and retries;
+- a SageMaker model and an endpoint configuration are `<pipeline>-<run>-<digest>`, likewise at most 63 characters: they
+  outlive the deployment that made them, so they are named by what they are, and by no attempt;
 - an execution that we name has at most 40 characters of the same set. One that something else named (an EventBridge
   rule, the console) may have 80 and underscores or dots, so a job prefix is the execution's name only where it fits,
   and otherwise a shortened one that ends in 8 hex digits of the name's SHA-256.
@@ -23,6 +25,8 @@ EXECUTION_NAME_LIMIT = 40
 JOB_PREFIX_LIMIT = 24
 SLUG_LIMIT = 30
 EVENT_DIGITS = 12
+DEPLOYED_DIGITS = 8  # of a digest, at the end of the names of models and endpoint configurations
+SAGEMAKER_LIMIT = 63
 
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _HASH_DIGITS = 8
@@ -41,6 +45,13 @@ def skip_key(step: str) -> str:
 def job_prefix(execution_name: str) -> str:
     """What the names of the execution's jobs begin with: at most 24 characters that SageMaker takes."""
     return _fitted(execution_name, JOB_PREFIX_LIMIT)
+
+
+def deployed_stem(pipeline: str, run: str) -> str:
+    """The run's part of `<pipeline>-<run>-<8 hex digits>`, the name of the model and the endpoint configuration that a
+    deployment of the run makes: at most 24 characters, fewer where the pipeline's own name is long."""
+    room = SAGEMAKER_LIMIT - len(pipeline) - DEPLOYED_DIGITS - 2
+    return _fitted(run, min(JOB_PREFIX_LIMIT, room))
 
 
 def rerun_name(root: str, number: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opsctl.config import DEPLOYMENT_MACHINE
+from opsctl.domain import deployments
 from opsctl.domain.run_input import problems
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
@@ -23,6 +25,8 @@ def input_problems(connection: Connection, document: Any) -> list[str]:
     Nobody knows of a foreign machine, or of one that prepares no runs: of a definition of one's own, or of `bulk`.
     """
     machine = connection.machine
+    if machine.key == DEPLOYMENT_MACHINE:
+        return deployments.problems(document)
     if machine.foreign or not machine.steps:
         return []
     return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters, needs=machine.needs)

@@ -42,7 +42,8 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
         )
     pipeline = read_pipeline(current, [own])
     reused = _reused_histories(connection, run, document)
-    place = _place_in_lineage(connection, run) if machine.foreign else None
+    # Of what keeps nothing in S3, only the histories before it tell what a run that was bypassed made.
+    place = _place_in_lineage(connection, run) if machine.foreign or not machine.steps else None
     around = bypassed(current, pipeline, document)
     earlier = _lineage(connection, place) if place and around else {}
     return Source(

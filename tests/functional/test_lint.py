@@ -466,7 +466,7 @@ def test_a_variable_file_that_is_not_there() -> None:
 
 
 @pytest.mark.usefixtures("terraform")
-@pytest.mark.parametrize("name", ["bulk", "training"])
+@pytest.mark.parametrize("name", ["bulk", "deployment", "training"])
 @pytest.mark.parametrize("on_failure", ["caught", "redrivable"])
 def test_our_own_definitions_are_clean(name: str, on_failure: str) -> None:
     result = lint("--strict", "--var", f"on_failure={on_failure}", str(TRAINING.with_name(f"{name}.asl.json.tftpl")))

@@ -40,7 +40,7 @@ def test_the_list(bench: Bench) -> None:
     result = bench.opsctl("list")
     assert (result.exit_code, result.stdout, result.stderr) == (
         0, "STATUS  MACHINE  SINCE  DURATION  RUN  LINEAGE\n",
-        "no run of documents-bulk, documents-training yet; start one: opsctl start\n",
+        "no run of documents-bulk, documents-deployment, documents-training yet; start one: opsctl start\n",
     )  # fmt: skip
     bench.opsctl("start", "--name", "one")
     bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", '{"errorMessage": "skip: must be an object"}')]
@@ -58,7 +58,9 @@ SUCCEEDED  documents-training  2127-01-15 08:00:00 UTC  1 min 55 s  one
         "STATUS", "SUCCEEDED",
     ]  # fmt: skip
     none = bench.opsctl("list", "--status", "ABORTED")
-    assert (none.exit_code, none.stderr) == (0, "no such run of documents-bulk, documents-training\n")
+    assert (none.exit_code, none.stderr) == (
+        0, "no such run of documents-bulk, documents-deployment, documents-training\n",
+    )  # fmt: skip
 
 
 def test_lineage_is_marked_and_machines_are_merged(bench: Bench) -> None:

@@ -48,7 +48,7 @@ run "alarms_by_default" {
   command = plan
 
   assert {
-    condition = module.alarms.names == sort(concat(["documents-dead-letters"], flatten([for machine in ["documents-bulk", "documents-training"] : [
+    condition = module.alarms.names == sort(concat(["documents-dead-letters", "documents-deployment-failures", "documents-deployment-throttles"], flatten([for machine in ["documents-bulk", "documents-training"] : [
       "${machine}-failures", "${machine}-longer-than-usual", "${machine}-throttles",
     ]])))
     error_message = "each machine has the alarms that need nobody to know its habits"
@@ -73,7 +73,7 @@ run "alarms_of_ones_own" {
   }
 
   assert {
-    condition = module.alarms.names == sort(flatten([for machine in ["documents-bulk", "documents-training"] : [
+    condition = module.alarms.names == sort(flatten([for machine in ["documents-bulk", "documents-deployment", "documents-training"] : [
       "${machine}-long", "${machine}-no-success", "${machine}-throttles",
     ]]))
     error_message = "null switches an alarm off, and what is not named stays"
@@ -111,8 +111,8 @@ run "alarms_of_a_machines_own" {
 
   assert {
     condition = module.alarms.names == tolist([
-      "documents-bulk-failures", "documents-dead-letters", "documents-training-failures", "documents-training-longer-than-usual",
-      "documents-training-throttles",
+      "documents-bulk-failures", "documents-dead-letters", "documents-deployment-failures", "documents-deployment-throttles",
+      "documents-training-failures", "documents-training-longer-than-usual", "documents-training-throttles",
     ])
     error_message = "a machine's own go before the deployment's"
   }

@@ -5,6 +5,12 @@ mock_provider "aws" {
 
 # ARNs that two resources of one type share by the mock are told apart here, so that the golden files read as on AWS.
 override_resource {
+  target          = module.machines["deployment"].aws_sfn_state_machine.this
+  override_during = plan
+  values          = { arn = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-deployment" }
+}
+
+override_resource {
   target          = module.machines["bulk"].aws_sfn_state_machine.this
   override_during = plan
   values          = { arn = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-bulk" }
@@ -29,6 +35,24 @@ override_resource {
 }
 
 override_resource {
+  target          = module.functions.aws_lambda_function.this["prepare_deployment"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-prepare-deployment" }
+}
+
+override_resource {
+  target          = module.functions.aws_lambda_function.this["settle_deployment"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-settle-deployment" }
+}
+
+override_resource {
+  target          = module.functions.aws_lambda_function.this["smoke_test"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-smoke-test" }
+}
+
+override_resource {
   target          = module.notifications.aws_sns_topic.this["approvals"]
   override_during = plan
   values          = { arn = "arn:aws:sns:us-east-1:123456789012:documents-approvals" }
@@ -44,6 +68,12 @@ override_resource {
   target          = module.training_role.aws_iam_role.this
   override_during = plan
   values          = { arn = "arn:aws:iam::123456789012:role/documents-training-job" }
+}
+
+override_data {
+  target          = module.endpoint_role.data.aws_sagemaker_prebuilt_ecr_image.this["cpu"]
+  override_during = plan
+  values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:cpu" }
 }
 
 override_data {
@@ -153,17 +183,21 @@ run "administrators_and_operators_of_ones_own" {
   }
 }
 
-# Its plan is compared with tests/golden/training-redrivable.asl.json and tests/golden/bulk-redrivable.asl.json.
+# Its plan is compared with the golden files tests/golden/*-redrivable.asl.json.
 run "redrivable" {
   command = plan
 
   variables {
-    definitions = { bulk = { on_failure = "redrivable" }, training = { on_failure = "redrivable" } }
+    definitions = { bulk = { on_failure = "redrivable" }, deployment = { on_failure = "redrivable" }, training = { on_failure = "redrivable" } }
   }
 
   assert {
     condition     = alltrue([for stem in ["bulk", "training"] : alltrue([for state in jsondecode(module.machines[stem].definition).States : !can(state.Catch)])])
     error_message = "on the top level nothing may be caught"
+  }
+  assert {
+    condition     = { for name, state in jsondecode(module.machines["deployment"].definition).States : name => state.Catch[*].ErrorEquals if can(state.Catch) } == { "Answer" = [["Rejected"]], "Request Approval" = [["Rejected"]] }
+    error_message = "of a deployment only a rejection may be caught on the top level"
   }
   assert {
     condition     = alltrue([for branch in jsondecode(module.machines["training"].definition).States["Base Model Training"].Branches : anytrue([for state in branch.States : can(state.Catch)])])

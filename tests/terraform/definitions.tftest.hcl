@@ -19,7 +19,7 @@ run "each_file_is_a_machine_beside_the_shipped_ones" {
   command = plan
 
   assert {
-    condition     = { for stem, machine in output.opsctl.machines : stem => machine.name } == { bulk = "documents-bulk", hello = "documents-hello", intake = "documents-intake", training = "documents-training" }
+    condition     = { for stem, machine in output.opsctl.machines : stem => machine.name } == { bulk = "documents-bulk", deployment = "documents-deployment", hello = "documents-hello", intake = "documents-intake", training = "documents-training" }
     error_message = "every file of the folder must be a machine, and the shipped ones must stay"
   }
   assert {
@@ -64,8 +64,8 @@ run "null_leaves_a_shipped_definition_out" {
   }
 
   assert {
-    condition     = keys(output.opsctl.machines) == ["training"]
-    error_message = "the training machine alone must be left"
+    condition     = keys(output.opsctl.machines) == ["deployment", "training"]
+    error_message = "bulk alone must be left out"
   }
 }
 
@@ -73,7 +73,7 @@ run "only_a_machine_of_ones_own" {
   command = plan
 
   variables {
-    definitions = { bulk = null, intake = null, training = null }
+    definitions = { bulk = null, deployment = null, intake = null, training = null }
   }
 
   assert {
@@ -86,7 +86,7 @@ run "what_a_definition_calls_is_what_its_role_may_do" {
   command = plan
 
   variables {
-    definitions     = { bulk = null, training = null }
+    definitions     = { bulk = null, deployment = null, training = null }
     definitions_dir = "./tests/terraform/definitions/calls"
   }
 

@@ -58,6 +58,10 @@ def definition(**fields):
     return {"definitions": {"training": fields}}
 
 
+def deployment(**fields):
+    return {"deployment": fields}
+
+
 # The variables of a case, and how what is said against it begins.
 REFUSED = [
     ({"alarms": {"failure": 1}}, "A key of alarms must be one of days_without_success, dead_letters, failures,"),
@@ -123,6 +127,19 @@ REFUSED = [
     ({"definitions_dir": "twice"}, "definitions_dir must have one file for each machine"),
     ({"definitions_dir": "spaces"}, "The name of a file in definitions_dir becomes part of AWS's names"),
     ({"definitions_dir": "taken"}, "The name of a file in definitions_dir becomes a role's name, and batch-execution"),
+    (deployment(approval={"timeout": 59}), "deployment.approval.timeout must be a whole number of seconds from 60"),
+    (deployment(approval={"timeout": 31536001}), "deployment.approval.timeout must be a whole number of seconds from"),
+    (deployment(instance={"type": "m5.large"}), "deployment.instance.type must be one of SageMaker's"),
+    (deployment(instance={"count": 0}), "deployment.instance.count must be a whole number of at least 1."),
+    (deployment(instance={"count": 1.5}), "deployment.instance.count must be a whole number of at least 1."),
+    (deployment(poll_seconds=0, timeout=60), "deployment.poll_seconds must be a whole number of seconds from 1"),
+    (deployment(poll_seconds=61, timeout=60), "deployment.poll_seconds must be a whole number of seconds from 1"),
+    (deployment(startup_timeout=59), "deployment.startup_timeout must be a whole number of seconds from 60 to 3600"),
+    (deployment(startup_timeout=3601), "deployment.startup_timeout must be a whole number of seconds from 60 to 3600"),
+    (deployment(timeout=30001), "deployment.timeout must be a whole number of seconds, and at most 2000 times"),
+    (deployment(smoke_test={"least_accuracy": 1.1}), "deployment.smoke_test.least_accuracy must be a share of pages"),
+    (deployment(smoke_test={"most_seconds": 61}), "deployment.smoke_test.most_seconds must be more than 0"),
+    (deployment(smoke_test={"stacks": 11}), "deployment.smoke_test.stacks must be a whole number from 0"),
     ({"encryption": {"deletion_window_days": 6}}, "encryption.deletion_window_days must be a whole number from 7"),
     ({"encryption": {"deletion_window_days": 31}}, "encryption.deletion_window_days must be a whole number from 7"),
     (
@@ -221,6 +238,14 @@ SMALLEST = {
     "notifications": {"emails": []},
     "sequence_model": {"max_runtime": 60},
     "storage": {"noncurrent_days": 1, "bulk_concurrency": 1, "operator_role_arns": [], "access_log_bucket": "abc"},
+    "deployment": {
+        "approval": {"timeout": 60},
+        "instance": {"count": 1},
+        "poll_seconds": 1,
+        "startup_timeout": 60,
+        "timeout": 1,
+        "smoke_test": {"least_accuracy": 0, "most_seconds": 60, "stacks": 0},
+    },
     "training": {"spot_wait": 0},
     "versions": {"keep": 1},
 }

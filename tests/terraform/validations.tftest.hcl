@@ -10,6 +10,7 @@ run "refused_1" {
   command = plan
 
   variables {
+    deployment               = { approval = { timeout = 59 } }
     alarms                   = { failure = 1 }
     base_models              = { image = null, text = null }
     batch                    = { timeout = 59 }
@@ -25,13 +26,14 @@ run "refused_1" {
     versions                 = { keep = 0 }
   }
 
-  expect_failures = [var.alarms, var.base_models, var.batch, var.dataset, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.dataset, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
 }
 
 run "refused_2" {
   command = plan
 
   variables {
+    deployment    = { instance = { type = "m5.large" } }
     alarms        = { throttles = 0 }
     base_models   = { layout = null }
     batch         = { attempts = 0 }
@@ -44,13 +46,14 @@ run "refused_2" {
     training      = { spot_wait = -1 }
   }
 
-  expect_failures = [var.alarms, var.base_models, var.batch, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.storage, var.training]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.storage, var.training]
 }
 
 run "refused_3" {
   command = plan
 
   variables {
+    deployment    = { instance = { count = 0 } }
     alarms        = { days_without_success = 91 }
     base_models   = { Layout = { script = "text.py" } }
     batch         = { spot_retries = 10 }
@@ -60,13 +63,14 @@ run "refused_3" {
     storage       = { bulk_concurrency = 0 }
   }
 
-  expect_failures = [var.alarms, var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
 }
 
 run "refused_4" {
   command = plan
 
   variables {
+    deployment    = { poll_seconds = 0 }
     base_models   = { a_model_of_19_chars = { script = "text.py" } }
     batch         = { queue = "gpus" }
     definitions   = { training = { on_failure = "retried" } }
@@ -75,13 +79,14 @@ run "refused_4" {
     storage       = { admin_role_arns = ["*"] }
   }
 
-  expect_failures = [var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
+  expect_failures = [var.deployment, var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
 }
 
 run "refused_5" {
   command = plan
 
   variables {
+    deployment      = { startup_timeout = 59 }
     base_models     = { sequence = { script = "text.py" } }
     batch           = { service_linked_roles = ["ec2.amazonaws.com"] }
     definitions_dir = "./tests/terraform/definitions/elsewhere"
@@ -89,57 +94,62 @@ run "refused_5" {
     notifications   = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"], filter_policy = "[]" } } }
   }
 
-  expect_failures = [var.base_models, var.batch, var.definitions_dir, var.network, var.notifications]
+  expect_failures = [var.deployment, var.base_models, var.batch, var.definitions_dir, var.network, var.notifications]
 }
 
 run "refused_6" {
   command = plan
 
   variables {
+    deployment           = { timeout = 30001 }
     base_models          = { text = { instance = { type = "m5.large" } } }
     compute_environments = {}
     definitions_dir      = "./tests/terraform/definitions/twice"
     notifications        = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"], filter_policy_scope = "Body" } } }
   }
 
-  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
+  expect_failures = [var.deployment, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_7" {
   command = plan
 
   variables {
+    deployment           = { smoke_test = { least_accuracy = 1.1 } }
     base_models          = { text = { max_runtime = 59 } }
     compute_environments = { On_Demand = {} }
     definitions_dir      = "./tests/terraform/definitions/misnamed"
     notifications        = { emails = ["a@example.com"], subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"] } } }
   }
 
-  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
+  expect_failures = [var.deployment, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_8" {
   command = plan
 
   variables {
+    deployment           = { smoke_test = { most_seconds = 61 } }
     base_models          = { text = { compute = "kubernetes" } }
     compute_environments = { one = { kind = "gpu" } }
     definitions_dir      = "./tests/terraform/definitions/taken"
+    notifications        = { runbooks_url = "https://example.com/runbooks" }
   }
 
-  expect_failures = [var.base_models, var.compute_environments, var.definitions_dir]
+  expect_failures = [var.deployment, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_9" {
   command = plan
 
   variables {
+    deployment           = { smoke_test = { stacks = 11 } }
     code                 = "no/such/folder"
     compute_environments = { one = { instance_types = ["m6i.large"] } }
     name                 = ""
   }
 
-  expect_failures = [var.code, var.compute_environments, var.name]
+  expect_failures = [var.deployment, var.code, var.compute_environments, var.name]
 }
 
 run "refused_10" {

@@ -1,0 +1,246 @@
+"""The deployment machine with real endpoints: deployed once, put back where it fails, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from opsctl.cli.root import root
+from opsctl.config import SANDBOX, Context, Deployment, Machine
+from opsctl.operations.connection import connected
+from tests.functional.pipeline_world import FakeInvocation
+from tests.functional.sandbox.cloud import Cloud, unique, wait_for
+from tests.functional.sandbox.command import opsctl
+from tests.functional.sandbox.deploying import Deploying, packed
+
+STEPS = (
+    "Prepare Deployment", "Create Model", "Create Endpoint Config", "Update Endpoint", "Wait For Endpoint",
+    "Smoke Test", "Promote Champion",
+)  # fmt: skip
+
+
+@pytest.fixture
+def pipeline(cloud: Cloud) -> Iterator[Deploying]:
+    """A pipeline whose deployments ask nobody."""
+    deploying = Deploying(cloud)
+    yield deploying
+    deploying.end()
+
+
+@pytest.fixture(scope="module")
+def served(cloud: Cloud) -> Iterator[Deploying]:
+    """A pipeline that has deployed the run `one`."""
+    deploying = Deploying(cloud)
+    assert deploying.deploy(deploying.train("one"))["status"] == "SUCCEEDED"
+    yield deploying
+    deploying.end()
+
+
+def test_the_first_creates_the_endpoint_later_ones_update_it_and_the_last_but_one_is_kept(pipeline: Deploying) -> None:
+    for run in ("one", "two", "three"):
+        pipeline.train(run, name=f"text + '-{run}'" if run == "two" else "text")
+    for run in ("one", "three"):
+        assert pipeline.deploy(run)["status"] == "SUCCEEDED"
+        assert (pipeline.endpoint(), pipeline.answer("deed")) == (("InService", run), "deed")
+    record = pipeline.champion()
+    assert record is not None
+    assert (record["run"], record["previous"]["run"], record["metrics"]) == ("three", "one", {"page_accuracy": 0.9})
+    assert (record["endpoint"], record["reason"], record["approved_by"]) == (pipeline.name, "start", None)
+    assert pipeline.deploy(pipeline.train("four"))["status"] == "SUCCEEDED"
+    assert pipeline.left() == (["four", "three"], ["four", "three"])
+    assert pipeline.promotions() == ["one", "three", "four"]
+    assert len(pipeline.mail("was deployed")) == 3
+
+
+def test_the_same_again_changes_nothing(served: Deploying) -> None:
+    before = served.champion()
+    again = served.start("one", reason="once more")
+    assert served.finish(again)["status"] == "SUCCEEDED"
+    assert (served.champion(), served.left(), served.promotions()) == (before, (["one"], ["one"]), ["one"])
+    assert "Update Endpoint" not in served.entered(again)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "why"),
+    [
+        ("wrong", "Smoke Test", "0.0% of 3 pages of 2 held-out stacks are classed right, 50.0% are the least"),
+        ("strange", "Smoke Test", "the model knows classes that its data has not: deed!"),
+        ("broken", "Wait For Endpoint", "did not pass the ping health check"),
+    ],
+)
+def test_a_model_that_fails_is_put_back_and_removed(served: Deploying, kind: str, step: str, why: str) -> None:
+    before, sent = served.champion(), len(served.mail("FAILED"))
+    models = {
+        "wrong": {"name": "'note' if text == 'deed' else 'deed'"},
+        "strange": {"name": "text + '!'"},
+        "broken": {"extra": "raise SystemExit('cannot be loaded')"},
+    }
+    execution = served.start(served.train(kind, **models[kind]), name=unique(kind))
+    ended = served.finish(execution)
+    assert (ended["status"], ended["error"]) == ("FAILED", "PipelineFailed")
+    assert (served.endpoint(), served.answer("deed")) == (("InService", "one"), "deed")
+    assert (served.champion(), served.left()) == (before, (["one"], ["one"]))
+    (alert,) = served.mail("FAILED")[sent:]
+    name = execution.rpartition(":")[2]
+    assert f"Step:    {step}" in alert
+    assert why in alert
+    assert f"The endpoint {served.name} serves the model of one." in alert
+    assert f'opsctl rerun {name} --from "Create Model" --machine {served.name}-deployment' in alert
+
+
+def test_where_nothing_was_deployed_a_failure_leaves_nothing(pipeline: Deploying) -> None:
+    assert pipeline.deploy(pipeline.train("wrong", name="'note' if text == 'deed' else 'deed'"))["status"] == "FAILED"
+    assert (pipeline.endpoint(), pipeline.champion(), pipeline.left()) == (None, None, ([], []))
+    assert pipeline.deploy(pipeline.train("broken", extra="raise SystemExit('no')"))["status"] == "FAILED"
+    assert (pipeline.endpoint(), pipeline.left()) == (None, ([], []))
+    assert all("nothing is served" in alert for alert in pipeline.mail("FAILED"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_deployment_that_is_killed_at_a_step_and_rerun_from_it_ends_deployed_once(
+    served: Deploying, step: str
+) -> None:
+    run = served.train(unique("killed"))
+    promoted = len(served.promotions())
+    execution = served.start(run, name=f"{run}-d")
+    served.at(execution, step)
+    served.stop(execution)
+    done = opsctl(served.cloud, served.machine, "rerun", f"{run}-d", "--from", step, "--yes", "--wait")
+    assert done.exit_code == 0, done.output
+    assert served.endpoint() == ("InService", run)
+    assert served.promotions()[promoted:] == [run]
+    record = served.champion()
+    assert record is not None
+    assert record["run"] == run
+    configs, models = served.left()
+    assert (len(configs), configs) == (2, models)
+    assert run in configs
+
+
+def test_what_was_put_back_is_made_anew_by_the_command_of_the_alert(served: Deploying) -> None:
+    run = served.train(unique("mended"), name="'note' if text == 'deed' else 'deed'")
+    execution = served.start(run, name=f"{run}-d")
+    assert served.finish(execution)["status"] == "FAILED"
+    refused = opsctl(served.cloud, served.machine, "rerun", f"{run}-d", "--from", "Smoke Test", "--yes", "--wait")
+    assert refused.exit_code == 1
+    assert 'rerun it with --from "Create Model"' in served.mail(f"{run}-d-r1 FAILED")[0]
+    served.train(run)  # with right answers now
+    done = opsctl(served.cloud, served.machine, "rerun", f"{run}-d", "--from", "Create Model", "--yes", "--wait")
+    assert done.exit_code == 0, done.output
+    assert served.endpoint() == ("InService", run)
+
+
+def test_a_record_that_is_deleted_or_corrupt_counts_as_none(served: Deploying) -> None:
+    key = f"champions/{served.training}.json"
+    for content in ("{", None):
+        if content is None:
+            served.cloud.client("s3").delete_object(Bucket=served.cloud.bucket, Key=key)
+        else:
+            served.cloud.put(key, content)
+        run = served.train(unique("after"))
+        assert served.deploy(run)["status"] == "SUCCEEDED"
+        record = served.champion()
+        assert record is not None
+        assert (record["run"], record["previous"]) == (run, None)
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({"run": "never"}, "run: never left no model below"),
+        ({}, "run: is missing"),
+        ({"run": "one", "aproval": False}, "aproval: unknown key; the nearest known key is approval"),
+        ({"run": "one", "skip": {"create_model": True, "smoke": True}}, "nearest known key is smoke_test"),
+        ({"run": "one", "approval": False}, "approval: false is not allowed here"),
+        ({"run": "one", "skip": {"request_approval": True}}, "nobody has approved this model"),
+        ({"run": "hollow"}, "holds no code/inference.py"),
+        ({"run": "cut"}, "is no whole model.tar.gz"),
+        ({"run": "pageless"}, "has no pages to try the model with"),
+    ],
+)
+def test_what_cannot_be_deployed_is_refused_before_anybody_is_asked(
+    asking: Deploying, document: dict[str, object], why: str
+) -> None:
+    execution = asking.cloud.start(asking.machine, document, name=unique("refused"))
+    assert asking.finish(execution)["status"] == "FAILED"
+    assert asking.entered(execution)[0:2] == ["Prepare Deployment", "Describe Failure"]
+    (alert,) = asking.mail(f"{execution.rpartition(':')[2]} FAILED")
+    assert "InvalidDeployment" in alert
+    assert why in alert
+
+
+@pytest.fixture(scope="module")
+def asking(cloud: Cloud) -> Iterator[Deploying]:
+    """A pipeline whose deployments ask; with runs that left too little."""
+    deploying = Deploying(cloud, approval=True)
+    for run in ("one", "hollow", "cut", "pageless"):
+        deploying.train(run)
+    model = "runs/{0}/train-sequence-model/{0}-train-sequence-model-d0r0/output/model.tar.gz"
+    whole = cloud.get(model.format("cut"))
+    cloud.client("s3").put_object(Bucket=cloud.bucket, Key=model.format("cut"), Body=whole[: len(whole) // 2])
+    cloud.client("s3").put_object(Bucket=cloud.bucket, Key=model.format("hollow"), Body=packed({"config.json": "{}"}))
+    cloud.client("s3").delete_object(Bucket=cloud.bucket, Key="runs/pageless/fetch-preprocessed-data/manifest.json")
+    yield deploying
+    deploying.end()
+
+
+def test_a_rejection_leaves_everything_and_an_approval_is_on_record(asking: Deploying) -> None:
+    rejected = asking.start("one", name=unique("rejected"))
+    asking.at(rejected, "Request Approval")
+    wait_for(lambda: asking.mail("deploy one?"), "the question")
+    (question,) = asking.mail("deploy one?")
+    assert "Figures:  page_accuracy  0.9" in question
+    assert f"opsctl approve {rejected.rpartition(':')[2]} --machine {asking.name}-deployment" in question
+    name = rejected.rpartition(":")[2]
+    assert opsctl(asking.cloud, asking.machine, "reject", name, "--reason", "not yet", "--yes").exit_code == 0
+    ended = asking.finish(rejected)
+    assert (ended["status"], json.loads(ended["output"])["result"]) == ("SUCCEEDED", {"deployed": False})
+    assert (asking.endpoint(), asking.champion(), asking.left()) == (None, None, ([], []))
+    assert "not yet (rejected by" in asking.mail("was not deployed")[0]
+    approved = asking.start("one", name=unique("approved"))
+    asking.at(approved, "Request Approval")
+    name = approved.rpartition(":")[2]
+    assert opsctl(asking.cloud, asking.machine, "approve", name, "--yes", "--wait").exit_code == 0
+    record = asking.champion()
+    assert record is not None
+    assert record["approved_by"] == "arn:aws:sts::123456789012:user/moto"
+
+
+def command(pipeline: Deploying, *words: str) -> Result:
+    """A command on the whole pipeline, whose machine by default is the training machine."""
+    cloud = pipeline.cloud
+    arn = pipeline.machine.replace("-deployment", "-training")
+    training = Machine("training", pipeline.training, arn, "", (), {})
+    deploying = Machine("deployment", f"{pipeline.name}-deployment", pipeline.machine, "", (), {})
+    machines = {"deployment": deploying, "training": training}
+    region = cloud.server["region"]
+    deployment = Deployment(pipeline.name, region, "123456789012", cloud.bucket, "", "", machines)
+    context = Context(SANDBOX, cloud.server["url"], region, None, Path("unused"))
+    return CliRunner().invoke(root, list(words), obj=FakeInvocation(connected(context, deployment, training)))
+
+
+def test_a_rollback_deploys_the_champion_before_and_twice_leads_forward(served: Deploying) -> None:
+    first, second = served.train(unique("old")), served.train(unique("new"))
+    for run in (first, second):
+        assert served.deploy(run)["status"] == "SUCCEEDED"
+    shown = command(served, "rollback", "--dry-run")
+    lines = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
+    assert shown.exit_code == 0, shown.output
+    assert lines["FROM"].startswith(f"{second}, promoted ")
+    assert lines["TO"].startswith(f"{first}, promoted ")
+    assert lines["TO"].endswith("page_accuracy 0.9")
+    for run in (first, second):
+        done = command(served, "rollback", "--yes", "--wait")
+        assert done.exit_code == 0, done.output
+        assert served.endpoint() == ("InService", run)
+    record = served.champion()
+    assert record is not None
+    assert (record["run"], record["reason"], record["previous"]["run"]) == (second, "rollback", first)
+    never = command(served, "rollback", "--to", "never", "--yes")
+    assert (never.exit_code, never.stderr.splitlines()[0]) == (2, "error: never was never champion")
+    already = command(served, "rollback", "--to", second, "--yes")
+    assert (already.exit_code, already.stderr.splitlines()[0]) == (3, f"error: {second} is the champion already")
