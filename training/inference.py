@@ -24,6 +24,7 @@ import binascii
 import io
 import json
 import os
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # AWS's container loads this fil
 import numpy as np
 from contract import JobError
 from ensemble import Ensemble, read_ensemble
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image
 from stacks import DataSet
 
 JSON = "application/json"
@@ -43,7 +44,11 @@ MOST_BYTES = int(os.environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") or 6) * 1024 * 10
 whose container is told (AWS, "Custom Inference Code with Batch Transform"); 0 is without a limit."""
 MOST_STACKS, MOST_PAGES = 64, 2000
 MOST_CHARACTERS = 100_000
-MOST_PIXELS = 50_000_000
+MOST_PIXELS, MOST_PIXELS_TOGETHER = 50_000_000, 1_000_000_000
+"""Of one bitmap, and of all in a request: what a few bytes unpack to, in memory."""
+BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, struct.error, EOFError,
+          Image.DecompressionBombError)  # fmt: skip
+"""What Pillow raises for files that are no images, or not whole."""
 BEGINS = 0.5  # probability from which on a document begins, as in evaluate.py
 
 
@@ -110,13 +115,16 @@ def _read(body: bytes | str, content_type: str) -> Stacks:
         raise RequestError(400, f"the request has {sum(sizes):,} pages; {MOST_PAGES:,} are the most")
     texts: list[str] = []
     images: list[Image.Image] = []
+    room = _Room()
     for number, (stack, pages) in enumerate(zip(given, stacks, strict=True), 1):
         where = [f"stack {number}, page {own}" for own in range(1, len(pages) + 1)]
         texts += [_string(page, "text", spot) for page, spot in zip(pages, where, strict=True)]
         if stack.get("bitmap") is not None:
-            images += _scan(_string(stack, "bitmap", f"stack {number}"), f"stack {number}", len(pages))
+            images += _scan(_string(stack, "bitmap", f"stack {number}"), f"stack {number}", len(pages), room)
         else:
-            images += [_image(_string(page, "bitmap", spot), spot) for page, spot in zip(pages, where, strict=True)]
+            images += [
+                _image(_string(page, "bitmap", spot), spot, room) for page, spot in zip(pages, where, strict=True)
+            ]
     return Stacks(texts, images, sizes)
 
 
@@ -138,25 +146,49 @@ def _string(value: Any, key: str, where: str) -> str:
     return found
 
 
-def _scan(text: str, where: str, pages: int) -> list[Image.Image]:
+class _Room:
+    """How many pixels a request may still have."""
+
+    def __init__(self) -> None:
+        self._left = MOST_PIXELS_TOGETHER
+
+    def take(self, image: Image.Image, where: str) -> None:
+        """Raises RequestError, before the image is unpacked, for one that there is no room for."""
+        pixels = image.width * image.height
+        if pixels > MOST_PIXELS:
+            raise RequestError(400, f"{where}: the bitmap has more than {MOST_PIXELS:,} pixels")
+        self._left -= pixels
+        if self._left < 0:
+            raise RequestError(400, f"{where}: the request's bitmaps have more than {MOST_PIXELS_TOGETHER:,} pixels")
+
+
+def _scan(text: str, where: str, pages: int, room: _Room) -> list[Image.Image]:
     """The images of a file that holds a whole stack."""
-    image = _image(text, where)
-    frames = getattr(image, "n_frames", 1)
-    if frames != pages:
-        raise RequestError(400, f"{where}: the bitmap has {frames} images for {pages} pages")
+    image = _image(text, where, room)
     try:
-        return [frame.copy() for frame in ImageSequence.Iterator(image)]
-    except (OSError, SyntaxError) as error:
+        frames = getattr(image, "n_frames", 1)
+        if frames != pages:
+            raise RequestError(400, f"{where}: the bitmap has {frames} images for {pages} pages")
+        found = [image.copy()]
+        for number in range(1, pages):
+            image.seek(number)  # each has a size of its own
+            room.take(image, where)
+            found.append(image.copy())
+        return found
+    except RequestError:
+        raise
+    except BROKEN as error:
         raise RequestError(400, f"{where}: the bitmap cannot be read: {error}") from None
 
 
-def _image(text: str, where: str) -> Image.Image:
+def _image(text: str, where: str, room: _Room) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=("PNG", "TIFF", "JPEG"))
-        if image.width * image.height > MOST_PIXELS:
-            raise RequestError(400, f"{where}: the bitmap has more than {MOST_PIXELS:,} pixels")
+        room.take(image, where)
         image.load()
-    except (binascii.Error, OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except RequestError:
+        raise
+    except BROKEN as error:
         reason = "it is not base64" if isinstance(error, binascii.Error) else "it is no whole PNG, TIFF or JPEG"
         raise RequestError(400, f"{where}: the bitmap cannot be read: {reason}") from None
     return image

@@ -79,6 +79,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 60.0  # seconds without a byte of the request
     server: Server
 
     def setup(self) -> None:
@@ -98,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> tuple[int, bytes]:
         length = self.headers.get("Content-Length", "")
+        length = length if length.isascii() else ""
         if self.path != "/invocations" or not length.isdigit() or int(length) > MOST_BYTES:
             return self._refusal(length)
         body = self.rfile.read(int(length))
@@ -105,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             accept = self.headers.get("Accept") or "*/*"
             return 200, self.server.model.answer(body, self.headers.get("Content-Type") or "", accept)
         except Exception as error:  # noqa: BLE001 - the handlers are anybody's
-            status = getattr(error, "status", None) or getattr(error, "status_code", None) or 500
+            status = _status(error)
             if status >= 500:
                 traceback.print_exc()
             return status, _told(str(error) if status < 500 else f"{type(error).__name__}: {error}")
@@ -130,6 +132,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Only what went wrong is worth a line; the handlers print it."""
+
+
+def _status(error: Exception) -> int:
+    """What an error wants to be answered with, if that is an error's status."""
+    found = getattr(error, "status", None) or getattr(error, "status_code", None)
+    return found if isinstance(found, int) and 400 <= found < 600 else 500
 
 
 def _told(message: str) -> bytes:

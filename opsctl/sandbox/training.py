@@ -17,7 +17,7 @@ from opsctl.sandbox.api import ApiError, serve, validation_error
 from opsctl.sandbox.endpoints import EndpointActions
 from opsctl.sandbox.faults import HOST_LOST
 from opsctl.sandbox.trainingjob import TrainingJob
-from opsctl.sandbox.trainingrules import check
+from opsctl.sandbox.trainingrules import check, check_trust
 from opsctl.sandbox.trainingrun import run
 from opsctl.sandbox.transforms import TransformActions
 from opsctl.sandbox.world import World
@@ -50,13 +50,7 @@ class TrainingBackend(SageMakerModelBackend):
             raise validation_error(name, "trainingJobName", pattern)
         check(self.world, request)
         arn = self.world.arn("sagemaker", f"training-job/{name}")
-        role = request["RoleArn"]
-        if not self.world.access.trusts(role, "sagemaker.amazonaws.com", arn):
-            raise ApiError(
-                "ValidationException",
-                f"Could not assume role {role}. Please ensure that the role exists and allows principal "
-                "'sagemaker.amazonaws.com' to assume the role.",
-            )
+        check_trust(self.world, request["RoleArn"], arn)
         try:
             job = TrainingJob(arn, request, type(self).changed, host_lost)
         except re.error as error:

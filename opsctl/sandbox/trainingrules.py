@@ -41,6 +41,16 @@ def check_instances(resources: Mapping[str, Any], kind: str) -> None:
         )
 
 
+def check_trust(world: World, role: str, job: str) -> None:
+    """Raises ApiError (ValidationException) for a role that SageMaker may not assume for this job (an ARN)."""
+    if not world.access.trusts(role, "sagemaker.amazonaws.com", job):
+        raise ApiError(
+            "ValidationException",
+            f"Could not assume role {role}. Please ensure that the role exists and allows principal "
+            "'sagemaker.amazonaws.com' to assume the role.",
+        )
+
+
 def _capacity(request: Mapping[str, Any]) -> Iterator[str]:
     resources, stopping = request.get("ResourceConfig") or {}, request.get("StoppingCondition") or {}
     spot = bool(request.get("EnableManagedSpotTraining"))

@@ -136,7 +136,9 @@ def run(world: World, job: TransformJob, model: Any) -> None:
 
 def _transform(world: World, job: TransformJob, model: Any) -> str | None:
     """Why the job failed, if it did."""
-    storage = Storage(world.account, partial(world.access.demand, model.execution_role_arn, SESSION))
+    role, volume = model.execution_role_arn, job.request["TransformResources"].get("VolumeKmsKeyId")
+    world.access.demand_key(role, SESSION, volume, ["kms:CreateGrant"], "sagemaker", {})
+    storage = Storage(world.account, partial(world.access.demand, role, SESSION))
     uri = job.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
     names = [name for name in storage.names(*split(uri)) if not name.endswith("/")]
     if not names:

@@ -13,7 +13,7 @@ from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from opsctl.sandbox.api import ApiError, validation_error
-from opsctl.sandbox.trainingrules import check_instances
+from opsctl.sandbox.trainingrules import check_instances, check_trust
 from opsctl.sandbox.transformdata import DEFAULT_MEGABYTES, MOST_MEGABYTES
 from opsctl.sandbox.transformjob import TransformJob
 from opsctl.sandbox.transformrun import run
@@ -44,6 +44,7 @@ class TransformActions(SageMakerResponse):
             arn = self.world.arn("sagemaker", f"model/{request['ModelName']}")
             raise ApiError("ValidationException", f'Could not find model "{arn}".')
         arn = self.world.arn("sagemaker", f"transform-job/{name}")
+        check_trust(self.world, model.execution_role_arn, arn)
         job = TransformJob(arn, request, type(self).transform_changed)
         # One step, so that of two requests with one name exactly one wins.
         if transform_jobs(self.world).setdefault(name, job) is not job:

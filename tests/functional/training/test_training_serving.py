@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -154,6 +155,29 @@ def test_what_is_wrong_is_said(client: Client, body: Any, headers: dict[str, str
     code, answer = client.ask(body, **headers)
     assert (code, list(answer)) == (status, ["error"])
     assert said in answer["error"]
+
+
+def test_a_scan_whose_later_pages_are_too_large(client: Client) -> None:
+    """Few bytes, much memory: every image of a file counts, not the first alone."""
+    content = io.BytesIO()
+    small, large = Image.new("1", (8, 8)), Image.new("1", (8000, 7000))
+    small.save(content, "TIFF", save_all=True, append_images=[large], compression="group4")
+    bitmap = base64.b64encode(content.getvalue()).decode()
+    status, answer = client.ask({"stacks": [{"pages": [{"text": ""}, {"text": ""}], "bitmap": bitmap}]})
+    assert (status, answer) == (400, {"error": "stack 1: the bitmap has more than 50,000,000 pixels"})
+    content = io.BytesIO()
+    page = Image.new("1", (7000, 7000))
+    page.save(content, "TIFF", compression="group4")
+    bitmap = base64.b64encode(content.getvalue()).decode()
+    status, answer = client.ask({"stacks": [{"pages": [{"text": "", "bitmap": bitmap}] * 21}]})
+    told = "stack 1, page 21: the request's bitmaps have more than 1,000,000,000 pixels"
+    assert (status, answer) == (400, {"error": told})
+
+
+def test_a_length_that_is_no_number(server: int) -> None:
+    with socket.create_connection(("127.0.0.1", server), timeout=60) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: \xb2\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 411 ")
 
 
 def test_a_blank_page_is_a_page(client: Client) -> None:
