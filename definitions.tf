@@ -17,7 +17,10 @@ locals {
     policies    = merge(contains(keys(local._own_definitions), stem) ? {} : lookup(local._shipped_policies, stem, {}), try(var.definitions[stem].policies, {}))
     status_rule = try(var.definitions[stem].status_rule, true)
     variables   = try(var.definitions[stem].variables, {})
-  } if try(var.definitions[stem] != null, true) }
+  } if contains(keys(var.definitions), stem) ? var.definitions[stem] != null : !contains(local._after_training, stem) || try(var.definitions["training"] != null, true) }
+
+  # What works on the models of the training machine goes where that goes.
+  _after_training = [for stem in ["inference"] : stem if !contains(keys(local._own_definitions), stem)]
 
   # Machines that may go without a success for longer than CloudWatch looks back: a function measures how long it is.
   measured = sort([for stem, definition in local.definitions : stem if try(definition.alarms.days_without_success > 7, false)])
@@ -41,6 +44,7 @@ locals {
     bulk           = { max_concurrency = var.storage.bulk_concurrency }
     evaluate       = local.jobs["evaluate"]
     functions      = local.arns.functions
+    inference      = local.inference
     kms_key        = local.kms_key_arn
     machines       = local.arns.machines
     partition      = local.partition

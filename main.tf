@@ -111,6 +111,18 @@ module "endpoint_role" {
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
+module "transform_role" {
+  source = "./modules/transform-role"
+
+  name   = var.name
+  bucket = module.storage.bucket
+  images = var.inference.image == null ? [] : [var.inference.image]
+  vpc    = local._scores_in_vpc
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
 module "functions" {
   source = "./modules/functions"
 
@@ -146,7 +158,8 @@ module "access" {
   jobs            = [for step in local.steps : "*-${step}-d*r*" if step != "fetch-preprocessed-data"]
   kms_key_arn     = module.encryption.key_arn
   log_groups = [
-    "/aws/batch/job", "/aws/lambda/${var.name}-*", "/aws/sagemaker/TrainingJobs", "/aws/vendedlogs/states/${var.name}-*",
+    "/aws/batch/job", "/aws/lambda/${var.name}-*", "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TransformJobs",
+    "/aws/vendedlogs/states/${var.name}-*",
   ]
   machines = values(local.machines)
 }
@@ -155,6 +168,7 @@ locals {
   # What machines call is there, and may do its work, before they are made or changed.
   before_machines = concat(values(module.functions.arns), values(module.notifications.topic_arns), values(module.batch.job_queues), values(module.activities)[*].arn, [
     module.batch.job_definition, module.endpoint_role.arn, module.storage.bucket, module.storage.code_prefix, module.training_role.arn,
+    module.transform_role.arn,
   ])
 }
 

@@ -13,7 +13,7 @@ locals {
 
   bucket = "${var.name}-${local.account}-${local.region}"
 
-  functions = toset(["bulk_batch", "days_without_success", "describe_failure", "prepare_deployment", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run"])
+  functions = toset(["bulk_batch", "days_without_success", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run"])
 
   alias    = "live"   # what runs of each machine start on
   endpoint = var.name # what opsctl predict asks
@@ -28,6 +28,7 @@ locals {
     machines       = { for stem, name in local.machines : stem => "arn:${local.partition}:states:${local._here}:stateMachine:${name}" }
     topics         = { for kind in ["approvals", "failures", "successes"] : kind => "arn:${local.partition}:sns:${local._here}:${var.name}-${kind}" }
     training_role  = "arn:${local.partition}:iam::${local.account}:role/${var.name}-training-job"
+    transform_role = "arn:${local.partition}:iam::${local.account}:role/${var.name}-transform-job"
   }
 
   # Each machine's name by the stem of its definition's file.

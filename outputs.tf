@@ -28,5 +28,5 @@ output "opsctl" {
     } }
   }
   # Whoever reads this may start a run at once: not before the roles may do what the run needs.
-  depends_on = [module.batch, module.functions, module.machines, module.notifications, module.storage, module.training_role]
+  depends_on = [module.batch, module.functions, module.machines, module.notifications, module.storage, module.training_role, module.transform_role]
 }

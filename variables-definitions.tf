@@ -1,7 +1,7 @@
 variable "definitions" {
   description = <<-EOT
     Settings by definition, under the stem of its file (`training` for training.asl.json.tftpl); null leaves a shipped
-    definition out. `on_failure`: with `caught`, states catch their failures and report them themselves (a rerun helps);
+    definition out, and where training is left out, inference is too, unless it is named. `on_failure`: with `caught`, states catch their failures and report them themselves (a rerun helps);
     with `redrivable`, the steps on the top level leave them to the rule on the execution's status, so that AWS's redrive
     resumes the step. Inside a Parallel both catch, for the sake of its other branches. `status_rule = false` goes without
     that rule, and then every failure must be caught. `variables` are for the template, beside those that it is given
@@ -65,8 +65,8 @@ variable "definitions_dir" {
   validation {
     condition = alltrue([
       for file in try(fileset(var.definitions_dir, "*.asl.{json,json.tftpl}"), []) :
-      !contains(concat(["batch-execution", "batch-job", "endpoint", "training-job"], [for key in local.functions : replace(key, "_", "-")]), lower(split(".", file)[0]))
+      !contains(concat(["batch-execution", "batch-job", "endpoint", "training-job", "transform-job"], [for key in local.functions : replace(key, "_", "-")]), lower(split(".", file)[0]))
     ])
-    error_message = "The name of a file in definitions_dir becomes a role's name, and batch-execution, batch-job, endpoint, training-job and the functions' names (such as prepare-run) are taken by the module's own: choose another one."
+    error_message = "The name of a file in definitions_dir becomes a role's name, and batch-execution, batch-job, endpoint, training-job, transform-job and the functions' names (such as prepare-run) are taken by the module's own: choose another one."
   }
 }

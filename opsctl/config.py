@@ -31,7 +31,8 @@ VERSION = 1
 DEFAULT_MACHINE = "training"
 BULK_MACHINE = "bulk"  # works through manifests for opsctl, which names it
 DEPLOYMENT_MACHINE = "deployment"  # puts the models of runs into production
-HELPERS = (BULK_MACHINE, DEPLOYMENT_MACHINE)  # machines that others start, and that no command means by default
+INFERENCE_MACHINE = "inference"  # scores documents with them
+HELPERS = (BULK_MACHINE, DEPLOYMENT_MACHINE, INFERENCE_MACHINE)  # machines that no command means by default
 ROLE = "OPSCTL_SANDBOX_ROLE"
 
 

@@ -14,9 +14,12 @@ data "aws_iam_policy_document" "operator" {
     resources = local.executions
   }
   statement {
-    sid       = "SeeThatTrainingJobsStop"
-    actions   = ["sagemaker:DescribeTrainingJob"]
-    resources = [for name in sort(local._jobs) : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"]
+    sid     = "SeeThatJobsStop"
+    actions = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
+    resources = concat(
+      [for name in sort(local._jobs) : "arn:${local._partition}:sagemaker:${local._here}:training-job/${name}"],
+      ["arn:${local._partition}:sagemaker:${local._here}:transform-job/*-score-documents-d*r*"],
+    )
   }
   statement {
     sid = "CopyAndDeleteObjectsOfRuns"

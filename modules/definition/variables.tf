@@ -107,7 +107,18 @@ variable "template" {
       state_timeout = number
       stopping      = object({ MaxRuntimeInSeconds = number, MaxWaitTimeInSeconds = optional(number) })
     })
-    functions  = map(string)
+    functions = map(string)
+    inference = object({
+      environment    = map(string)
+      image          = string
+      machine        = string
+      max_concurrent = number
+      max_payload_mb = number
+      max_runtime    = number
+      options        = object({ VpcConfig = optional(object({ SecurityGroupIds = list(string), Subnets = list(string) })) })
+      resources      = object({ InstanceCount = number, InstanceType = string, VolumeKmsKeyId = optional(string) })
+      role           = string
+    })
     kms_key    = string
     machine    = string
     machines   = map(string)

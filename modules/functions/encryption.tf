@@ -6,6 +6,7 @@ locals {
     bulk_batch         = ["s3"]
     describe_failure   = ["s3", "sns"]
     prepare_deployment = ["s3"]
+    prepare_inference  = ["s3"]
     prepare_run        = ["s3"]
     settle_deployment  = ["s3"]
     smoke_test         = ["s3"]

@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  _keys = concat(["bulk_batch", "describe_failure", "prepare_deployment", "prepare_run", "prune_versions", "settle_deployment", "smoke_test"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
+  _keys = concat(["bulk_batch", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
   names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
@@ -48,6 +48,36 @@ data "aws_iam_policy_document" "bulk_batch" {
     sid       = "ReadResults"
     actions   = ["s3:GetObject"]
     resources = ["${local._bucket_arn}/audit/*"]
+  }
+}
+
+data "aws_iam_policy_document" "prepare_inference" {
+  statement {
+    sid       = "FindModelsAndDocuments"
+    actions   = ["s3:ListBucket"]
+    resources = concat([local._bucket_arn], [for bucket in var.source_buckets : "arn:${data.aws_partition.current.partition}:s3:::${bucket}"])
+  }
+  statement {
+    sid = "ReadModelsAndDocuments"
+    # Documents may lie anywhere in these buckets.
+    actions   = ["s3:GetObject"]
+    resources = concat(["${local._bucket_arn}/*"], [for bucket in var.source_buckets : "arn:${data.aws_partition.current.partition}:s3:::${bucket}/*"])
+  }
+  statement {
+    sid       = "CopyDocuments"
+    actions   = ["s3:PutObject"]
+    resources = ["${local._bucket_arn}/runs/*/documents/*", "${local._bucket_arn}/runs/*/documents.json"]
+  }
+  statement {
+    sid     = "FindOwnModels"
+    actions = ["sagemaker:ListModels"]
+    # The action knows no resources.
+    resources = ["*"]
+  }
+  statement {
+    sid       = "RemoveOwnModels"
+    actions   = ["sagemaker:DeleteModel"]
+    resources = ["arn:${data.aws_partition.current.partition}:sagemaker:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:model/*-score-documents-d*r*"]
   }
 }
 

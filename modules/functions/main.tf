@@ -32,6 +32,13 @@ locals {
       policy      = data.aws_iam_policy_document.prepare_deployment.json
       timeout     = 120
     }
+    prepare_inference = {
+      description = "Finds the model that scores, packs the documents, and removes the model again"
+      environment = {}
+      memory_mb   = 1024 # for stacks of bitmaps, several at a time
+      policy      = data.aws_iam_policy_document.prepare_inference.json
+      timeout     = 900
+    }
     prepare_run = {
       description = "Checks a run's input and data, and gives the run its own copy of the code"
       environment = {}

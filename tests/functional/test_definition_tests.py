@@ -54,7 +54,7 @@ def test_our_own_definitions_pass_their_cases(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("_terraform")
-@pytest.mark.parametrize("name", ["bulk", "deployment", "training"])
+@pytest.mark.parametrize("name", ["bulk", "deployment", "inference", "training"])
 @pytest.mark.parametrize(("on_failure", "golden"), [("caught", ""), ("redrivable", "-redrivable")])
 def test_the_cases_are_about_what_the_module_makes(name: str, on_failure: str, golden: str) -> None:
     variables = load((ROOT / f"definitions/{name}.variables.yaml").read_text(), "variables").value

@@ -48,7 +48,7 @@ run "alarms_by_default" {
   command = plan
 
   assert {
-    condition = module.alarms.names == sort(concat(["documents-dead-letters", "documents-deployment-failures", "documents-deployment-throttles"], flatten([for machine in ["documents-bulk", "documents-training"] : [
+    condition = module.alarms.names == sort(concat(["documents-dead-letters", "documents-deployment-failures", "documents-deployment-throttles"], flatten([for machine in ["documents-bulk", "documents-inference", "documents-training"] : [
       "${machine}-failures", "${machine}-longer-than-usual", "${machine}-throttles",
     ]])))
     error_message = "each machine has the alarms that need nobody to know its habits"
@@ -73,7 +73,7 @@ run "alarms_of_ones_own" {
   }
 
   assert {
-    condition = module.alarms.names == sort(flatten([for machine in ["documents-bulk", "documents-deployment", "documents-training"] : [
+    condition = module.alarms.names == sort(flatten([for machine in ["documents-bulk", "documents-deployment", "documents-inference", "documents-training"] : [
       "${machine}-long", "${machine}-no-success", "${machine}-throttles",
     ]]))
     error_message = "null switches an alarm off, and what is not named stays"
@@ -90,8 +90,9 @@ run "more_days_without_success_than_cloudwatch_looks_back" {
 
   assert {
     condition = jsonencode(module.alarms.days_without_success) == jsonencode({
-      bulk     = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
-      training = { looks_at = "documents DaysWithoutSuccess", looks_for = "Minimum over 1 x 21600 s, GreaterThanOrEqualToThreshold 30", measured = "rate(1 hour)" }
+      bulk      = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
+      inference = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
+      training  = { looks_at = "documents DaysWithoutSuccess", looks_for = "Minimum over 1 x 21600 s, GreaterThanOrEqualToThreshold 30", measured = "rate(1 hour)" }
     })
     error_message = "up to a week is CloudWatch's own, more is measured: ${jsonencode(module.alarms.days_without_success)}"
   }
@@ -112,6 +113,7 @@ run "alarms_of_a_machines_own" {
   assert {
     condition = module.alarms.names == tolist([
       "documents-bulk-failures", "documents-dead-letters", "documents-deployment-failures", "documents-deployment-throttles",
+      "documents-inference-failures", "documents-inference-longer-than-usual", "documents-inference-throttles",
       "documents-training-failures", "documents-training-longer-than-usual", "documents-training-throttles",
     ])
     error_message = "a machine's own go before the deployment's"

@@ -29,6 +29,18 @@ override_resource {
 }
 
 override_resource {
+  target          = module.functions.aws_lambda_function.this["prepare_inference"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-prepare-inference" }
+}
+
+override_resource {
+  target          = module.machines["inference"].aws_sfn_state_machine.this
+  override_during = plan
+  values          = { arn = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-inference" }
+}
+
+override_resource {
   target          = module.functions.aws_lambda_function.this["prepare_run"]
   override_during = plan
   values          = { arn = "arn:aws:lambda:us-east-1:123456789012:function:documents-prepare-run" }
@@ -68,6 +80,18 @@ override_resource {
   target          = module.training_role.aws_iam_role.this
   override_during = plan
   values          = { arn = "arn:aws:iam::123456789012:role/documents-training-job" }
+}
+
+override_resource {
+  target          = module.transform_role.aws_iam_role.this
+  override_during = plan
+  values          = { arn = "arn:aws:iam::123456789012:role/documents-transform-job" }
+}
+
+override_data {
+  target          = module.transform_role.data.aws_sagemaker_prebuilt_ecr_image.this["cpu"]
+  override_during = plan
+  values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:cpu" }
 }
 
 override_data {
@@ -188,11 +212,11 @@ run "redrivable" {
   command = plan
 
   variables {
-    definitions = { bulk = { on_failure = "redrivable" }, deployment = { on_failure = "redrivable" }, training = { on_failure = "redrivable" } }
+    definitions = { bulk = { on_failure = "redrivable" }, deployment = { on_failure = "redrivable" }, inference = { on_failure = "redrivable" }, training = { on_failure = "redrivable" } }
   }
 
   assert {
-    condition     = alltrue([for stem in ["bulk", "training"] : alltrue([for state in jsondecode(module.machines[stem].definition).States : !can(state.Catch)])])
+    condition     = alltrue([for stem in ["bulk", "inference", "training"] : alltrue([for state in jsondecode(module.machines[stem].definition).States : !can(state.Catch)])])
     error_message = "on the top level nothing may be caught"
   }
   assert {

@@ -19,7 +19,7 @@ run "each_file_is_a_machine_beside_the_shipped_ones" {
   command = plan
 
   assert {
-    condition     = { for stem, machine in output.opsctl.machines : stem => machine.name } == { bulk = "documents-bulk", deployment = "documents-deployment", hello = "documents-hello", intake = "documents-intake", training = "documents-training" }
+    condition     = { for stem, machine in output.opsctl.machines : stem => machine.name } == { bulk = "documents-bulk", deployment = "documents-deployment", hello = "documents-hello", inference = "documents-inference", intake = "documents-intake", training = "documents-training" }
     error_message = "every file of the folder must be a machine, and the shipped ones must stay"
   }
   assert {
@@ -60,7 +60,7 @@ run "null_leaves_a_shipped_definition_out" {
 
   variables {
     definitions_dir = null
-    definitions     = { bulk = null }
+    definitions     = { bulk = null, inference = null }
   }
 
   assert {

@@ -110,7 +110,7 @@ def test_the_modules_own_tests_pass(module, name):
         second = account_names(plans["names_derive_from_name_alone"])
         assert len(second) == len(account_names(planned)) > 40
         assert second & account_names(planned) == set()
-        for name in ("bulk", "deployment", "training"):
+        for name in ("bulk", "deployment", "inference", "training"):
             check_golden(f"{name}.asl.json", json.loads(planned_definition(planned, name)))
             redrivable = planned_definition(plans["redrivable"], name)
             check_golden(f"{name}-redrivable.asl.json", json.loads(redrivable))
@@ -198,9 +198,9 @@ def check_names(plan):
     """What names.tf builds are the names that the modules give; on AWS the ARNs of both would be the same."""
     planned = [(change["type"], change["change"]["after"]) for change in plan["resource_changes"]]
     named = {ARNS[kind].format(**values) for kind, values in planned if kind in ARNS}
-    definitions = "".join(planned_definition(plan, name) for name in ("bulk", "deployment", "training"))
+    definitions = "".join(planned_definition(plan, name) for name in ("bulk", "deployment", "inference", "training"))
     used = set(re.findall(r'"(arn:aws:(?!states)[^"]+)"', definitions))
-    assert len(used) == 14
+    assert len(used) == 16
     assert used <= named
     buckets = {values["bucket"] for kind, values in planned if kind == "aws_s3_bucket"}
     assert buckets == {plan["output_changes"]["opsctl"]["after"]["bucket"]}

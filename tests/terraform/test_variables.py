@@ -36,6 +36,7 @@ LINKED = [
     {"batch", "compute_environments", "job_queues"},
     {"base_models", "code", "evaluate", "sequence_model"},
     {"definitions", "definitions_dir", "name", "triggers"},
+    {"inference", "network"},
 ]
 ROLE = "arn:aws:iam::123456789012:role/operator"
 NETWORK = {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}
@@ -150,6 +151,13 @@ REFUSED = [
     ({"evaluate": {"instance": {"type": "ml.banana"}}}, "evaluate.instance.type must be one of SageMaker's"),
     ({"evaluate": {"max_runtime": 1}}, "evaluate.max_runtime is in seconds"),
     ({"evaluate": {"compute": "batch"}}, "evaluate.compute must be sagemaker"),
+    ({"inference": {"instance": {"type": "m5.large"}}}, "inference.instance.type must be one of SageMaker's"),
+    ({"inference": {"instance": {"count": 0}}}, "inference.instance.count must be a whole number"),
+    ({"inference": {"max_payload_mb": 101}}, "inference.max_concurrent and inference.max_payload_mb must be"),
+    ({"inference": {"max_concurrent": 6}}, "inference.max_concurrent and inference.max_payload_mb must be"),
+    ({"inference": {"max_concurrent": 1.5}}, "inference.max_concurrent and inference.max_payload_mb must be"),
+    ({"inference": {"max_runtime": 59}}, "inference.max_runtime must be a whole number of seconds"),
+    ({"inference": {"vpc": True}}, "inference.vpc = true needs the variable network"),
     ({"job_queues": {"Fast": ["fargate"]}}, "A key of job_queues becomes part of AWS's names"),
     ({"job_queues": {"default": ["gpus"]}}, "job_queues names environments that are not in compute_environments"),
     ({"job_queues": {"default": []}}, "A job queue takes 1 to 3 environments, each once"),
@@ -231,6 +239,7 @@ SMALLEST = {
     "definitions": {},
     "encryption": {"deletion_window_days": 7},
     "evaluate": {"max_runtime": 60},
+    "inference": {"max_concurrent": 1, "max_payload_mb": 1, "max_runtime": 60, "vpc": False},
     "job_queues": {"default": ["e"]},
     "logs": {"level": "OFF", "retention_days": 1},
     "name": "a",
@@ -266,6 +275,7 @@ LARGEST = {
     "definitions_dir": "longest",
     "encryption": {"deletion_window_days": 30, "kms_key_arn": "arn:aws-cn:kms:cn-north-1:123456789012:key/a-1"},
     "evaluate": {"max_runtime": 2419200},
+    "inference": {"max_concurrent": 5, "max_payload_mb": 20, "max_runtime": 31536000, "vpc": True},
     "job_queues": {"q" * 24: ["e" * 24, "f", "g"]},
     "logs": {"level": "FATAL", "retention_days": 3653},
     "name": "a23456789-123456789-123456789-12",

@@ -102,13 +102,14 @@ run "refused_6" {
 
   variables {
     deployment           = { timeout = 30001 }
+    inference            = { instance = { type = "m5.large" } }
     base_models          = { text = { instance = { type = "m5.large" } } }
     compute_environments = {}
     definitions_dir      = "./tests/terraform/definitions/twice"
     notifications        = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"], filter_policy_scope = "Body" } } }
   }
 
-  expect_failures = [var.deployment, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
+  expect_failures = [var.deployment, var.inference, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_7" {
@@ -116,13 +117,14 @@ run "refused_7" {
 
   variables {
     deployment           = { smoke_test = { least_accuracy = 1.1 } }
+    inference            = { instance = { count = 0 } }
     base_models          = { text = { max_runtime = 59 } }
     compute_environments = { On_Demand = {} }
     definitions_dir      = "./tests/terraform/definitions/misnamed"
     notifications        = { emails = ["a@example.com"], subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"] } } }
   }
 
-  expect_failures = [var.deployment, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
+  expect_failures = [var.deployment, var.inference, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_8" {
@@ -130,13 +132,14 @@ run "refused_8" {
 
   variables {
     deployment           = { smoke_test = { most_seconds = 61 } }
+    inference            = { max_concurrent = 6 }
     base_models          = { text = { compute = "kubernetes" } }
     compute_environments = { one = { kind = "gpu" } }
     definitions_dir      = "./tests/terraform/definitions/taken"
     notifications        = { runbooks_url = "https://example.com/runbooks" }
   }
 
-  expect_failures = [var.deployment, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
+  expect_failures = [var.deployment, var.inference, var.base_models, var.compute_environments, var.definitions_dir, var.notifications]
 }
 
 run "refused_9" {
@@ -144,12 +147,13 @@ run "refused_9" {
 
   variables {
     deployment           = { smoke_test = { stacks = 11 } }
+    inference            = { max_runtime = 59 }
     code                 = "no/such/folder"
     compute_environments = { one = { instance_types = ["m6i.large"] } }
     name                 = ""
   }
 
-  expect_failures = [var.deployment, var.code, var.compute_environments, var.name]
+  expect_failures = [var.deployment, var.inference, var.code, var.compute_environments, var.name]
 }
 
 run "refused_10" {
@@ -157,12 +161,13 @@ run "refused_10" {
 
   variables {
     base_models          = { text = { compute = "activity", spot = true } }
+    inference            = { vpc = true }
     compute_environments = { one = { kind = "ec2", instance_types = ["ml.m5.large"] } }
     evaluate             = { instance = { type = "m5.large" } }
     triggers             = { data = { patterns = [] } }
   }
 
-  expect_failures = [var.base_models, var.compute_environments, var.evaluate, var.triggers]
+  expect_failures = [var.base_models, var.inference, var.compute_environments, var.evaluate, var.triggers]
 }
 
 run "refused_11" {

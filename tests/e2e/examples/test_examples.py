@@ -118,10 +118,10 @@ def test_all_examples_are_applied(account: Account) -> None:
     assert EXAMPLES == ["complete", "existing-vpc", "minimal", "own-definition", "two-states"]
     machines = {name: sorted(output["machines"]) for name, output in account.outputs.items()}
     assert machines == {
-        "complete": ["bulk", "deployment", "training"],
-        "existing-vpc": ["bulk", "deployment", "training"],
+        "complete": ["bulk", "deployment", "inference", "training"],
+        "existing-vpc": ["bulk", "deployment", "inference", "training"],
         "minimal": ["bulk", "minimal"],
-        "own-definition": ["bulk", "deployment", "review", "training"],
+        "own-definition": ["bulk", "deployment", "inference", "review", "training"],
         "two-states": ["bulk", "two-states"],
     }
     assert not terraform.plan(account.workspace)

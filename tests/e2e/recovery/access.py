@@ -25,6 +25,7 @@ MUTATIONS = (
 
 
 STOPPED = "stopped-while-fetching"
+SCORED = "scored"
 
 
 def stop_while_fetching(pipeline: Pipeline) -> None:
@@ -198,6 +199,36 @@ def lose_a_manifest(pipeline: Pipeline) -> str:
     run = pipeline.states.start_execution(stateMachineArn=machine, name="lost", input=json.dumps(asked))["executionArn"]
     describe = pipeline.states.describe_execution
     wait_for(lambda: describe(executionArn=run)["status"] != "RUNNING", "the manifest to be missed")
+    return str(describe(executionArn=run)["status"])
+
+
+def score(pipeline: Pipeline, run: str) -> dict[str, str]:
+    """Have a folder of one stack scored with a run's model, by the operator; returns the results by their names."""
+    stack = {"pages.tif": b"not looked at", "pages.jsonl": b'{"text": "a deed"}\n{"text": "of sale"}\n'}
+    for name, content in stack.items():
+        pipeline.s3.put_object(Bucket=pipeline.bucket, Key=f"inbox/scan-1/{name}", Body=content)
+    wanted = ("--set", f"documents=s3://{pipeline.bucket}/inbox/", "--set", f"run={run}")
+    on = ("--machine", "inference")
+    pipeline.clone.run(*on, "start", "--name", SCORED, *wanted, "--wait")
+    pipeline.clone.run(*on, "status", SCORED)
+    pipeline.clone.run(*on, "logs", SCORED, "score-documents")
+    prefix = "score-documents/"
+    found = [key for key in pipeline.objects(SCORED) if key.startswith(prefix)]
+    read = pipeline.s3.get_object
+    return {
+        key.removeprefix(prefix): read(Bucket=pipeline.bucket, Key=f"runs/{SCORED}/{key}")["Body"].read().decode()
+        for key in found
+    }
+
+
+def refused_input(pipeline: Pipeline) -> str:
+    """A run of the same machine for a folder that there is not; returns its status."""
+    machine = pipeline.clone.outputs()["machines"]["inference"]["arn"]
+    text = json.dumps({"documents": f"s3://{pipeline.bucket}/nothing/", "run": pipeline.first})
+    start = pipeline.states.start_execution
+    run = start(stateMachineArn=machine, name="scores-nothing", input=text)["executionArn"]
+    describe = pipeline.states.describe_execution
+    wait_for(lambda: describe(executionArn=run)["status"] != "RUNNING", "the run to be refused")
     return str(describe(executionArn=run)["status"])
 
 

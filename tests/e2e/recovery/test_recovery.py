@@ -103,6 +103,16 @@ def test_the_operator_hands_manifests_to_the_machine(pipeline: Pipeline) -> None
     access.look(pipeline.clone, pipeline.first)
 
 
+def test_a_folder_of_documents_is_scored_with_a_runs_model(pipeline: Pipeline) -> None:
+    """By a transform job whose model is gone afterwards, and again from the step when its answer was lost."""
+    found = access.score(pipeline, pipeline.first)
+    assert found == {"scan-1.json.out": f'{{"by": "{pipeline.first}", "pages": [2]}}'}
+    assert pipeline.sagemaker.list_models()["Models"] == []
+    rerun = ("--machine", "inference", "rerun", access.SCORED, "--from", "score-documents", "--yes", "--wait")
+    assert pipeline.clone.json(*rerun)["status"] == "SUCCEEDED"
+    assert access.refused_input(pipeline) == "FAILED"
+
+
 @pytest.mark.parametrize("person", ["reader", "approver"])
 def test_who_may_only_look_is_refused_all_else(pipeline: Pipeline, person: str) -> None:
     clone = pipeline.clone.acting_as(person)

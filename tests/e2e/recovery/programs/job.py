@@ -13,6 +13,18 @@ from pathlib import Path
 MARKS = Path("@MARKS@")
 BASE = Path(os.environ["SAGEMAKER_BASE_DIR"])
 MODELS = {"train-sequence-model": ("image", "text"), "evaluate": ("image", "text", "sequence")}
+# What the model says of a stack: how many pages it has.
+HANDLERS = """
+import json
+def model_fn(folder):
+    return json.load(open(folder + "/model.json"))
+def input_fn(body, kind):
+    return json.loads(body)["stacks"]
+def predict_fn(stacks, model):
+    return {"by": model["run"], "pages": [len(stack["pages"]) for stack in stacks]}
+def output_fn(found, accept):
+    return json.dumps(found)
+"""
 
 
 def main():
@@ -29,6 +41,9 @@ def main():
     print(f"train_loss=0.5 of {step}", flush=True)
     behave(MARKS / f"{run}.{step}")
     made_of = [hashlib.sha256(path.read_bytes()).hexdigest() for path in data]
+    if step == "train-sequence-model":
+        (BASE / "model" / "code").mkdir()
+        (BASE / "model" / "code" / "inference.py").write_text(HANDLERS)
     (BASE / "model" / "model.json").write_text(json.dumps({"step": step, "run": run, "data": made_of}))
 
 
