@@ -90,9 +90,10 @@ run "more_days_without_success_than_cloudwatch_looks_back" {
 
   assert {
     condition = jsonencode(module.alarms.days_without_success) == jsonencode({
-      bulk      = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
-      inference = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
-      training  = { looks_at = "documents DaysWithoutSuccess", looks_for = "Minimum over 1 x 21600 s, GreaterThanOrEqualToThreshold 30", measured = "rate(1 hour)" }
+      bulk       = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
+      deployment = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
+      inference  = { looks_at = "AWS/States ExecutionsSucceeded", looks_for = "Sum over 7 x 86400 s, LessThanThreshold 1", measured = null }
+      training   = { looks_at = "documents DaysWithoutSuccess", looks_for = "Minimum over 1 x 21600 s, GreaterThanOrEqualToThreshold 30", measured = "rate(1 hour)" }
     })
     error_message = "up to a week is CloudWatch's own, more is measured: ${jsonencode(module.alarms.days_without_success)}"
   }
