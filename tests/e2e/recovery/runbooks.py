@@ -21,6 +21,7 @@ PAGES = ROOT / "docs" / "runbooks"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 PROMPT = "$ opsctl "
 HERE = re.compile(r"context: sandbox .*\n")
+PASSING = re.compile(r"^.*\bStopping$\n?", re.MULTILINE)  # seen, or over too fast to be seen
 VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"), "TIME"),
@@ -120,6 +121,7 @@ def play(pipeline: Pipeline, page: str) -> list[tuple[str, list[str], list[str]]
 def settled(output: str) -> list[str]:
     """The lines of an output, their words alone, with a word for whatever varies; sorted, for what works side by side
     ends in any order."""
+    output = PASSING.sub("", output)
     for pattern, word in VARIES:
         output = pattern.sub(word, output)
     return sorted(" ".join(line.split()) for line in output.splitlines() if line.strip())
