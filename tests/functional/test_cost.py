@@ -144,4 +144,7 @@ def test_bad_words_are_refused_in_one_line(spent: Bench, words: tuple[str, ...],
 def test_nothing_since_then_is_no_error(bench: Bench) -> None:
     result = bench.opsctl("cost", "--since", "30d")
     assert result.exit_code == 0
-    assert "no run of documents-bulk, documents-deployment, documents-training since then" in result.stderr
+    assert (
+        "no run of documents-bulk, documents-deployment, documents-inference, documents-training since then"
+        in result.stderr
+    )

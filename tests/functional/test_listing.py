@@ -40,7 +40,7 @@ def test_the_list(bench: Bench) -> None:
     result = bench.opsctl("list")
     assert (result.exit_code, result.stdout, result.stderr) == (
         0, "STATUS  MACHINE  SINCE  DURATION  RUN  LINEAGE\n",
-        "no run of documents-bulk, documents-deployment, documents-training yet; start one: opsctl start\n",
+        "no run of documents-bulk, documents-deployment, documents-inference, documents-training yet; start one: opsctl start\n",
     )  # fmt: skip
     bench.opsctl("start", "--name", "one")
     bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", '{"errorMessage": "skip: must be an object"}')]
@@ -59,7 +59,7 @@ SUCCEEDED  documents-training  2127-01-15 08:00:00 UTC  1 min 55 s  one
     ]  # fmt: skip
     none = bench.opsctl("list", "--status", "ABORTED")
     assert (none.exit_code, none.stderr) == (
-        0, "no such run of documents-bulk, documents-deployment, documents-training\n",
+        0, "no such run of documents-bulk, documents-deployment, documents-inference, documents-training\n",
     )  # fmt: skip
 
 
