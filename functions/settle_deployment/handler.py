@@ -1,10 +1,12 @@
 """The end of a deployment: its model becomes the champion (`promote`), or what it made is removed (`remove`).
 
-A promotion that is tried again is the same promotion: the history's object, written once under the deployment's name,
-is what the record then says; and a model that is the champion already stays as it is on record. The record is replaced
-only as it was read.
+A promotion that is tried again is the same promotion, also by a deployment's rerun, which has another name: the
+history's object, written once under a name made of the model and of what it replaces, is what the record then says;
+and a model that is the champion already stays as it is on record. The record is replaced only as it was read.
 """
 
+import hashlib
+import json
 import re
 import time
 
@@ -58,7 +60,7 @@ def _promote(name, deployment, approval, settings):
     if present is not None and (present.run, present.model.etag) == (deployment["run"], deployment["model"]["etag"]):
         return present
     wanted = succession(_champion(name, deployment, approval, settings["endpoint"]), present)
-    champion = _keep(s3, bucket, history_key(machine, name), wanted)
+    champion = _keep(s3, bucket, history_key(machine, _promotion(wanted, present)), wanted)
     condition = {"IfNoneMatch": "*"} if record.etag is None else {"IfMatch": record.etag}
     if not _written(s3, bucket, pointer_key(machine), champion, condition):
         raise ChampionChanged(
@@ -82,6 +84,12 @@ def _champion(name, deployment, approval, endpoint):
         deployment=name,
         endpoint=endpoint,
     )
+
+
+def _promotion(wanted, present):
+    """A name for this model in the place of that one, whoever puts it there."""
+    words = [wanted.model.uri, wanted.model.etag, present.promoted_at if present else ""]
+    return f"{wanted.run}-{hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]}"
 
 
 def _keep(s3, bucket, key, champion):

@@ -105,9 +105,9 @@ def history_prefix(machine: str) -> str:
     return f"{ROOT}{machine}/"
 
 
-def history_key(machine: str, deployment: str) -> str:
-    """Where the promotion by a deployment lies."""
-    return f"{history_prefix(machine)}{deployment}.json"
+def history_key(machine: str, promotion: str) -> str:
+    """Where the promotion of that name lies."""
+    return f"{history_prefix(machine)}{promotion}.json"
 
 
 def is_pointer(key: str) -> bool:

@@ -40,7 +40,8 @@ def test_the_list(bench: Bench) -> None:
     result = bench.opsctl("list")
     assert (result.exit_code, result.stdout, result.stderr) == (
         0, "STATUS  MACHINE  SINCE  DURATION  RUN  LINEAGE\n",
-        "no run of documents-bulk, documents-deployment, documents-inference, documents-training yet; start one: opsctl start\n",
+        ("no run of documents-bulk, documents-deployment, documents-inference, documents-training yet; "
+         "start one: opsctl start\n"),
     )  # fmt: skip
     bench.opsctl("start", "--name", "one")
     bench.world.script["Prepare Run"] = [Failed("InvalidRunInput", '{"errorMessage": "skip: must be an object"}')]

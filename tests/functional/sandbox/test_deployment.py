@@ -105,12 +105,14 @@ def test_a_deployment_that_is_killed_at_a_step_and_rerun_from_it_ends_deployed_o
     served: Deploying, step: str
 ) -> None:
     run = served.train(unique("killed"))
+    promoted = len(served.promotions())
     execution = served.start(run, name=f"{run}-d")
     served.at(execution, step)
     served.stop(execution)
     done = opsctl(served.cloud, served.machine, "rerun", f"{run}-d", "--from", step, "--yes", "--wait")
     assert done.exit_code == 0, done.output
     assert served.endpoint() == ("InService", run)
+    assert served.promotions()[promoted:] == [run]
     record = served.champion()
     assert record is not None
     assert record["run"] == run
