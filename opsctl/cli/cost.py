@@ -25,10 +25,15 @@ RUN_HEADERS = ["RUN", "MACHINE", "STATUS", "STARTED", "BILLED", "USD", "SAVED", 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
+def own_prices(source: str) -> dict[str, Any]:
+    """`--prices FILE|-`. Raises UsageError for anything but a JSON object."""
+    return read_document(source, '{"training": {"ml.g5.xlarge": 1.5}}')
+
+
 @click.command()
 @click.argument("run", required=False)
 @click.option("--since", type=seconds, metavar="DURATION", help="All runs of the last 12h, 30d, …, and their sum.")
-@click.option("--prices", "own", type=read_document, metavar="FILE|-", help="Prices of your own, as JSON.")
+@click.option("--prices", "own", type=own_prices, metavar="FILE|-", help="Prices of your own, as JSON.")
 @click.option("--history", type=FILE, metavar="FILE", help="Read a saved GetExecutionHistory instead of asking AWS.")
 @click.pass_context
 def cost(
@@ -60,6 +65,8 @@ def cost(
        "transitions": {"transition": 0.000025}}
     """
     invocation = context.ensure_object(Invocation)
+    if history is not None and since is not None:
+        raise UsageError("--history is one run's, and --since sums up many", "leave one of them out")
     if run is not None and (since is not None or history is not None):
         raise UsageError(f"--{'since' if since is not None else 'history'} does not go with a RUN", f"leave {run} out")
     if history is not None:

@@ -30,8 +30,8 @@ def setting(text: str) -> Setting:
     return Setting(path, _typed(value))
 
 
-def document(source: str) -> dict[str, Any]:
-    """The JSON object in a file, or in standard input for `-`.
+def document(source: str, example: str = '{"hyperparameters": {…}}') -> dict[str, Any]:
+    """The JSON object in a file, or in standard input for `-`; `example` is what the hint shows.
 
     Raises UsageError for a missing file, with the nearest name beside it, and for anything but a JSON object.
     """
@@ -42,7 +42,7 @@ def document(source: str) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{named} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise UsageError(f"{named} holds no JSON object", 'write it as {"hyperparameters": {…}}')
+        raise UsageError(f"{named} holds no JSON object", f"write it as {example}")
     return value
 
 

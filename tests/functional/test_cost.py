@@ -131,6 +131,7 @@ def test_a_run_that_goes_on_is_billed_until_now(bench: Bench) -> None:
     [
         (("nightly-7", "--since", "30d"), "--since does not go with a RUN"),
         (("nightly-7", "--history", "x.json"), "--history does not go with a RUN"),
+        (("--history", "x.json", "--since", "30d"), "--history is one run's, and --since sums up many"),
         (("--since", "yesterday"), "'yesterday' is not a duration such as 90, 90s, 15m, 2h or 7d"),
         (("nobody",), "no run"),
     ],
@@ -139,6 +140,15 @@ def test_bad_words_are_refused_in_one_line(spent: Bench, words: tuple[str, ...],
     result = spent.opsctl("cost", *words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_prices_that_are_no_object_are_shown_how_to_be_written(spent: Bench, tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_text("[1.5]")
+    result = spent.opsctl("cost", "--prices", str(tmp_path / "prices.json"))
+    assert (result.exit_code, result.stderr) == (2, (
+        f"error: {tmp_path / 'prices.json'} holds no JSON object\n"
+        'hint: write it as {"training": {"ml.g5.xlarge": 1.5}}\n'
+    ))  # fmt: skip
 
 
 def test_nothing_since_then_is_no_error(bench: Bench) -> None:
