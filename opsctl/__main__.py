@@ -17,6 +17,7 @@ def main() -> None:
     """Run the command line; ends the process with its exit code."""
     global _code
     atexit.register(_leave)  # first, to be called last
+    _open_closed_streams()
     gc.set_threshold(YOUNG, 20, 100)
     from opsctl.cli.root import root
 
@@ -25,6 +26,16 @@ def main() -> None:
     except SystemExit as end:
         _code = end.code if isinstance(end.code, int) else None
         raise
+
+
+def _open_closed_streams() -> None:
+    """Let those of the standard streams that were closed at the start (`>&-`, some service managers) lead nowhere.
+
+    Python has None for them, and the next file or socket would get their number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for the process's life
 
 
 def _leave() -> None:

@@ -36,7 +36,13 @@ def context() -> None:
 @context.command(name="list")
 @click.pass_context
 def list_contexts(here: click.Context) -> None:
-    """Show the contexts there are, and which one is the current one."""
+    """Show the contexts there are, and which one is the current one.
+
+    \b
+    Examples:
+      opsctl context list
+      opsctl context list --query "[].name"
+    """
     found = read_contexts()
     if not found.known:
         click.echo("no context has a name yet: opsctl context add NAME", err=True)
@@ -58,6 +64,11 @@ def add(here: click.Context, /, name: str, confirm: bool, **settings: Any) -> No
 
     With --confirm, commands that change something ask for the context's name instead of a yes, and --yes is not enough:
     a script sets OPSCTL_CONFIRM to the name.
+
+    \b
+    Examples:
+      opsctl context add staging --terraform-dir infra/staging --profile staging
+      opsctl context add production --outputs production.json --profile production --confirm
     """
     texts = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in settings.items()}
     found = read_contexts().with_one(name, Named(**texts, confirm=confirm))
@@ -70,7 +81,13 @@ def add(here: click.Context, /, name: str, confirm: bool, **settings: Any) -> No
 @click.option("--none", is_flag=True, help="Go back to having no current context.")
 @click.pass_context
 def use(here: click.Context, name: str | None, none: bool) -> None:
-    """Make a context the current one."""
+    """Make a context the current one.
+
+    \b
+    Examples:
+      opsctl context use staging
+      opsctl context use --none
+    """
     if (name is None) != none:
         raise click.UsageError("name a context, or give --none")
     write_contexts(read_contexts().at(name))
@@ -81,7 +98,12 @@ def use(here: click.Context, name: str | None, none: bool) -> None:
 @click.argument("name")
 @click.pass_context
 def remove(here: click.Context, name: str) -> None:
-    """Forget a context. Nothing happens to the deployment."""
+    """Forget a context. Nothing happens to the deployment.
+
+    \b
+    Examples:
+      opsctl context remove staging
+    """
     write_contexts(read_contexts().without(name))
     emit(here.ensure_object(Invocation), {"removed": name}, f"{name} is forgotten")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -29,6 +30,9 @@ GAP = 2
 CENTS = 0.1  # USD from which on cents are enough
 LEAST = 0.00005  # USD that show with four places
 NARROWEST = 20
+# What json leaves as it is: DEL and the C1 controls, which terminals obey, what turns a text round, and
+# halves of characters, which no encoding has.
+_STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def emit(invocation: Invocation, document: Any, text: str) -> None:
@@ -38,14 +42,14 @@ def emit(invocation: Invocation, document: Any, text: str) -> None:
         return
     if invocation.query is not None:
         document = _queried(document, invocation.query)
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(_steadied(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def emit_line(invocation: Invocation, document: Any) -> None:
     """Print one of many results, as JSON in one line. Raises UsageError for a bad --query."""
     if invocation.query is not None:
         document = _queried(document, invocation.query)
-    click.echo(json.dumps(document, ensure_ascii=False))
+    click.echo(_steadied(json.dumps(document, ensure_ascii=False)))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: bool = False) -> str:
@@ -115,6 +119,11 @@ def usd(amount: float) -> str:
     if 0 < amount < LEAST:
         return "<0.0001"
     return f"{amount:.2f}" if amount >= CENTS or amount == 0 else f"{amount:.4f}"
+
+
+def _steadied(text: str) -> str:
+    """JSON that means the same, with nothing in it that would steer a terminal."""
+    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _color() -> bool | None:

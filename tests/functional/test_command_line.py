@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from opsctl import __version__
-from opsctl.cli.render import duration, facts, size, table
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.render import duration, emit, emit_line, facts, size, table
 from opsctl.cli.root import COMMANDS, root
 from tests.functional.pipeline_world import Bench
 
@@ -31,12 +33,21 @@ def test_help_and_mistakes_import_nothing_of_aws(words: list[str]) -> None:
     assert imported(*words) == set()
 
 
+def without_example(command: click.Command | None, name: str) -> list[str]:
+    """Of a command and those below it, the ones whose help has no example."""
+    assert command is not None
+    below = command.commands if isinstance(command, click.Group) else {}
+    found = [bare for word, inner in below.items() for bare in without_example(inner, f"{name} {word}")]
+    return found if f"  opsctl {name}" in (command.help or "") else [name, *found]
+
+
 def test_every_command_has_help_with_an_example() -> None:
     for name in COMMANDS:
         result = CliRunner().invoke(root, [name, "--help"])
         assert result.exit_code == 0, result.output
         assert f"opsctl {name}" in result.output.partition("\n")[2] or name == "sandbox"
         assert COMMANDS[name][1]
+        assert name == "sandbox" or without_example(root.get_command(click.Context(root), name), name) == []
     assert CliRunner().invoke(root, ["--version"]).output == f"opsctl {__version__}\n"
 
 
@@ -136,6 +147,17 @@ def test_headers_and_names_of_facts_have_no_colour() -> None:
     assert facts([("RUN", "a"), ("STATUS", "SUCCEEDED")]) == f"RUN     a\nSTATUS  {green}"
 
 
+def test_json_steers_no_terminal_and_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    steers = {"error": "\x1b[31m \x9b2J \x7f \u202egnp.exe \ud800 é"}
+    invocation = Invocation()
+    invocation.output = "json"
+    emit(invocation, steers, "")
+    emit_line(invocation, steers)
+    whole = capsys.readouterr().out
+    assert whole.splitlines()[1] == r'  "error": "\u001b[31m \u009b2J \u007f \u202egnp.exe \ud800 é"'
+    assert [json.loads(whole.rpartition("}\n{")[0] + "}"), json.loads(whole.splitlines()[-1])] == [steers, steers]
+
+
 def test_a_table_is_folded_where_all_of_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "made by nightly-7 (branch 1 of Base Model Training)"
     rows = [["REUSED?", "Train Image Model", reason], ["?", "Evaluate", "named by --from"]]
@@ -173,3 +195,15 @@ def test_a_full_disk_is_told_in_a_line(words: list[str]) -> None:
     assert (run.returncode, run.stderr.splitlines()) == (1, [
         "error: cannot write: No space left on device", "hint: make room, and run the command again",
     ])  # fmt: skip
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_from_the_start_changes_no_outcome(closed: str, tmp_path: Path) -> None:
+    event = {"id": 1, "type": "ExecutionStarted", "timestamp": 0, "executionStartedEventDetails": {"input": "{}"}}
+    (tmp_path / "history.json").write_text(json.dumps({"events": [event]}))
+    line = f'"$0" -m opsctl cost --history "$1" {closed}'
+    run = subprocess.run(
+        ["sh", "-c", line, sys.executable, str(tmp_path / "history.json")], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert ("PRICES" in run.stdout) == (">&-" not in closed.split())
