@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
+import time
 
 import botocore.session
 from hypothesis import HealthCheck, settings
 
 # Whoever starts the tests in the background of a shell has them ignore Ctrl-C, and every process that they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tables have times of the time zone of whoever reads them.
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 # How long examples take to make says what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -83,8 +83,10 @@ def status_word(status: str) -> str:
 
 
 def moment(seconds: float | None) -> str | None:
-    """A time as `2026-11-21 21:30:45 UTC`."""
-    return None if seconds is None else times.moment(seconds)
+    """A time in the time zone of whoever reads it, which it names: `2026-11-21 22:30:45 CET`."""
+    if seconds is None:
+        return None
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def iso(seconds: float | None) -> str | None:

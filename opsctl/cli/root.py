@@ -268,6 +268,7 @@ def root(context: click.Context) -> None:
       opsctl rerun --from "Train Sequence Model" --set hyperparameters.sequence_model.max_lr=0.01
 
     RUN is a name, the beginning of one, an ARN, @latest or @failed. Results go to stdout, everything else to stderr.
+    Times are local in tables, and UTC in JSON, graphs and reports.
 
     Exit codes: 0 ok, 1 the run failed, 2 usage, 3 refused, 4 configuration or credentials, 5 AWS, 124 wait timed out,
     130 interrupted (Ctrl-C, SIGTERM), 141 nobody reads the results any more.

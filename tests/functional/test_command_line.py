@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -139,6 +141,31 @@ def test_words_for_numbers() -> None:
         "3.2 MB",
         "5.0 TB",
     ]
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A terminal in Berlin, for systems without a database of time zones too."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+def test_times_are_local_in_tables_and_utc_in_json(bench: Bench) -> None:
+    bench.opsctl("start", "--name", "winter")
+    bench.world.now += 180 * 86400
+    bench.opsctl("start", "--name", "summer")
+    rows = [row.split() for row in bench.opsctl("list", "--machine", "training").stdout.splitlines()[1:]]
+    assert [(row[-1], row[2:5]) for row in rows] == [
+        ("summer", ["2127-07-14", "10:01:55", "CEST"]),
+        ("winter", ["2127-01-15", "09:00:00", "CET"]),
+    ]
+    assert "STARTED   2127-01-15 09:00:00 CET\n" in bench.opsctl("status", "winter").stdout
+    told = json.loads(bench.opsctl("status", "winter", "--query", "started").stdout)
+    assert told == "2127-01-15T08:00:00.000+00:00"
 
 
 def test_headers_and_names_of_facts_have_no_colour() -> None:
