@@ -70,7 +70,9 @@ def cost(
     if run is not None and (since is not None or history is not None):
         raise UsageError(f"--{'since' if since is not None else 'history'} does not go with a RUN", f"leave {run} out")
     if history is not None:
-        found = saved_account(history, own)
+        found, doubts = saved_account(history, own)
+        for doubt in doubts:
+            click.echo(f"warning: {doubt}", err=True)
         emit(invocation, _cost_document(found) | {"history": str(history)}, _text([("HISTORY", str(history))], found))
     elif since is not None:
         _show_many(invocation, since, own)

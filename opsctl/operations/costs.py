@@ -25,6 +25,7 @@ from opsctl.operations.connection import Connection
 from opsctl.operations.offline import prices_in
 from opsctl.operations.prices import prices_for
 from opsctl.operations.saved import load_history
+from opsctl.operations.status import doubts_of
 
 THREADS = 8
 MOST = 1000  # runs that are looked into at a time
@@ -89,15 +90,17 @@ def accounts(connection: Connection, machines: Iterable[str], since: float, own:
     return Accounts(found, prices, *_transitions(found), tuple(doubts))
 
 
-def saved_account(history: Path, own: Mapping[str, Any] | None) -> RunCost:
-    """Of a saved history. What another run's result spared it, and what it keeps in S3, are not known."""
+def saved_account(history: Path, own: Mapping[str, Any] | None) -> tuple[RunCost, list[str]]:
+    """Of a saved history, and what is doubtful about it. What another run's result spared it, and what it keeps in S3,
+    are not known."""
     events = load_history(history)
     try:
         read = read_history(events)
     except InvalidHistory as error:
         raise UsageError(f"{history}: {error.message}", error.hint) from error
     prices = prices_in(events)
-    return run_cost(read, own_prices(own, prices) if own is not None else prices, read.stopped or read.started or 0.0)
+    prices = own_prices(own, prices) if own is not None else prices
+    return run_cost(read, prices, read.stopped or read.started or 0.0), doubts_of(history, read)
 
 
 def _since(connection: Connection, arn: str, since: float) -> list[Run]:

@@ -93,7 +93,7 @@ def describe_saved(history: Path, definition: Path | None) -> tuple[RunStatus, l
         steps = steps_of(read, walked, input_document(read.input), now)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise UsageError(f"{definition} is no sound definition", f"opsctl lint {definition} says why") from error
-    return RunStatus(run, read, steps), _doubts(history, read)
+    return RunStatus(run, read, steps), doubts_of(history, read)
 
 
 class _Look:
@@ -142,7 +142,8 @@ def _moment(event: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def _doubts(path: Path, read: RunHistory) -> list[str]:
+def doubts_of(path: Path, read: RunHistory) -> list[str]:
+    """What makes one doubt a saved history: faults in it, and that it has no end."""
     found = [f"{path}: {sentence}" for sentence in read.diagnostics[:DOUBTS]]
     if len(read.diagnostics) > DOUBTS:
         found.append(f"{path}: and {len(read.diagnostics) - DOUBTS} other faults")

@@ -226,8 +226,9 @@ def test_a_full_disk_is_told_in_a_line(words: list[str]) -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_from_the_start_changes_no_outcome(closed: str, tmp_path: Path) -> None:
-    event = {"id": 1, "type": "ExecutionStarted", "timestamp": 0, "executionStartedEventDetails": {"input": "{}"}}
-    (tmp_path / "history.json").write_text(json.dumps({"events": [event]}))
+    event = {"id": 1, "previousEventId": 0, "type": "ExecutionStarted", "timestamp": 0}
+    end = {"id": 2, "previousEventId": 0, "type": "ExecutionAborted", "timestamp": 1}
+    (tmp_path / "history.json").write_text(json.dumps({"events": [event, end]}))
     line = f'"$0" -m opsctl cost --history "$1" {closed}'
     run = subprocess.run(
         ["sh", "-c", line, sys.executable, str(tmp_path / "history.json")], capture_output=True, text=True, check=False

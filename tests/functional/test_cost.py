@@ -118,6 +118,14 @@ def test_a_saved_history_has_its_price_without_aws(spent: Bench, tmp_path: Path)
     assert (result.exit_code, result.stderr) == (0, "")
 
 
+def test_a_saved_history_that_is_not_whole_is_said_to_be(spent: Bench, tmp_path: Path) -> None:
+    saved = tmp_path / "half.json"
+    saved.write_text(json.dumps({"events": list(spent.states.history(execution_arn(MACHINE, "nightly-7")))[:9]}))
+    result = spent.opsctl("cost", "--history", str(saved), "--query", "transitions.count")
+    told = f"warning: {saved}: the history has no end: the run went on when it was saved, or it is not whole\n"
+    assert (result.exit_code, result.stderr) == (0, told)
+
+
 def test_a_run_that_goes_on_is_billed_until_now(bench: Bench) -> None:
     bench.world.open_steps = {SEQUENCE}
     bench.opsctl("start", "--name", "nightly-7")
