@@ -93,6 +93,7 @@ conformance: setup
 # The tables of inputs and outputs in the READMEs
 docs: setup
 	$(BIN)/python docs/tables.py
+	$(BIN)/python -m opsctl graph --definition tests/golden/training.asl.json --out docs/training.svg
 
 functions: setup
 	$(BIN)/python functions/build.py

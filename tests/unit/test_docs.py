@@ -1,5 +1,7 @@
 """The READMEs say what the command line and the module say."""
 
+import html
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 
 from opsctl import errors
 from opsctl.cli.root import root
+from opsctl.domain.guards import all_states
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -29,6 +32,12 @@ def test_the_tables_of_inputs_and_outputs_are_current() -> None:
     checked = [sys.executable, str(ROOT / "docs/tables.py"), "--check"]
     done = subprocess.run(checked, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "current\n")
+
+
+def test_the_picture_shows_the_training_machine() -> None:
+    golden = json.loads((ROOT / "tests/golden/training.asl.json").read_text())
+    drawn = re.findall(r"<title>([^<;]+); (?:Task|Pass|Choice|Parallel|Fail)", (ROOT / "docs/training.svg").read_text())
+    assert sorted(map(html.unescape, drawn)) == sorted(name for name, _ in all_states(golden))
 
 
 def test_every_link_leads_somewhere() -> None:
