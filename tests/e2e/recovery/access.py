@@ -221,12 +221,14 @@ def score(pipeline: Pipeline, run: str) -> dict[str, str]:
     }
 
 
-def refused_input(pipeline: Pipeline) -> str:
-    """A run of the same machine for a folder that there is not; returns its status."""
-    machine = pipeline.clone.outputs()["machines"]["inference"]["arn"]
-    text = json.dumps({"documents": f"s3://{pipeline.bucket}/nothing/", "run": pipeline.first})
-    start = pipeline.states.start_execution
-    run = start(stateMachineArn=machine, name="scores-nothing", input=text)["executionArn"]
+def refused_input(pipeline: Pipeline, stem: str) -> str:
+    """A run of another machine for a run and a folder that there are not; returns its status."""
+    machine = pipeline.clone.outputs()["machines"][stem]["arn"]
+    given = {"inference": {"documents": f"s3://{pipeline.bucket}/nothing/", "run": pipeline.first}}
+    text = json.dumps(given.get(stem, {"run": "nobody"}))
+    run = pipeline.states.start_execution(stateMachineArn=machine, name=f"{stem}-of-nothing", input=text)[
+        "executionArn"
+    ]
     describe = pipeline.states.describe_execution
     wait_for(lambda: describe(executionArn=run)["status"] != "RUNNING", "the run to be refused")
     return str(describe(executionArn=run)["status"])
