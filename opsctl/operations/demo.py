@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import json
 import signal
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +14,7 @@ from opsctl import terraform
 from opsctl.domain.objects import Place
 from opsctl.errors import OpsError
 from opsctl.operations.connection import Connection
+from opsctl.operations.metrics import read_metrics
 from opsctl.operations.runs import resolve
 
 INTERRUPT_GRACE_SECONDS = 15.0
@@ -110,11 +108,8 @@ def latest_accuracy(connection: Connection) -> tuple[Accuracy, str]:
 
 def read_accuracy(artifact: bytes) -> Accuracy:
     """The held-out page accuracies in the artifact (model.tar.gz) of an Evaluate job. Raises OpsError."""
+    metrics = read_metrics(artifact)
     try:
-        with tarfile.open(fileobj=io.BytesIO(artifact), mode="r:gz") as archive:
-            named = {member.name.removeprefix("./"): member for member in archive}
-            file = archive.extractfile(named["metrics.json"])
-            metrics = json.load(file) if file else {}
         return Accuracy(pages=metrics["held_out"]["pages"], by_model=metrics["page_accuracy"])
-    except (tarfile.TarError, KeyError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise OpsError(f"the Evaluate job's artifact holds no metrics that can be read: {error}") from error
