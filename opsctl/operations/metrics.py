@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -45,7 +46,7 @@ def read_metrics(archive: bytes) -> dict[str, Any]:
             named = {member.name.removeprefix("./"): member for member in opened}
             file = opened.extractfile(named[FILE])
             value = json.loads(file.read(LARGEST_FILE)) if file else None
-    except (tarfile.TarError, EOFError, KeyError, ValueError, OSError, RecursionError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, KeyError, ValueError, OSError, RecursionError) as error:
         raise OpsError(f"the archive holds no {FILE} that can be read: {error}") from error
     if not isinstance(value, dict):
         raise OpsError(f"the archive's {FILE} holds no object")

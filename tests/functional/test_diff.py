@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -118,6 +119,15 @@ def test_two_runs_are_needed(two: Bench, words: tuple[str, ...], message: str) -
 def test_an_archive_without_figures_is_told_of(content: bytes) -> None:
     with pytest.raises(OpsError, match=r"metrics\.json"):
         read_metrics(content)
+
+
+def test_an_archive_that_is_broken_in_the_middle_is_told_of() -> None:
+    stored = gzip.compress(
+        gzip.decompress(archive(metrics_json='{"loss": 1}'.ljust(200_000))), compresslevel=0, mtime=0
+    )
+    second_block = 65_549  # after the header of 10 bytes, and a stored block of 65,535 with its own of 5
+    with pytest.raises(OpsError, match="invalid stored block lengths"):
+        read_metrics(stored[:second_block] + b"\xff" * 16 + stored[second_block + 16 :])
 
 
 def test_the_small_archive_of_the_newest_job_counts() -> None:
