@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, BinaryIO
+from urllib.parse import unquote_plus
 
+from opsctl.aws.ahead import read_ahead
 from opsctl.aws.bulk_types import BATCH, CHANGED, LARGEST_SINGLE_COPY, Copied, Deleted, Refused, Target
 from opsctl.aws.errors import from_code
 from opsctl.aws.session import Aws
@@ -62,10 +64,15 @@ class Bulk:
 
     def objects(self, prefix: Place) -> Iterator[Stored]:
         """The objects below a prefix with their full keys, in S3's order (UTF-8 bytes)."""
-        for page in self._pages("list_objects_v2", "s3:ListBucket", prefix):
+        # Asked for by us, the encoding is undone by us: botocore would look at each of the keys for what few have.
+        for page in self._pages("list_objects_v2", "s3:ListBucket", prefix, EncodingType="url"):
+            encoded = page.get("EncodingType") == "url"
             for item in page.get("Contents", ()):
+                key = item["Key"]
+                if encoded and ("%" in key or "+" in key):
+                    key = unquote_plus(key)
                 yield Stored(
-                    item["Key"], int(item["Size"]), item["ETag"], _seconds(item["LastModified"]),
+                    key, int(item["Size"]), item["ETag"], _seconds(item["LastModified"]),
                     item.get("StorageClass", "STANDARD"),
                 )  # fmt: skip
 
@@ -155,7 +162,8 @@ class Bulk:
 
     def _pages(self, call: str, action: str, prefix: Place, **more: str) -> Iterator[Any]:
         with self._aws.explained(action, prefix.uri):
-            yield from self._client.get_paginator(call).paginate(Bucket=prefix.bucket, Prefix=prefix.key, **more)
+            pages = self._client.get_paginator(call).paginate(Bucket=prefix.bucket, Prefix=prefix.key, **more)
+            yield from read_ahead(pages)
 
 
 def _modified(item: dict[str, Any]) -> float:

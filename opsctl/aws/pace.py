@@ -12,8 +12,9 @@ steeply beyond, for S3 comes to bear more as it divides a busy prefix. A key of 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -38,7 +39,8 @@ class Pace:
     def __init__(self, first: int, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self._window, self._most, self._now = float(first), most, now
         self._in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap
+        self._arrived = itertools.count()
         self._level: float | None = None  # writes a second
         self._leveling = 0.0  # seconds from the last SlowDown until the rate is at the level
         self._changed = now()
@@ -54,11 +56,12 @@ class Pace:
         return None if self._level is None else self._grown(self._level, self._now())
 
     @asynccontextmanager
-    async def turn(self, writes: int = 1) -> AsyncIterator[float]:
-        """Wait until a request with that many writes may be sent, and count it as in flight inside. Gives the time."""
+    async def turn(self, writes: int = 1, rank: int = 0) -> AsyncIterator[float]:
+        """Wait until a request with that many writes may be sent, and count it as in flight inside. Gives the time.
+        Of those that wait, the lowest rank is next, and of one rank who came first."""
         while self._in_flight >= int(self._window):
             waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
+            heapq.heappush(self._waiting, (rank, next(self._arrived), waiter))
             await waiter
         self._in_flight += 1
         try:
@@ -104,7 +107,7 @@ class Pace:
     def _wake(self) -> None:
         free = int(self._window) - self._in_flight
         while free > 0 and self._waiting:
-            waiter = self._waiting.popleft()
+            _, _, waiter = heapq.heappop(self._waiting)
             if not waiter.done():
                 waiter.set_result(None)
                 free -= 1

@@ -160,3 +160,18 @@ def test_a_ceiling_is_used_and_seldom_met(writes: int, minutes: float) -> None:
         allowance = min(most, allowance + passed * ceiling)
     assert 0 < refusals < 0.01 * requests
     assert done > 0.93 * ceiling * minutes * 60
+
+
+def test_the_lowest_rank_is_next_and_of_one_rank_who_came_first() -> None:
+    async def order() -> list[str]:
+        pace, served = Pace(1, 1), []
+
+        async def request(name: str, rank: int) -> None:
+            async with pace.turn(rank=rank):
+                served.append(name)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(request(*each) for each in (("a", 9), ("b", 2), ("c", 1), ("d", 2), ("e", 1))))
+        return served
+
+    assert asyncio.run(order()) == ["a", "c", "e", "b", "d"]
