@@ -11,8 +11,8 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document as read_document
 from opsctl.cli.params import duration as seconds
-from opsctl.cli.render import duration, emit, facts, iso, moment, size, table, usd
-from opsctl.domain.billing import Cost, Estimate
+from opsctl.cli.render import cost_text, duration, emit, facts, iso, moment, size, table, usd
+from opsctl.domain.billing import Estimate
 from opsctl.domain.costs import RunCost, Spared, StepCost
 from opsctl.domain.prices import FREE_TRANSITIONS, PriceList
 from opsctl.domain.runs import LATEST
@@ -43,8 +43,9 @@ def cost(
 
     Every attempt counts, also one that failed. Jobs cost their billable seconds times the price of their instances on
     demand. Prices are those of the AWS Price List API (pricing:GetProducts) where it answers, else the list that comes
-    with opsctl; --prices FILE goes before both. What has no price is said to have none, and is in no sum. Not known are
-    discounts, and of Step Functions' transitions which of the 4,000 a month that are free others have used.
+    with opsctl; --prices FILE goes before both. What has no price is said to have none, and is in no sum; where
+    some attempts have none, the step cost at least what the others did. Not known are discounts, and of Step Functions'
+    transitions which of the 4,000 a month that are free others have used.
 
     With --since: every run of all machines of the deployment, or of one: --machine NAME. What they keep in S3 costs
     what opsctl data list says.
@@ -120,11 +121,7 @@ def _text(named: list[tuple[str, Any]], found: RunCost, kept: Kept | None = None
 
 def _row(step: StepCost) -> list[Any]:
     what = "; ".join(part for part in (step.what, step.cost.unknown) if part)
-    return [step.step, step.attempts, duration(step.seconds), _usd(step.cost), what or None]
-
-
-def _usd(cost: Cost) -> str:
-    return "unknown" if cost.usd is None else usd(cost.usd)
+    return [step.step, step.attempts, duration(step.seconds), cost_text(step.cost) or "unknown", what or None]
 
 
 def _gap(estimate: Estimate) -> str | None:
@@ -138,7 +135,8 @@ def _prices(prices: PriceList) -> str:
 def _spared_text(row: Spared) -> str:
     if row.cost.usd is None:
         return f"reused {row.step} of {row.run}: {row.cost.unknown or 'nothing is known of what it cost'}"
-    return f"reused {row.step} of {row.run}: {duration(row.seconds)}, {usd(row.cost.usd)} USD"
+    gap = f" ({row.cost.unknown})" if row.cost.unknown else ""
+    return f"reused {row.step} of {row.run}: {duration(row.seconds)}, {cost_text(row.cost)} USD{gap}"
 
 
 def _saved_text(saved: Estimate) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsctl.cli.progress import Progress
-from opsctl.cli.render import LEAST, duration, size, table, usd
+from opsctl.cli.render import LEAST, cost_text, duration, size, table, usd
 from opsctl.domain import storage_prices
-from opsctl.domain.billing import Cost, Estimate
+from opsctl.domain.billing import Estimate
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
@@ -30,7 +30,7 @@ SHORTEST_HASH = 6
 
 def plan_text(plan: RerunPlan, name: str) -> str:
     """The plan as it is shown before anything happens; `name` is the new run's."""
-    rows = [[step.action, step.name, duration(step.seconds), _cost(step.cost), _why(step)] for step in plan.steps]
+    rows = [[step.action, step.name, duration(step.seconds), cost_text(step.cost), _why(step)] for step in plan.steps]
     parts = [_headline(plan, name), table(["ACTION", "STEP", "TOOK", "USD", "WHY"], rows, fold=True)]
     if plan.changes:
         parts.append("\n".join(f"change: {change.path}: {_shown(change)}" for change in plan.changes))
@@ -61,6 +61,7 @@ def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
         "seconds_saved": plan.seconds_saved,
         "saved": _estimate(plan.saved),
         "spent": _estimate(plan.spent) | {"transitions": plan.transitions},
+        "estimated_by": list(plan.estimated_by),
         "prices": {"region": plan.prices.region, "date": plan.prices.date, "source": plan.prices.source},
         "copies": _copies(plan),
         "data": _data(plan),
@@ -106,10 +107,19 @@ def _summary(plan: RerunPlan) -> str:
     saved = f"saves {_told(plan.saved)}" if any(step.action == REUSE for step in plan.steps) else "nothing is reused"
     counted = f"; {plan.transitions} state transitions" if plan.transitions else ""
     lines = [saved, f"spends {_told(plan.spent)}{counted}"]
+    lines += _estimated(plan)
     if plan.prices.training and any(step.cost.usd is not None for step in plan.steps):
         lines.append(f"prices: SageMaker training on demand, {plan.prices.region}, as of {plan.prices.date}")
     lines += [_taken_over(plan), f"plan {plan.hash[:HASH_SHOWN]}"]
     return "\n".join(lines)
+
+
+def _estimated(plan: RerunPlan) -> list[str]:
+    """Where the times and prices come from of steps that did not run before."""
+    if plan.estimated_by:
+        names = ", ".join(plan.estimated_by)
+        return [f"estimated by what {'the same steps' if plan.source else 'the steps'} took in {names}"]
+    return [] if plan.source or plan.spent.seconds else ["no estimate: no run of this machine has succeeded yet"]
 
 
 def _taken_over(plan: RerunPlan) -> str:
@@ -169,10 +179,6 @@ def _told(estimate: Estimate) -> str:
     notes = "; ".join(f"{what}: {', '.join(names)}" for what, names in gaps.items() if names)
     told = f"{duration(estimate.seconds)} and {usd(estimate.usd)} USD"
     return f"at least {told} ({notes})" if notes else told
-
-
-def _cost(cost: Cost) -> str | None:
-    return "unknown" if cost.unknown else None if cost.usd is None else usd(cost.usd)
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

@@ -14,13 +14,16 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.domain import times
 from opsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from opsctl.domain.billing import Cost
 
 COLORS = {
     "SUCCEEDED": "green", "REUSED": "green", "REUSE": "green", "FAILED": "red", "TIMED_OUT": "red", "ABORTED": "red",
@@ -121,6 +124,13 @@ def usd(amount: float) -> str:
     if 0 < amount < LEAST:
         return "<0.0001"
     return f"{amount:.2f}" if amount >= CENTS or amount == 0 else f"{amount:.4f}"
+
+
+def cost_text(cost: Cost) -> str | None:
+    """What something cost, as far as it is known: `0.0235`, `at least 0.0235`, `unknown`; None where nothing did."""
+    if cost.usd is None:
+        return "unknown" if cost.unknown else None
+    return usd(cost.usd) if cost.is_whole else f"at least {usd(cost.usd)}"
 
 
 def _steadied(text: str) -> str:

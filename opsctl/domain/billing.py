@@ -26,10 +26,16 @@ SAGEMAKER = {"createTrainingJob": "ResourceConfig", "createTransformJob": "Trans
 
 @dataclass(frozen=True)
 class Cost:
-    """USD, or None and the reason why nobody knows; both None where there was nothing to pay for."""
+    """USD, or None and the reason why nobody knows; both None where there was nothing to pay for. With both, it is that
+    much at least, and `unknown` says what is not in it."""
 
     usd: float | None = None
     unknown: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `usd` is all of it."""
+        return self.usd is not None and self.unknown is None
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Bill:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Sums over steps. `untimed` and `unpriced` name the steps that are not in them, since nothing is known."""
+    """Sums over steps. `untimed` and `unpriced` name the steps that are not in them, or not wholly, since nothing, or
+    not all, is known."""
 
     seconds: float
     usd: float
@@ -57,10 +64,17 @@ def step_cost(result: StepResult, prices: PriceList) -> Cost:
 
 
 def together(costs: Iterable[Cost]) -> Cost:
-    """The sum; unknown if one of them is."""
+    """The sum of what is known of several attempts, and why the rest is not."""
     listed = list(costs)
-    unknown = next((cost.unknown for cost in listed if cost.unknown), None)
-    return Cost(None, unknown) if unknown or not listed else Cost(sum(cost.usd or 0.0 for cost in listed))
+    if not listed:
+        return Cost()
+    gaps = [cost.unknown for cost in listed if cost.unknown]
+    known = sum(cost.usd or 0.0 for cost in listed)
+    if not gaps:
+        return Cost(known)
+    reasons = "; ".join(dict.fromkeys(gaps))
+    whole = len(gaps) == len(listed)
+    return Cost(known or None, reasons if whole else f"{len(gaps):,} of {len(listed):,} attempts: {reasons}")
 
 
 def total(rows: Iterable[tuple[str, float | None, Cost]], besides: float = 0.0) -> Estimate:
@@ -70,7 +84,7 @@ def total(rows: Iterable[tuple[str, float | None, Cost]], besides: float = 0.0) 
         sum(seconds or 0.0 for _, seconds, _ in listed),
         sum(cost.usd or 0.0 for _, _, cost in listed) + besides,
         tuple(name for name, seconds, _ in listed if seconds is None),
-        tuple(name for name, seconds, cost in listed if seconds is not None and cost.usd is None),
+        tuple(name for name, seconds, cost in listed if seconds is not None and not cost.is_whole),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from opsctl.asl.history import InvalidHistory, RunHistory, read_history
-from opsctl.domain.conditions import ABSENT
 from opsctl.domain.costs import RunCost, Spared, beyond_free, instance_types, run_cost, spared_by
-from opsctl.domain.documents import value_at
 from opsctl.domain.names import slug
 from opsctl.domain.prices import FREE_TRANSITIONS, PriceList, own_prices
 from opsctl.domain.runs import Run
 from opsctl.domain.storage_prices import usd_a_month
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
+from opsctl.operations.makers import history_of, makers_of, reused_by
 from opsctl.operations.offline import prices_in
 from opsctl.operations.prices import prices_for
+from opsctl.operations.runs import input_document
 from opsctl.operations.saved import load_history
 from opsctl.operations.status import doubts_of
 
@@ -77,7 +76,7 @@ def accounts(connection: Connection, machines: Iterable[str], since: float, own:
     runs = runs[:MOST]
     with ThreadPoolExecutor(THREADS) as pool:
         runs = list(pool.map(lambda run: connection.states.describe(run.arn), runs))
-        histories = list(pool.map(lambda run: _history(connection, run), runs))
+        histories = list(pool.map(lambda run: history_of(connection, run), runs))
         makers = list(pool.map(lambda run: _makers(connection, run), runs))
     everything = [history for history in histories if history] + [one for found in makers for one in found.values()]
     prices, why = prices_for(connection, instance_types(everything), own)
@@ -107,14 +106,6 @@ def _since(connection: Connection, arn: str, since: float) -> list[Run]:
     return list(islice(takewhile(lambda run: run.started >= since, connection.states.runs(arn)), MOST + 1))
 
 
-def _history(connection: Connection, run: Run) -> RunHistory | None:
-    """None where AWS has forgotten it."""
-    try:
-        return read_history(connection.states.history(run.arn))
-    except UsageError:
-        return None
-
-
 def _transitions(found: Iterable[Account]) -> tuple[int, int]:
     months: Counter[str] = Counter()
     for each in found:
@@ -123,33 +114,13 @@ def _transitions(found: Iterable[Account]) -> tuple[int, int]:
     return months.total(), beyond_free(months, FREE_TRANSITIONS)
 
 
-def _reused(run: Run) -> dict[str, str]:
-    """By slug, the run that made what this one reused."""
-    try:
-        entries = value_at(json.loads(run.input or "{}"), ("reuse",))
-    except ValueError:
-        return {}
-    rows = entries.items() if isinstance(entries, dict) else ()
-    makers = {step: value_at(entry, ("run",)) for step, entry in rows}
-    return {step: maker for step, maker in makers.items() if maker is not ABSENT and isinstance(maker, str)}
-
-
 def _makers(connection: Connection, run: Run) -> dict[str, RunHistory]:
-    """The histories of those runs that AWS still knows."""
-    if connection.machine.foreign:
-        return {}
-    found = {}
-    for name in sorted(set(_reused(run).values())):
-        maker = connection.states.find(run.machine_arn, name)
-        history = _history(connection, maker) if maker else None
-        if history:
-            found[name] = history
-    return found
+    return makers_of(connection, run, input_document(run.input))
 
 
 def _spared(run: Run, makers: Mapping[str, RunHistory], prices: PriceList) -> list[Spared]:
     rows = []
-    for step, maker in _reused(run).items():
+    for step, maker in reused_by(input_document(run.input)).items():
         history = makers.get(maker)
         names = {slug(state.name): state.name for state in history.states} if history else {}
         rows.append(spared_by(step, maker, names.get(step), history, prices))

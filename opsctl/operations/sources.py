@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from opsctl.asl.history import RunHistory, read_history
+from opsctl.asl.history import RunHistory
+from opsctl.domain.costs import instance_types
 from opsctl.domain.driving import bypassed
 from opsctl.domain.guards import all_states, read_pipeline
 from opsctl.domain.lineage import Numbered, numbered
@@ -21,7 +22,8 @@ from opsctl.operations.claims import claimed_input, copied_by
 from opsctl.operations.connection import Connection
 from opsctl.operations.copies import kept
 from opsctl.operations.inputs import input_problems
-from opsctl.operations.prices import shipped_prices
+from opsctl.operations.makers import histories_of, history_of, makers_of
+from opsctl.operations.prices import prices_for, shipped_prices
 
 CODE = "code/"
 ARTIFACT = "/output/model.tar.gz"
@@ -41,16 +43,17 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
             f"start a new run that takes its results: opsctl start --skip STEP --reuse-from {run.name}",
         )
     pipeline = read_pipeline(current, [own])
-    reused = _reused_histories(connection, run, document)
+    reused = makers_of(connection, run, document)
     # Of what keeps nothing in S3, only the histories before it tell what a run that was bypassed made.
     place = _place_in_lineage(connection, run) if machine.foreign or not machine.steps else None
     around = bypassed(current, pipeline, document)
     earlier = _lineage(connection, place) if place and around else {}
+    histories = {run.name: own, **reused, **earlier}
     return Source(
         run=run.name,
         input=document,
         pipeline=pipeline,
-        histories={run.name: own, **reused, **earlier},
+        histories=histories,
         results={} if machine.foreign else _results(connection, run.name, document),
         changed=_changed(walked, current),
         versions=(run.version, version_number(latest)),
@@ -63,7 +66,7 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
         needs=machine.needs or None,
         linked=not machine.foreign,
         definition=current,
-        prices=shipped_prices(connection),
+        prices=prices_for(connection, instance_types(histories.values()), None)[0],
         copied={} if machine.foreign else copied_by(connection, run.name),
     )
 
@@ -94,23 +97,7 @@ def _walked(connection: Connection, run: Run) -> tuple[Mapping[str, Any], RunHis
         walked = connection.states.definition_of_run(run.arn)
     except UsageError:
         return {}, None
-    return walked, _history(connection, run, walked)
-
-
-def _history(connection: Connection, run: Run, walked: Mapping[str, Any] | None = None) -> RunHistory | None:
-    """None where AWS has forgotten it."""
-    try:
-        return read_history(connection.states.history(run.arn), walked)
-    except UsageError:
-        return None
-
-
-def _reused_histories(connection: Connection, run: Run, document: Mapping[str, Any]) -> dict[str, RunHistory]:
-    """Of the runs that made what the run reused, and that AWS still remembers."""
-    if connection.machine.foreign:
-        return {}
-    names = sorted({entry["run"] for entry in document.get("reuse", {}).values()} - {run.name})
-    return dict(_found(connection, names))
+    return walked, history_of(connection, run, walked)
 
 
 def _place_in_lineage(connection: Connection, run: Run) -> Numbered | None:
@@ -128,15 +115,7 @@ def _place_in_lineage(connection: Connection, run: Run) -> Numbered | None:
 def _lineage(connection: Connection, place: Numbered) -> dict[str, RunHistory]:
     """Of the runs before a numbered rerun, newest first: one of them may have the result of a step it bypassed."""
     names = [rerun_name(place.root, number) for number in range(place.number - 1, 0, -1)]
-    return dict(_found(connection, [*names, place.root]))
-
-
-def _found(connection: Connection, names: list[str]) -> Iterator[tuple[str, RunHistory]]:
-    for name in names:
-        other = connection.states.find(connection.machine.arn, name)
-        history = _history(connection, other) if other else None
-        if history is not None:
-            yield name, history
+    return dict(histories_of(connection, connection.machine.arn, [*names, place.root]))
 
 
 def _results(connection: Connection, run: str, document: Mapping[str, Any]) -> dict[str, Result]:

@@ -20,6 +20,7 @@ from opsctl.domain.runs import Run
 from opsctl.domain.start_plan import plan_start
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
+from opsctl.operations.estimates import with_estimate
 from opsctl.operations.execution import Started, proven
 from opsctl.operations.handing_over import with_engine
 from opsctl.operations.inputs import check_input, input_problems
@@ -81,7 +82,7 @@ def plan(connection: Connection, request: StartRequest, name: str) -> RerunPlan:
     made = plan_start(source, document, request.skip, request.data)
     prefix = connection.prefix(name).uri
     check_input(connection, made.input_for(prefix))
-    return with_engine(connection, proven(source, made, prefix), request.wish)
+    return with_estimate(connection, with_engine(connection, proven(source, made, prefix), request.wish))
 
 
 def new_name(connection: Connection, request: StartRequest) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsctl import __version__
+from opsctl.domain.billing import Cost
 from opsctl.domain.costs import RunCost
 from opsctl.domain.documents import value_at
 from opsctl.domain.figures import Curve, Matrix, curves, matrices, shares
@@ -180,7 +181,7 @@ def _cost(cost: RunCost) -> dict[str, Any]:
     rows = [
         {
             "step": row.step, "attempts": f"{row.attempts:,}", "billed": _seconds(row.seconds),
-            "usd": "unknown" if row.cost.usd is None else _usd(row.cost.usd),
+            "usd": _told(row.cost),
             "what": "; ".join(part for part in (row.what, row.cost.unknown) if part),
         }
         for row in cost.steps
@@ -191,7 +192,7 @@ def _cost(cost: RunCost) -> dict[str, Any]:
     })  # fmt: skip
     spent = cost.spent
     source = ", ".join(part for part in (cost.prices.region, cost.prices.date, cost.prices.source) if part)
-    lacks = f"at least: no price of {', '.join(spent.unpriced)}" if spent.unpriced else ""
+    lacks = f"at least: not all is known of {', '.join(spent.unpriced)}" if spent.unpriced else ""
     return {
         "rows": rows, "source": source, "billed": _seconds(spent.seconds), "total": _usd(spent.usd), "lacks": lacks,
     }  # fmt: skip
@@ -251,6 +252,12 @@ def _logged(line: str) -> str:
 
 def _seconds(seconds: float) -> str:
     return duration(seconds) if seconds else ""
+
+
+def _told(cost: Cost) -> str:
+    if cost.usd is None:
+        return "unknown"
+    return _usd(cost.usd) if cost.is_whole else f"at least {_usd(cost.usd)}"
 
 
 def _usd(amount: float) -> str:

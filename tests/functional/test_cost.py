@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opsctl.asl.effects import Succeeded
+from opsctl.asl.effects import Failed, Succeeded
 from opsctl.aws.stepfunctions import execution_arn
 from tests.functional.pipeline_world import BUCKET, MACHINE, Bench, training_failure
 
@@ -61,6 +61,23 @@ def test_a_failed_attempt_has_been_paid_for_too(spent: Bench) -> None:
     steps = json.loads(spent.opsctl("cost", "nightly-7", "--query", "steps[].[step, attempts, usd]").stdout)
     told = {step: (attempts, usd) for step, attempts, usd in steps}
     assert told[SEQUENCE] == (1, pytest.approx(40 * 1.408 / 3600, abs=1e-6))
+
+
+def test_a_step_costs_at_least_what_is_known_of_its_attempts(bench: Bench) -> None:
+    """A job that was never placed tells of no platform, and the one after it does."""
+    unplaced = Failed("Batch.ServerException", "x")
+    bench.world.script = {"Fetch Preprocessed Data": [unplaced, Succeeded(json.dumps(FETCHED))]}
+    bench.opsctl("start", "--name", "nightly-7")
+    found = json.loads(bench.opsctl("cost", "nightly-7", "-o", "json").stdout)
+    row = next(row for row in found["steps"] if row["step"] == "Fetch Preprocessed Data")
+    why = "1 of 2 attempts: it is a Batch job which recorded no platform"
+    assert (row["attempts"], row["usd"], row["unknown"]) == (2, pytest.approx(0.0016457, abs=1e-6), why)
+    assert found["price_unknown"] == ["Fetch Preprocessed Data"]
+    lines = bench.opsctl("cost", "nightly-7").stdout.splitlines()
+    assert next(line for line in lines if line.startswith("Fetch")).endswith(
+        f"at least 0.0016  Batch, Fargate, 1 vCPU, 2 GB; {why}"
+    )
+    assert "at least; price unknown: Fetch Preprocessed Data" in lines[-3]
 
 
 def test_what_reuse_saved_stands_below_and_in_the_sum_of_many(spent: Bench) -> None:

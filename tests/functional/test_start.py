@@ -313,6 +313,43 @@ def test_a_run_with_results_of_another(failed: Bench) -> None:
     assert json.loads(again.stdout) == ["nightly-7", "july", "nightly-7", "july"]
 
 
+ESTIMATED = """\
+Start of july
+
+ACTION  STEP                     TOOK       USD      WHY
+ALWAYS  Prepare Run              1.0 s      <0.0001  has no guard in the definition
+RUN     Fetch Preprocessed Data  12.0 s     unknown  not skipped
+RUN     Train Image Model        1 min 0 s  0.0235   not skipped (branch 1 of Base Model Training)
+RUN     Train Text Model         30.0 s     0.0019   not skipped (branch 2 of Base Model Training)
+RUN     Train Sequence Model     40.0 s     0.0156   not skipped
+RUN     Evaluate                 1.0 s      0.0001   not skipped
+ALWAYS  Notify Success           1.0 s      <0.0001  has no guard in the definition
+
+nothing is reused
+spends at least 2 min 25 s and 0.0416 USD (price unknown: Fetch Preprocessed Data); 20 state transitions
+estimated by what the steps took in nightly-6
+prices: SageMaker training on demand, us-east-1, as of 2026-11-22
+copies nothing
+plan """
+
+
+def test_a_dry_run_estimates_by_a_run_that_succeeded(bench: Bench) -> None:
+    nothing = bench.opsctl("start", "--dry-run")
+    assert "\nno estimate: no run of this machine has succeeded yet\n" in nothing.stdout
+    bench.opsctl("start", "--name", "nightly-6")
+    result = bench.opsctl("start", "--name", "july", "--dry-run")
+    assert (result.exit_code, result.stdout[:-13], result.stderr) == (0, ESTIMATED, "")
+    told = json.loads(bench.opsctl("start", "--dry-run", "-o", "json").stdout)
+    assert (told["estimated_by"], told["spent"]["time_unknown"]) == (["nightly-6"], [])
+
+
+def test_a_rerun_is_estimated_where_its_run_did_not_come_so_far(failed: Bench) -> None:
+    words = ("rerun", "nightly-7", "--from", SEQUENCE, "--dry-run", "--query", "[estimated_by, spent.time_unknown]")
+    assert json.loads(failed.opsctl(*words).stdout) == [[], [SEQUENCE, "Evaluate", "Notify Success"]]
+    failed.opsctl("start", "--name", "nightly-8")
+    assert json.loads(failed.opsctl(*words).stdout) == [["nightly-8"], []]
+
+
 def test_the_results_of_a_run_that_aws_has_forgotten(failed: Bench) -> None:
     failed.states.executions.clear()
     result = failed.opsctl("start", "--name", "july", *TAKEN_OVER, "--yes", "--wait")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opsctl.asl.history import Attempt, StateRun
-from opsctl.domain.billing import Bill, Cost, bill, step_cost, total
+from opsctl.domain.billing import Bill, Cost, bill, step_cost, together, total
 from opsctl.domain.prices import SHIPPED, PriceList
 from opsctl.domain.results import StepResult
 
@@ -129,3 +129,13 @@ def test_sums_leave_out_what_is_unknown_and_name_it() -> None:
     rows = [("A", 10.0, Cost(0.5)), ("B", None, Cost()), ("C", 5.0, Cost(None, "no price"))]
     sums = total(rows, 0.05)
     assert (sums.seconds, sums.usd, sums.untimed, sums.unpriced) == (15.0, pytest.approx(0.55), ("B",), ("C",))
+
+
+def test_what_is_known_of_a_step_counts_though_one_attempt_has_no_price() -> None:
+    unpriced = Cost(None, "no price of ml.x9.huge in us-east-1 is known")
+    some = together([Cost(0.25), unpriced, Cost(0.5)])
+    assert some == Cost(0.75, "1 of 3 attempts: no price of ml.x9.huge in us-east-1 is known")
+    assert together([unpriced, unpriced]) == unpriced
+    assert together([Cost(0.0), unpriced]).usd is None  # nothing that is worth to be said
+    sums = total([("A", 10.0, some), ("B", 1.0, Cost(0.5))])
+    assert (sums.usd, sums.unpriced) == (1.25, ("A",))
