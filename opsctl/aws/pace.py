@@ -1,7 +1,7 @@
 """How fast S3 may be written to: as fast as it goes until it says SlowDown, and then a little below what it bears.
 
 Two limits. The window is the number of requests in flight: it starts small and grows with the answers, as TCP's does,
-so that a store which refuses has not been sent hundreds of requests first; and no more once a larger window has only
+so that a store which refuses has not been sent hundreds of requests first; and shrinks again where a larger one has only
 made the answers later, for then the store, or this machine, is at its limit. The rate, in writes a second, counts from
 the first SlowDown on: it starts just below the 3,500 that AWS documents for one prefix (or at what was borne so far, if
 that is more). At every further SlowDown it falls, by a tenth or to what was borne, and rises again as CUBIC has TCP's
@@ -30,6 +30,7 @@ TELLING = 50  # requests; what was borne of fewer says nothing
 SAMPLE = 2.0  # seconds; what was borne for less says nothing, for stores let a burst pass
 ROUND = 24.0  # by which the window grows at the most until each request in it is answered
 SMOOTHING = 1 / 16  # weight of an answer in the mean of how long they take
+PATIENT = 64.0  # requests: as many are sent however late the answers, for large objects take their time
 LATE = 3.0  # times the quickest mean: longer than requests take that wait for nobody
 
 
@@ -81,6 +82,8 @@ class Pace:
         self._quickest = min(self._lasting, self._quickest or self._lasting)
         if self._lasting <= LATE * self._quickest:
             self._window = min(self._most, self._window + min(0.5, ROUND / self._window))
+        elif self._window > PATIENT:
+            self._window -= min(0.5, ROUND / self._window)
 
     def refused(self) -> None:
         """S3 said SlowDown. Those that come together count as one."""

@@ -69,6 +69,20 @@ def test_the_window_stays_once_more_requests_only_take_longer() -> None:
     assert 30 <= in_flight <= 90
 
 
+def test_late_answers_take_a_large_window_back_but_leave_enough_in_flight_for_large_objects() -> None:
+    clock = Clock()
+    pace = Pace(4, 300, clock)
+    for _ in range(5000):
+        pace.accepted(clock.now - 0.03)
+    assert asyncio.run(begun_at_once(pace, 400)) == 300
+    for _ in range(600):
+        pace.accepted(clock.now - 3)
+    assert 240 < asyncio.run(begun_at_once(pace, 400)) < 260
+    for _ in range(20000):
+        pace.accepted(clock.now - 3)
+    assert 63 <= asyncio.run(begun_at_once(pace, 400)) <= 65
+
+
 def test_a_request_that_waits_gets_its_turn_when_another_ends() -> None:
     async def all_of(count: int) -> int:
         pace, done = Pace(2, 2), 0
@@ -129,7 +143,7 @@ def test_a_store_that_bears_much_less_is_found_out_fast() -> None:
     clock = Clock()
     pace = Pace(100, 100, clock)
     refusals = 0
-    for _ in range(2000):  # a store that bears 500 a second, asked as often as the pace allows
+    for _ in range(600):  # a store that bears 500 a second, asked as often as the pace allows
         asked = min(pace.rate or 10_000, 10_000) / 10
         clock.now += 0.1
         for _ in range(int(min(asked, 50))):
