@@ -1,11 +1,11 @@
 """How fast S3 may be written to: as fast as it goes until it says SlowDown, and then a little below what it bears.
 
 Two limits. The window is the number of requests in flight: it starts small and grows with the answers, as TCP's does,
-so that a store which refuses has not been sent hundreds of requests first; and shrinks again where a larger one has only
-made the answers later, for then the store, or this machine, is at its limit. The rate, in writes a second, counts from
-the first SlowDown on: it starts just below the 3,500 that AWS documents for one prefix (or at what was borne so far, if
-that is more). At every further SlowDown it falls, by a tenth or to what was borne, and rises again as CUBIC has TCP's
-window rise (RFC 9438): steeply at first, hardly at all around a level just below what was refused, and ever more
+so that a store which refuses has not been sent hundreds of requests first; and shrinks again where a larger one has
+only made the answers later, for then the store, or this machine, is at its limit. The rate, in writes a second, counts
+from the first SlowDown on: it starts just below the 3,500 that AWS documents for one prefix (or at what was borne so
+far, if that is more). At every further SlowDown it falls, by a tenth or to what was borne, and rises again as CUBIC has
+TCP's window rise (RFC 9438): steeply at first, hardly at all around a level just below what was refused, and ever more
 steeply beyond, for S3 comes to bear more as it divides a busy prefix. A key of DeleteObjects is a write.
 """
 
