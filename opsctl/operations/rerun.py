@@ -13,7 +13,6 @@ from opsctl.domain.runs import Run
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.claims import likely_name
 from opsctl.operations.connection import Connection
-from opsctl.operations.estimates import with_estimate
 from opsctl.operations.execution import execute, proven
 from opsctl.operations.handing_over import with_engine
 from opsctl.operations.inputs import check_input, in_one_line, input_problems
@@ -40,7 +39,7 @@ def plan(connection: Connection, run: Run, request: Request) -> RerunPlan:
     made = plan_rerun(source, request)
     prefix = connection.prefix(rerun_name(made.root or run.name, 1)).uri
     check_input(connection, made.input_for(prefix))
-    return with_estimate(connection, with_engine(connection, proven(source, made, prefix), request.wish))
+    return with_engine(connection, proven(source, made, prefix), request.wish)
 
 
 def _sound_input(connection: Connection, run: Run, request: Request) -> Any:

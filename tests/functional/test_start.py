@@ -343,13 +343,6 @@ def test_a_dry_run_estimates_by_a_run_that_succeeded(bench: Bench) -> None:
     assert (told["estimated_by"], told["spent"]["time_unknown"]) == (["nightly-6"], [])
 
 
-def test_a_rerun_is_estimated_where_its_run_did_not_come_so_far(failed: Bench) -> None:
-    words = ("rerun", "nightly-7", "--from", SEQUENCE, "--dry-run", "--query", "[estimated_by, spent.time_unknown]")
-    assert json.loads(failed.opsctl(*words).stdout) == [[], [SEQUENCE, "Evaluate", "Notify Success"]]
-    failed.opsctl("start", "--name", "nightly-8")
-    assert json.loads(failed.opsctl(*words).stdout) == [["nightly-8"], []]
-
-
 def test_the_results_of_a_run_that_aws_has_forgotten(failed: Bench) -> None:
     failed.states.executions.clear()
     result = failed.opsctl("start", "--name", "july", *TAKEN_OVER, "--yes", "--wait")
