@@ -2,7 +2,7 @@
 
 locals {
   _serving = {
-    image = coalesce(var.deployment.image, can(regex("^ml\\.[gp][0-9]", var.deployment.instance.type)) ? module.endpoint_role.images.gpu : module.endpoint_role.images.cpu)
+    image = coalesce(var.deployment.image, can(regex("^ml\\.[gp][0-9]", var.deployment.instance.type)) ? module.images.inference.gpu : module.images.inference.cpu)
     vpc   = coalesce(var.deployment.vpc, var.network != null)
   }
 

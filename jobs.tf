@@ -30,7 +30,7 @@ locals {
   # What the definition needs of each job. A state outlives its job by an hour, for the wait for capacity and the upload.
   jobs = { for key, job in local._jobs : key => merge(job, local._choices[key], {
     activity   = lookup(local.arns.activities, key, null)
-    image      = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.training_role.images.gpu : module.training_role.images.cpu)
+    image      = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.images.training.gpu : module.images.training.cpu)
     entrypoint = ["python3", "/opt/ml/input/data/code/${job.script}"]
     metrics    = [for metric in job.metrics : { Name = metric, Regex = "\\b${metric}=([-+0-9.eE]+)" }]
     options = merge(

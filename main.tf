@@ -77,13 +77,52 @@ module "batch" {
   permissions_boundary_arn = var.permissions_boundary_arn
 }
 
-module "training_role" {
-  source = "./modules/training-role"
+module "images" {
+  source = "./modules/images"
+}
 
-  name   = var.name
-  bucket = module.storage.bucket
-  images = [for job in local._jobs : job.image if job.image != null]
-  vpc    = anytrue([for job in local.jobs : job.vpc])
+module "training_role" {
+  source = "./modules/sagemaker-role"
+
+  name      = var.name
+  bucket    = module.storage.bucket
+  images    = concat(values(module.images.training), compact([for job in local._jobs : job.image]))
+  kind      = "training-job"
+  log_group = "/aws/sagemaker/TrainingJobs"
+  vpc       = anytrue([for job in local.jobs : job.vpc])
+
+  # Not every definition copies the code first.
+  objects = { read = ["runs/*", "code/*"], write = ["runs/*"], drop = ["runs/*/checkpoints/*"] }
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
+module "transform_role" {
+  source = "./modules/sagemaker-role"
+
+  name      = var.name
+  bucket    = module.storage.bucket
+  images    = concat(values(module.images.inference), compact([var.inference.image]))
+  kind      = "transform-job"
+  log_group = "/aws/sagemaker/TransformJobs"
+  objects   = { read = ["runs/*"], write = ["runs/*"] }
+  vpc       = local._scores_in_vpc
+
+  kms_key_arn              = module.encryption.key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
+module "endpoint_role" {
+  source = "./modules/sagemaker-role"
+
+  name      = var.name
+  bucket    = module.storage.bucket
+  images    = concat(values(module.images.inference), compact([var.deployment.image]))
+  kind      = "endpoint"
+  log_group = "/aws/sagemaker/Endpoints/${local.endpoint}"
+  objects   = { read = ["runs/*"] }
+  vpc       = local._serving.vpc
 
   kms_key_arn              = module.encryption.key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -96,31 +135,6 @@ module "activities" {
 
   name        = split(":", each.value)[6]
   kms_key_arn = module.encryption.key_arn
-}
-
-module "endpoint_role" {
-  source = "./modules/endpoint-role"
-
-  name     = var.name
-  bucket   = module.storage.bucket
-  endpoint = local.endpoint
-  images   = var.deployment.image == null ? [] : [var.deployment.image]
-  vpc      = local._serving.vpc
-
-  kms_key_arn              = module.encryption.key_arn
-  permissions_boundary_arn = var.permissions_boundary_arn
-}
-
-module "transform_role" {
-  source = "./modules/transform-role"
-
-  name   = var.name
-  bucket = module.storage.bucket
-  images = var.inference.image == null ? [] : [var.inference.image]
-  vpc    = local._scores_in_vpc
-
-  kms_key_arn              = module.encryption.key_arn
-  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "functions" {

@@ -13,7 +13,7 @@ resource "terraform_data" "protection" {
 
   depends_on = [
     module.access, module.activities, module.alarms, module.batch, module.definitions, module.encryption, module.endpoint_role,
-    module.functions, module.machines, module.network, module.notifications, module.storage,
+    module.functions, module.images, module.machines, module.network, module.notifications, module.storage,
     module.training_role, module.transform_role, module.triggers,
   ]
 }

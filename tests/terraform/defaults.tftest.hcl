@@ -89,25 +89,19 @@ override_resource {
 }
 
 override_data {
-  target          = module.transform_role.data.aws_sagemaker_prebuilt_ecr_image.this["cpu"]
+  target          = module.images.data.aws_sagemaker_prebuilt_ecr_image.inference["cpu"]
   override_during = plan
   values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:cpu" }
 }
 
 override_data {
-  target          = module.endpoint_role.data.aws_sagemaker_prebuilt_ecr_image.this["cpu"]
-  override_during = plan
-  values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:cpu" }
-}
-
-override_data {
-  target          = module.training_role.data.aws_sagemaker_prebuilt_ecr_image.this["cpu"]
+  target          = module.images.data.aws_sagemaker_prebuilt_ecr_image.training["cpu"]
   override_during = plan
   values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:cpu" }
 }
 
 override_data {
-  target          = module.training_role.data.aws_sagemaker_prebuilt_ecr_image.this["gpu"]
+  target          = module.images.data.aws_sagemaker_prebuilt_ecr_image.training["gpu"]
   override_during = plan
   values          = { registry_path = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:gpu" }
 }

@@ -20,7 +20,7 @@ KEY = "alias/documents"
 MUTATIONS = (
     ("prepare-run", "ReadCode", "Prepare Run", "s3:GetObject"),
     ("batch-job", "ReadData", "Fetch Preprocessed Data", "s3:GetObject"),
-    ("training-job", "ReadRunsAndCode", "Train Text Model", "s3:GetObject"),
+    ("training-job", "ReadObjects", "Train Text Model", "s3:GetObject"),
 )
 
 

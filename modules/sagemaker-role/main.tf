@@ -1,4 +1,5 @@
-# Who the endpoint's containers are: they read the models of runs, and write logs and metrics.
+# Who the containers are that SageMaker starts: of training jobs, of transform jobs, of the endpoint. They read and write
+# what they are told of the bucket, and nothing else.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -14,13 +15,13 @@ data "aws_iam_policy_document" "trust" {
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      values   = [local._account]
     }
   }
 }
 
 resource "aws_iam_role" "this" {
-  name                 = "${var.name}-endpoint"
+  name                 = "${var.name}-${var.kind}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = var.permissions_boundary_arn
 }

@@ -3,8 +3,3 @@ output "arn" {
   value       = aws_iam_role.this.arn
   depends_on  = [aws_iam_role_policy.this]
 }
-
-output "images" {
-  description = "AWS's PyTorch training images of this region, cpu and gpu."
-  value       = local.images
-}
