@@ -290,7 +290,7 @@ def _text(value: Any) -> str | None:
 
 def _server(directory: Path, *, required: bool) -> dict[str, str] | None:
     try:
-        server = json.loads((directory / "server.json").read_text())
+        server = json.loads((directory / "server.json").read_bytes())
         found = {"url": str(server["url"]), "region": str(server["region"])}
     except (FileNotFoundError, NotADirectoryError):
         if required:

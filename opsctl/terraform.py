@@ -151,7 +151,7 @@ def _has_local_state(directory: Path) -> bool:
 def state_outputs(state: Path) -> dict[str, Any]:
     """The output values in a version-4 state file. Raises ConfigurationError if it is not one."""
     try:
-        document = json.loads(state.read_text())
+        document = json.loads(state.read_bytes())
         return {name: output["value"] for name, output in document["outputs"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(

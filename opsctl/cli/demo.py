@@ -127,7 +127,7 @@ def run_that_fails(stage: Stage) -> None:
     message = work.newest_message(stage.sandbox / "mailbox")
     _talk("\nThe alert that went out:")
     _show(f"cat {shlex.quote(stage.shown(message))}")
-    click.echo(message.read_text())
+    click.echo(message.read_text(encoding="utf-8"))
 
 
 def rerun_from_the_failed_step() -> None:

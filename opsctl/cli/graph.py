@@ -16,7 +16,6 @@ from opsctl.cli.render import COLORS, emit
 from opsctl.domain.picture import Lane, Node, Picture
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
-from opsctl.operations.graph import draw_run, draw_saved
 
 FORMATS = {"text": ".txt", "svg": ".svg", "png": ".png", "mermaid": ".mmd", "json": ".json", "table": ".txt"}
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -80,16 +79,21 @@ def _picture(
 ) -> Picture:
     if run is not None and (definition or history):
         raise UsageError("a RUN is drawn from what AWS tells of it", f"leave {run} out, or --definition and --history")
+    if (pairs or var_files) and (definition is None or history is not None):
+        raise UsageError("variables fill a template, and none is drawn", "name it with --definition, without --history")
     if history is not None:
+        from opsctl.operations.graph import draw_saved
+
         picture, doubts = draw_saved(history, definition)
         for doubt in doubts:
             click.echo(f"warning: {doubt}", err=True)
         return picture
     if definition is not None:
         from opsctl.operations.graph_files import draw_definition
-        from opsctl.operations.lint_templates import read_variables
 
-        return draw_definition(definition, read_variables(pairs, var_files))
+        return draw_definition(definition, pairs, var_files)
+    from opsctl.operations.graph import draw_run
+
     return draw_run(invocation.connect(), LATEST if run is None else run)
 
 

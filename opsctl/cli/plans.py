@@ -119,7 +119,7 @@ def _estimated(plan: RerunPlan) -> list[str]:
     if plan.estimated_by:
         names = ", ".join(plan.estimated_by)
         return [f"estimated by what {'the same steps' if plan.source else 'the steps'} took in {names}"]
-    return [] if plan.source or plan.spent.seconds else ["no estimate: no run of this machine has succeeded yet"]
+    return [] if plan.source or plan.spent.seconds else ["no estimate: no run of this machine has done these steps yet"]
 
 
 def _taken_over(plan: RerunPlan) -> str:

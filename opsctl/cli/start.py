@@ -31,7 +31,9 @@ from opsctl.operations.start import Started, StartRequest
 @data_option
 @engine_options
 @click.option("--name", metavar="NAME", help="The run's name. [default: made from the time]")
-@click.option("--dry-run", is_flag=True, help="Show what would run and do nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would run, and what it is likely to take and cost; do nothing."
+)
 @click.option("--yes", is_flag=True, help="Do not ask; only --reuse-from does.")
 @wait_options
 @click.pass_context

@@ -125,8 +125,8 @@ class RerunPlan:
     which may lie in the new run's prefix: `input_for` completes it. `named` are the steps that it begins with; `root`
     is None for a run that is no rerun and only takes results of `source`. `transitions` are those that it will make, if
     nothing is retried; `world` stands for the definition and the code that it takes. `data` is one of DATA_MODES, and
-    `engine` which way it is copied, where it is. `estimated_by` are runs that succeeded, which tell what those steps
-    take of which `source` does not."""
+    `engine` which way it is copied, where it is. `estimated_by` are runs that tell what those steps take of which
+    `source` does not."""
 
     source: str
     root: str | None

@@ -1,11 +1,11 @@
-"""An estimate for a plan, from the newest runs of its machine that succeeded."""
+"""An estimate for a plan, from the newest runs of its machine."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
 
-from opsctl.asl.history import SUCCEEDED, read_history
+from opsctl.asl.history import read_history
 from opsctl.domain.costs import instance_types
 from opsctl.domain.estimate import Past, estimated, untimed
 from opsctl.domain.plan import RerunPlan
@@ -13,14 +13,14 @@ from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.prices import prices_for
 
-LOOKED_AT = 5  # runs: what none of them did is likely to be new
+LOOKED_AT = 10  # runs: what none of them did is likely to be new
 
 
 def with_estimate(connection: Connection, made: RerunPlan) -> RerunPlan:
     """The plan with what steps of which nothing is known took in past runs; as it was where there is none such."""
     if not untimed(made):
         return made
-    runs = connection.states.runs(connection.machine.arn, SUCCEEDED, page_size=LOOKED_AT)
+    runs = connection.states.runs(connection.machine.arn, page_size=LOOKED_AT)
     for run in islice(runs, LOOKED_AT):
         try:
             past = Past(run.name, read_history(connection.states.history(run.arn)))

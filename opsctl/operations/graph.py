@@ -1,4 +1,4 @@
-"""Pictures of machines and of runs: from AWS, or from files without any request."""
+"""Pictures of runs: from AWS, or from files without any request."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from opsctl.asl.history import RunHistory, read_history
-from opsctl.domain.picture import Picture, RunTold, lane_of
+from opsctl.domain.picture import Picture
 from opsctl.domain.picture_run import run_told
 from opsctl.domain.results import one_line
 from opsctl.domain.runs import Run
 from opsctl.domain.steps import StepStatus, steps_of
 from opsctl.domain.times import duration, moment
 from opsctl.domain.walked import walked
-from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
+from opsctl.operations.drawing import drawn
 from opsctl.operations.runs import input_document, resolve
 from opsctl.operations.saved import load_definition, load_history
 from opsctl.operations.status import describe_saved
@@ -52,13 +52,3 @@ def picture_of(
     if run.redrives:
         facts.append(f"{run.redrives} redrive{'s' if run.redrives > 1 else ''}")
     return drawn(run.name, definition, told, (*facts, *([error] if error else ())), run.status)
-
-
-def drawn(
-    title: str, definition: Any, told: RunTold | None = None, facts: tuple[str, ...] = (), status: str | None = None
-) -> Picture:
-    """The picture of a definition. Raises UsageError for one that is nested too deeply."""
-    try:
-        return Picture(title, lane_of(definition, told), status, facts)
-    except RecursionError:
-        raise UsageError(f"{title} is nested too deeply to be drawn") from None

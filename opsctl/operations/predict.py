@@ -44,7 +44,7 @@ def read_stack(path: Path) -> Stack:
 
 def _recorded(folder: Path) -> Stack:
     try:
-        texts = [str(json.loads(line)["text"]) for line in (folder / PAGES).read_text().splitlines()]
+        texts = [str(json.loads(line)["text"]) for line in (folder / PAGES).read_text(encoding="utf-8").splitlines()]
     except (ValueError, LookupError, TypeError) as error:
         raise UsageError(f"{folder / PAGES} must hold one JSON object with a text for each page") from error
     return _stack(folder, texts, [(folder / SCAN).read_bytes()])
@@ -68,7 +68,7 @@ def _text_of(image: Path) -> str:
     text = image.with_suffix(".txt")
     if not text.is_file():
         raise UsageError(f"no {text}: the text that OCR read on {image.name}", "make one, empty if there is none")
-    return text.read_text()
+    return text.read_text(encoding="utf-8")
 
 
 def _stack(path: Path, texts: Sequence[str], bitmaps: Sequence[bytes]) -> Stack:

@@ -79,8 +79,8 @@ def prepare_workspace(sandbox: Path, module: Path, environment: Mapping[str, str
     if not configuration.exists():
         # Terraform copies a module with an absolute path, the virtual environment beside it included.
         source = os.path.relpath(module, workspace.directory)
-        configuration.write_text(CONFIGURATION.format(source=_quoted(source)))
-    workspace.program.write_text(_program(workspace, environment))
+        configuration.write_text(CONFIGURATION.format(source=_quoted(source)), encoding="utf-8")
+    workspace.program.write_text(_program(workspace, environment), encoding="utf-8")
     workspace.program.chmod(0o755)
     return workspace
 

@@ -86,12 +86,12 @@ def render(template: str, variables: Variables, variation: str = "") -> tuple[st
     with tempfile.TemporaryDirectory(prefix="opsctl-render-") as scratch:
         directory = Path(scratch)
         sources = [_source(file, directory / f"values-{number}.json") for number, file in enumerate(variables.files)]
-        (directory / "values.json").write_text(json.dumps(dict(variables.values)))
+        (directory / "values.json").write_text(json.dumps(dict(variables.values)), encoding="utf-8")
         sources.append(_decoded("values.json"))
         (directory / _SCRATCH).write_bytes(template.encode())
         (directory / "variation.tftpl").write_bytes(variation.encode())
         configuration = _CONFIGURATION.format(sources=",\n    ".join(sources), template=_SCRATCH)
-        (directory / "main.tf").write_text(configuration)
+        (directory / "main.tf").write_text(configuration, encoding="utf-8")
         try:
             terraform.apply(terraform.Workspace(directory, _program(directory)))
         except terraform.TerraformError as error:
@@ -120,7 +120,9 @@ def render_template(path: Path, variables: Mapping[str, Any]) -> str:
 def _program(directory: Path) -> Path:
     program = directory / "terraform"
     words = {"path": os.environ.get("PATH", os.defpath), "home": directory, "terraform": terraform.find_terraform()}
-    program.write_text(_PROGRAM.format(**{name: shlex.quote(str(word)) for name, word in words.items()}))
+    program.write_text(
+        _PROGRAM.format(**{name: shlex.quote(str(word)) for name, word in words.items()}), encoding="utf-8"
+    )
     program.chmod(0o700)
     return program
 
@@ -134,7 +136,7 @@ def _source(file: Path, copy: Path) -> str:
     document = load(text, str(file)).value
     if not isinstance(document, dict):
         raise UsageError(f"{file} holds no variables", "write a mapping of names to values into it")
-    copy.write_text(json.dumps(document))
+    copy.write_text(json.dumps(document), encoding="utf-8")
     return _decoded(copy.name)
 
 

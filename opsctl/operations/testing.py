@@ -146,7 +146,7 @@ def _json(text: str, path: Path) -> Any:
 def read_text(path: Path) -> str:
     """A file's text. Raises UsageError, with the nearest name for a file that there is not."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"no file {path}", _nearest(path)) from None
     except (OSError, UnicodeDecodeError) as error:

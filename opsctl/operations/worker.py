@@ -148,7 +148,7 @@ class Shift:
         """Run the command; None where nobody waits for the answer any more."""
         with tempfile.TemporaryDirectory(prefix="opsctl-task-") as folder:
             given = Path(folder) / "input.json"
-            given.write_text(task.input)
+            given.write_text(task.input, encoding="utf-8")
             try:
                 ended = commands.run(
                     self.settings.command,

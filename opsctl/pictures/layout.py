@@ -21,6 +21,7 @@ Point = tuple[float, float]
 
 GAP = 26.0  # between nodes side by side
 RANK_GAP = 34.0  # between nodes below each other
+CLOSE_RANK_GAP = 24.0  # the same in large lanes
 FRAME = 14.0  # between a lane's frame and what is in it
 LANE_GAP = 14.0
 LANE_LABEL = 20.0
@@ -230,9 +231,10 @@ def _settings(nodes: int, edges: int) -> dict[str, Any]:
     """Large lanes are given fewer rounds: they must be ready in a second or two, not be perfect. In a tangle, where
     every state leads to several others anywhere, no line can be followed around the others: they go straight."""
     large, tangled = nodes + edges > 150, edges > max(250, 2 * nodes)
+    gap = CLOSE_RANK_GAP if large else RANK_GAP
     rounds = "0.5" if tangled else "3" if large else "20"
     return {
-        "rankdir": "TB", "nodesep": f"{GAP / INCH:.3f}", "ranksep": f"{RANK_GAP / INCH:.3f}",
+        "rankdir": "TB", "nodesep": f"{GAP / INCH:.3f}", "ranksep": f"{gap / INCH:.3f}",
         "splines": "line" if tangled else "true", "mclimit": "0.05" if tangled else "0.3" if large else "2",
         "nslimit": rounds, "nslimit1": rounds, "margin": "0", "pad": "0",
     }  # fmt: skip

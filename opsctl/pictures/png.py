@@ -9,7 +9,7 @@ import math
 import re
 
 SHARP = 2.0  # pixels to a unit, for screens of today
-MOST = 8e6  # pixels: larger pictures are drawn less sharp, since drawing takes time by the pixel
+MOST = 5e6  # pixels: larger pictures are drawn less sharp, since drawing takes time by the pixel
 
 
 def png(svg: str) -> bytes:

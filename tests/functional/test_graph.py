@@ -119,6 +119,33 @@ def test_yaml_and_templates_are_drawn_as_lint_reads_them(folder: Path) -> None:
     assert "Train Sequence Model" in states(json.loads(shipped.stdout))
 
 
+@pytest.mark.parametrize("words", [("--var", "name=Mine"), ("--var-file", "small.asl.json")])
+def test_variables_of_what_is_no_template_are_refused(saved: Path, words: tuple[str, ...]) -> None:
+    result = opsctl("--definition", "small.asl.json", *words)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", (
+        "error: small.asl.json is no template: variables change nothing in it\n"
+        "hint: leave --var and --var-file out\n"
+    ))  # fmt: skip
+    for others in ((), ("nightly-7",), ("--history", "history.json", "--definition", "definition.json")):
+        result = opsctl(*others, *words)
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (
+            2, "error: variables fill a template, and none is drawn"
+        )  # fmt: skip
+
+
+def test_a_plain_definition_is_drawn_without_what_templates_and_runs_need(folder: Path) -> None:
+    program = (
+        "import sys\nfrom opsctl.cli.root import root\n"
+        "root(['graph', '--definition', 'small.asl.json'], standalone_mode=False)\n"
+        "print([name for name in ('yaml', 'botocore', 'opsctl.asl.interpreter') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{DRAWN}[]\n"
+
+
 def test_a_saved_history_is_drawn_with_its_definition_or_without(saved: Path) -> None:
     whole = opsctl("--history", "history.json", "--definition", "definition.json", "-o", "json")
     part = opsctl("--history", "history.json", "-o", "json")

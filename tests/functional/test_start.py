@@ -333,14 +333,21 @@ copies nothing
 plan """
 
 
-def test_a_dry_run_estimates_by_a_run_that_succeeded(bench: Bench) -> None:
+def test_a_dry_run_estimates_by_the_newest_run(bench: Bench) -> None:
     nothing = bench.opsctl("start", "--dry-run")
-    assert "\nno estimate: no run of this machine has succeeded yet\n" in nothing.stdout
+    assert "\nno estimate: no run of this machine has done these steps yet\n" in nothing.stdout
     bench.opsctl("start", "--name", "nightly-6")
     result = bench.opsctl("start", "--name", "july", "--dry-run")
     assert (result.exit_code, result.stdout[:-13], result.stderr) == (0, ESTIMATED, "")
     told = json.loads(bench.opsctl("start", "--dry-run", "-o", "json").stdout)
     assert (told["estimated_by"], told["spent"]["time_unknown"]) == (["nightly-6"], [])
+
+
+def test_what_the_newest_run_reused_is_estimated_by_the_one_before_it(failed: Bench) -> None:
+    failed.opsctl("rerun", "nightly-7", "--from", SEQUENCE, "--yes")
+    told = json.loads(failed.opsctl("start", "--dry-run", "-o", "json").stdout)
+    assert (told["estimated_by"], told["spent"]["time_unknown"]) == (["nightly-7-r1", "nightly-7"], [])
+    assert (told["spent"]["seconds"], told["spent"]["transitions"]) == (145.0, None)
 
 
 def test_the_results_of_a_run_that_aws_has_forgotten(failed: Bench) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from opsctl import terraform
 from opsctl.errors import ConfigurationError
 
+ROOT = Path(__file__).parents[2]
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 
 
@@ -142,3 +144,14 @@ def test_any_other_backend_is_asked_through_terraform(tmp_path: Path, monkeypatc
     (tmp_path / "terraform.tfstate").write_text("{}")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert terraform.read_outputs(tmp_path) == {"opsctl": {"bucket": "remote"}}
+
+
+def test_a_state_is_read_as_the_utf_8_that_it_is_whatever_the_locale(tmp_path: Path) -> None:
+    state = tmp_path / "terraform.tfstate"
+    state.write_bytes('{"version": 4, "outputs": {"opsctl": {"value": "Zürich…"}}}'.encode())
+    program = f"import pathlib, opsctl.terraform as t; print(ascii(t.state_outputs(pathlib.Path({str(state)!r}))))"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=plain, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "{'opsctl': 'Z\\xfcrich\\u2026'}\n"
