@@ -18,6 +18,8 @@ REGION = "us-east-1"
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox"  # noqa: S105  nobody's secret: the sandbox accepts any key
 LOOPBACK = "127.0.0.1,localhost"
+# For Python programs: what they print is heard at once, and they leave nothing beside their sources.
+PROGRAMS: Mapping[str, str] = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 PASSED_ON = ("HOME", "TMPDIR")
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CA_BUNDLE")
 

@@ -1,4 +1,4 @@
-"""Lambda functions: the API on moto's backend, each invocation a real Python subprocess with the function's code."""
+"""Lambda functions: the API on moto's backend, each invocation a real Python process with the function's code."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.asynchronous import Answer, AsynchronousCalls, Wishes
 from opsctl.sandbox.clients import Clients
+from opsctl.sandbox.environment import environment
 from opsctl.sandbox.jobroles import writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
+from opsctl.sandbox.nursery import Zygote
+from opsctl.sandbox.processes import Start
 from opsctl.sandbox.storage import digest
 from opsctl.sandbox.world import World
 
@@ -98,6 +101,7 @@ class FunctionsBackend(LambdaBackend):
 
     calls: ClassVar[AsynchronousCalls]
     world: ClassVar[World]
+    zygote: ClassVar[Zygote]
 
     @property
     def _url_module(self) -> Any:
@@ -168,7 +172,7 @@ class FunctionsBackend(LambdaBackend):
                 f"the function's KMS key settings. KMS Exception: AccessDeniedException KMS Message: {denied}",
             ) from denied
         with room(self.world, "lambda", function.function_name, role) as place:
-            return _Call(self.world, function, place).run(payload)
+            return _Call(self.world, function, place, self.zygote.start).run(payload)
 
 
 class FunctionsResponse(LambdaResponse):
@@ -184,8 +188,9 @@ class FunctionsResponse(LambdaResponse):
 class _Call:
     """One invocation under way."""
 
-    def __init__(self, world: World, function: LambdaFunction, place: Room) -> None:
+    def __init__(self, world: World, function: LambdaFunction, place: Room, start: Start) -> None:
         self.function = function
+        self.start = start
         self.place = place
         self.world = world
         self.request = str(uuid.uuid4())
@@ -207,6 +212,7 @@ class _Call:
             self._variables(),
             self._say,
             directory=extracted(self.world, self.function),
+            start=self.start,
         )
         while process.wait(TICK_SECONDS) is None and not self._initialised(began):
             pass
@@ -294,6 +300,7 @@ def install(world: World, clients: Clients) -> None:
     """Put the backend in place."""
     FunctionsBackend.calls = AsynchronousCalls(clients)
     FunctionsBackend.world = world
+    FunctionsBackend.zygote = Zygote(world.place, environment({"url": world.url, "region": world.region}))
     # moto's other backend, without docker, only echoes; ours never asks for docker at all.
     default_user_config["lambda"] = {"use_docker": True}
     models: Any = moto.awslambda.models

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsctl.sandbox.environment import environment
-from opsctl.sandbox.processes import Process
+from opsctl.sandbox.environment import PROGRAMS, environment
+from opsctl.sandbox.processes import Order, Process, Start, start_program
 from opsctl.sandbox.world import World
 
 NOWHERE = "http://127.0.0.1:9"  # discard: nobody listens
@@ -45,6 +45,7 @@ class Room:
         on_line: Callable[[str], None],
         directory: Path | None = None,
         isolated: bool = False,
+        start: Start = start_program,
     ) -> Process:
         """Start the job's process with `variables` on top of the sandbox's own environment.
 
@@ -53,20 +54,19 @@ class Room:
         """
         keys = self.world.access.variables(self.role, re.sub(r"[^\w+=,.@-]", "-", self.name)[:64])
         own = environment({"url": NOWHERE if isolated else self.world.url, "region": self.world.region}, keys)
-        process = Process(
+        order = Order(
             command,
-            environment={
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
+            {
+                **PROGRAMS,
                 **{name: value for name, value in variables.items() if name not in KEYS},
                 **own,
                 "HOME": str(self.root / "home"),
                 "TMPDIR": str(self.root / "tmp"),
             },
-            directory=directory or self.base,
-            lock=self.world.place.jobs_lock,
-            on_line=on_line,
+            directory or self.base,
+            self.world.place.jobs_lock,
         )
+        process = Process(order, on_line, start)
         self._announce(process.pid())
         return process
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -19,37 +20,59 @@ LINE_BYTES = 65536
 DRAIN_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a supervisor is to run. `lock` is the file that it shares a lock of while it lives."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path
+    lock: Path
+
+    def line(self) -> bytes:
+        """As a supervisor reads it."""
+        return json.dumps(asdict(self), default=str).encode() + b"\n"
+
+
+# Starts a supervisor whose input, output and report are these file descriptors; returns what waits for its end.
+Start = Callable[[Order, int, int, int], Callable[[], object]]
+
+
+def start_program(order: Order, orders: int, output: int, report: int) -> Callable[[], object]:
+    """Start the supervisor as a new program."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(SUPERVISOR), str(report)],
+        stdin=orders,
+        stdout=output,
+        stderr=output,
+        env=dict(order.environment),
+        cwd=order.directory,
+        start_new_session=True,
+        pass_fds=(report,),
+    ).wait
+
+
 class Process:
     """One job's process, its group and its descendants. All but `stop` is for the one thread that waits for it.
 
     `on_line` is called in a thread of its own with each line of output (without its newline, at most 64 KiB).
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        directory: Path,
-        lock: Path,
-        on_line: Callable[[str], None],
-    ) -> None:
+    def __init__(self, order: Order, on_line: Callable[[str], None], start: Start = start_program) -> None:
+        orders, stdin = os.pipe()
+        stdout, output = os.pipe()
         self._report, report = os.pipe()
-        # The supervisor is told its order on its input, not by arguments, so that no `pkill -f <script>` hits it.
-        self._popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SUPERVISOR), str(report)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            cwd=directory,
-            start_new_session=True,
-            pass_fds=(report,),
-        )
-        os.close(report)
+        self._stdin = os.fdopen(stdin, "wb", buffering=0)
+        self._stdout = os.fdopen(stdout, "rb")
+        try:
+            self._gone = start(order, orders, output, report)
+        finally:
+            for descriptor in (orders, output, report):
+                os.close(descriptor)
         self._said = b""
         self._ended = False
-        self._send(json.dumps({"command": list(command), "lock": str(lock)}))
+        # The supervisor is told its order on its input, not by arguments, so that no `pkill -f <script>` hits it.
+        self._send(order.line())
         self._reader = threading.Thread(target=self._read, args=(on_line,), daemon=True)
         self._reader.start()
 
@@ -65,7 +88,7 @@ class Process:
         while not self._ended:
             if not self._hear(None if deadline is None else max(0.0, deadline - time.monotonic())):
                 return None
-        self._popen.wait()
+        self._gone()
         # A descendant that outlived even its supervisor may hold the output open: do not wait for it for ever.
         self._reader.join(DRAIN_SECONDS)
         words = self._said.split()
@@ -73,14 +96,12 @@ class Process:
 
     def stop(self, grace: float) -> None:
         """SIGTERM to the job's group now, SIGKILL to all of it after `grace` seconds."""
-        self._send(f"stop {grace}")
+        self._send(f"stop {grace}\n".encode())
 
-    def _send(self, line: str) -> None:
-        stdin = self._popen.stdin
+    def _send(self, line: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):
-            if stdin is not None:
-                stdin.write(line.encode() + b"\n")
-                stdin.flush()
+            while line:
+                line = line[self._stdin.write(line) :]
 
     def _hear(self, seconds: float | None) -> bool:
         """Read what the supervisor reports next; False if that took longer than `seconds`."""
@@ -94,14 +115,10 @@ class Process:
             self._ended = True
             os.close(self._report)
             with contextlib.suppress(OSError):
-                if self._popen.stdin is not None:
-                    self._popen.stdin.close()
+                self._stdin.close()
         return True
 
     def _read(self, on_line: Callable[[str], None]) -> None:
-        stdout = self._popen.stdout
-        if stdout is None:
-            return
-        with stdout:
+        with self._stdout as stdout:
             for line in iter(lambda: stdout.readline(LINE_BYTES), b""):
                 on_line(line.decode("utf-8", "replace").rstrip("\r\n"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import functools
 import json
 import logging
 import os
@@ -82,6 +83,7 @@ def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
     listener = _listen(options.port)
     port = listener.getsockname()[1]
     try:
+        _read_descriptions_once()
         from opsctl.sandbox.access import Access
         from opsctl.sandbox.assembly import assemble, warm
         from opsctl.sandbox.world import World
@@ -112,6 +114,14 @@ def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
     _report(options.ready_fd, document)
     threading.Thread(target=warm, args=(clients,), daemon=True).start()
     ended.wait()
+
+
+def _read_descriptions_once() -> None:
+    """Each session of botocore (moto makes some when it is imported, each role here has one) would read descriptions of
+    services anew, of which some take a tenth of a second."""
+    import botocore.session
+
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def _listen(port: int) -> socket.socket:

@@ -19,6 +19,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -42,30 +43,40 @@ def read_order() -> dict[str, object]:
     return order
 
 
-def spawn(command: list[str]) -> int:
+def execute(order: dict[str, object]) -> None:
+    """Become the job's program."""
+    command = order["command"]
+    words = command if isinstance(command, list) else []
+    try:
+        os.execvp(words[0], words)
+    except OSError as error:
+        os.write(2, f"{words[0]}: {error.strerror}\n".encode())
+        os._exit(126 if isinstance(error, PermissionError) else 127)
+
+
+def spawn(become: Callable[[dict[str, object]], None], order: dict[str, object]) -> int:
     """Start the job as the leader of a new session, with no input, and return its process number."""
     parent = os.getpid()
     running, begun = os.pipe()
     pid = os.fork()
     if pid:
         os.close(begun)
-        # Closed by exec: until then the job's process group may not be there, and a signal to it would be lost.
+        # Closed below: until then the job's process group may not be there, and a signal to it would be lost.
         os.read(running, 1)
         os.close(running)
         return pid
-    try:
-        os.setsid()
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(137)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.execvp(command[0], command)
-    except OSError as error:
-        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
-        os._exit(126 if isinstance(error, PermissionError) else 127)
+    os.setsid()
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(137)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    # What is the supervisor's, its lock and its pipes, is not the job's.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    become(order)
+    os._exit(0)
 
 
 def signal_group(pid: int, number: int) -> None:
@@ -125,11 +136,9 @@ def wait_for(pid: int, wake: int) -> int:
             deadline = time.monotonic() + 1.0
 
 
-def main() -> None:
-    """Run one job to its end."""
+def supervise(report: int, become: Callable[[dict[str, object]], None] = execute) -> None:
+    """Run one job to its end; `become` turns a copy of this process into it."""
     order = read_order()
-    report = int(sys.argv[1])
-    os.set_inheritable(report, False)
     lock = open(str(order["lock"]), "ab")  # noqa: SIM115  held until this process ends
     fcntl.flock(lock, fcntl.LOCK_SH)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -137,8 +146,7 @@ def main() -> None:
     os.set_blocking(wakened, False)
     signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    command = order["command"]
-    pid = spawn(command if isinstance(command, list) else [])
+    pid = spawn(become, order)
     os.write(report, f"{pid}\n".encode())
     status = wait_for(pid, wake)
     # The job's leader is gone; its group may live on, and on Linux so may what it put elsewhere.
@@ -148,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    supervise(int(sys.argv[1]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -97,3 +100,42 @@ def test_events_are_invoked_without_waiting(cloud: Cloud) -> None:
     name = cloud.function("import time; time.sleep(1)")
     answer, payload = invoke(cloud, name, {}, InvocationType="Event")
     assert (answer["StatusCode"], payload) == (202, None)
+
+
+def test_an_invocation_finds_nothing_of_the_one_before(cloud: Cloud) -> None:
+    body = (
+        "import boto3, os\nbefore = [vars(boto3).get('mark'), os.environ.get('MARK'), os.listdir(os.environ['HOME'])]\n"
+    )
+    body += "boto3.mark = os.environ['MARK'] = 'here'\nopen(os.environ['HOME'] + '/mark', 'w').close()\nreturn before"
+    name = cloud.function(body)
+    assert [invoke(cloud, name, {})[1] for _ in range(2)] == [[None, None, []]] * 2
+
+
+def test_a_function_may_bring_its_own_modules_and_steer_its_python(cloud: Cloud) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        own = "import boto3, sys, added\nhandler = lambda *_: [boto3.WHOSE, added.WHERE, sys.dont_write_bytecode]"
+        packed.writestr("main.py", own)
+        packed.writestr("boto3.py", "WHOSE = 'the function\\'s'")
+        packed.writestr("lib/added.py", "WHERE = 'on PYTHONPATH'")
+    variables = {"PYTHONPATH": "lib", "PYTHONDONTWRITEBYTECODE": ""}
+    name = cloud.function("", Code={"ZipFile": archive.getvalue()}, Environment={"Variables": variables})
+    assert invoke(cloud, name, {})[1] == ["the function's", "on PYTHONPATH", False]
+
+
+def test_new_code_runs_from_the_next_invocation_on(cloud: Cloud) -> None:
+    name, archive = cloud.function("return 'old'"), io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("main.py", "handler = lambda *_: 'new'")
+    before = invoke(cloud, name, {})[1]
+    cloud.client("lambda").update_function_code(FunctionName=name, ZipFile=archive.getvalue())
+    assert (before, invoke(cloud, name, {})[1]) == ("old", "new")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there each invocation is a new program")
+def test_a_function_that_kills_whatever_it_came_from_does_not_stop_the_others(cloud: Cloud) -> None:
+    """The process above its supervisor is the one that all functions are copied from, unless it is the server."""
+    body = "import os, signal\nof = lambda pid: int(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1])\n"
+    body += "os.kill(of(os.getppid()), signal.SIGKILL)\nreturn 'killed'"
+    assert invoke(cloud, cloud.function(body), {})[1] == "killed"
+    assert invoke(cloud, cloud.function("return 'alive'"), {})[1] == "alive"
