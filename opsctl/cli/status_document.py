@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from opsctl.cli.render import iso
+from opsctl.domain.redaction import redacted_value
 from opsctl.operations.status import MapRun, RunStatus, StateRun, StepStatus
 
 
@@ -28,7 +29,7 @@ def status_document(found: RunStatus) -> dict[str, Any]:
         "redrives": run.redrives,
         "redriven": iso(run.redriven),
         "error": run.error,
-        "cause": run.cause,
+        "cause": redacted_value(run.cause),
         "input": value_of(run.input),
         "output": value_of(run.output),
         "steps": [_step(found, step) | {"entries": entries[step.name]} for step in found.steps],
@@ -37,11 +38,11 @@ def status_document(found: RunStatus) -> dict[str, Any]:
 
 
 def value_of(text: str | None) -> Any:
-    """The value that a JSON text stands for; the text itself where it is none."""
+    """The value that a JSON text stands for, without credentials; the text itself where it is none."""
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else redacted_value(json.loads(text))
     except ValueError:
-        return text
+        return redacted_value(text)
 
 
 def _step(found: RunStatus, step: StepStatus) -> dict[str, Any]:
@@ -75,6 +76,7 @@ def _entry(state: StateRun) -> dict[str, Any]:
         "output": value_of(state.output),
         "attempts": [
             asdict(attempt)
+            | {"cause": redacted_value(attempt.cause)}
             | {key: iso(getattr(attempt, key)) for key in ("scheduled", "started", "ended")}
             | {key: value_of(getattr(attempt, key)) for key in ("parameters", "submitted", "output")}
             for attempt in state.attempts

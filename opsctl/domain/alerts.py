@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, Attempt, RunHistory, StateRun
+from opsctl.domain.redaction import redacted
 
 CAUSE_LIMIT = 1000
 SUBJECT_LIMIT = 99  # SNS refuses 100
@@ -38,18 +39,6 @@ _CONSOLES = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 _SCANNED = 20_000  # characters of a cause that are looked at
-# What stands before the secret, in the first group, is kept: the name of a variable is no secret and tells a lot.
-_NAMES = r"(?:password|passwd|secret|api_?key|access_?key|private_?key|credential|[_-]token|token(?==))[a-z0-9_-]{0,60}"
-_QUOTE = r"\\?[\"']"
-_SECRETS = (
-    re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-    re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    re.compile(r"(://)[^/\s:@]{1,200}:[^/\s@]{1,200}(?=@)"),
-    re.compile(r"(?i)(\bbearer )[a-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?i)(x-amz-(?:signature|credential|security-token)=)[^&\s\"']+"),
-    re.compile(rf"(?i)({_NAMES}(?:{_QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{_QUOTE})?)[^\s\"',;&}}\\]+"),
-    re.compile(rf"(?i)({_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_QUOTE}value{_QUOTE}\s{{0,3}}:\s{{0,3}}{_QUOTE})[^\"'\\]+"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +183,6 @@ def was_told(history: RunHistory, notify_state: str, topic: str) -> bool:
 def readable_cause(cause: str) -> str:
     """The sentence that matters in a service's cause, without credentials, at most 1,000 characters."""
     return _shortened(redacted(_sentence(cause)[:_SCANNED].strip()))
-
-
-def redacted(text: str) -> str:
-    """The text with everything struck out that looks like a credential."""
-    for secret in _SECRETS:
-        text = secret.sub(r"\1[redacted]", text)
-    return text
 
 
 def _succeeded_now(attempt: Attempt, history: RunHistory) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.costs import RunCost
 from opsctl.domain.documents import alike, changes
 from opsctl.domain.guards import all_states
+from opsctl.domain.redaction import redacted_value
 from opsctl.domain.results import Setup
 from opsctl.domain.runs import Run
 from opsctl.domain.steps import StepStatus
@@ -48,7 +49,12 @@ def differences(one: Told, other: Told) -> tuple[Difference, ...]:
         *_run(one, other), *_input(one, other), *_setup(one, other), *_definition(one, other), *_steps(one, other),
         *_costs(one, other), *_metrics(one, other),
     )  # fmt: skip
-    return tuple(row for row in found if not alike(row.before, row.after))
+    return tuple(_shown(row) for row in found if not alike(row.before, row.after))
+
+
+def _shown(row: Difference) -> Difference:
+    """Without credentials: of a password it may be seen that it is another one, not which."""
+    return replace(row, before=redacted_value(row.before, row.what), after=redacted_value(row.after, row.what))
 
 
 def figures(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.history import CAUGHT, SUCCEEDED, Attempt, RunHistory, StateRun
+from opsctl.domain.redaction import redacted
 
 # By the resource's action: where a job's answer holds its status, and the one that means that it is done.
 JOB_STATUS = {
@@ -92,13 +93,14 @@ def job_name(attempt: Attempt) -> str | None:
 
 
 def one_line(error: str | None, cause: str | None) -> str:
-    """An error and its cause in one line; of a job's whole description, which AWS gives as cause, only the reason."""
+    """An error and its cause in one line, without credentials; of a job's whole description, which AWS gives as cause,
+    only the reason."""
     answer = _object(cause)
     for key in ("FailureReason", "StatusReason", "errorMessage", "Cause"):
         if answer.get(key):
             cause = str(answer[key])
             break
-    return ": ".join(" ".join(part.split()) for part in (error, cause) if part)
+    return redacted(": ".join(" ".join(part.split()) for part in (error, cause) if part))
 
 
 def _missing(run: StateRun) -> str | None:

@@ -10,7 +10,7 @@ import json
 import signal
 from dataclasses import dataclass
 
-from opsctl.domain.alerts import redacted
+from opsctl.domain.redaction import redacted
 
 OUTPUT_BYTES = 262_144
 CAUSE_CHARACTERS = 32_768

@@ -19,6 +19,7 @@ from opsctl.domain.job_logs import NoLog, source_of
 from opsctl.domain.lineage import Descendant
 from opsctl.domain.log_choice import Part, failed_parts
 from opsctl.domain.names import slug
+from opsctl.domain.redaction import redacted, redacted_value
 from opsctl.domain.report import Failure, Report
 from opsctl.domain.results import ended_as, one_line, setup_of
 from opsctl.domain.runs import Run
@@ -68,8 +69,8 @@ def report(connection: Connection, run: Run, command: Callable[[RunStatus], str 
     status = RunStatus(run, history, steps)
     return Report(
         run, connection.machine.name, now, picture_of(run, history, definition, steps, now), steps,
-        timeline(history, steps, now), document, setup_of(history), found["metrics"][0], found["costs"][0],
-        found["lineage"][0], found["errors"][0], command(status), gaps,
+        timeline(history, steps, now), redacted_value(document), setup_of(history), found["metrics"][0],
+        found["costs"][0], found["lineage"][0], found["errors"][0], command(status), gaps,
     )  # fmt: skip
 
 
@@ -84,7 +85,8 @@ def report_saved(path: Path, definition: Path | None) -> tuple[Report, list[str]
     gaps = dict.fromkeys(("metrics", "lineage"), OFFLINE)
     picture = picture_of(run, history, machine, found.steps, now)
     return Report(
-        run, "", now, picture, found.steps, timeline(history, found.steps, now), _input(run.input), setup_of(history),
+        run, "", now, picture, found.steps, timeline(history, found.steps, now),
+        redacted_value(_input(run.input)), setup_of(history),
         cost=cost, failures=_failures(history, None, run), gaps=gaps,
     ), doubts  # fmt: skip
 
@@ -146,14 +148,14 @@ def _end_of_log(part: Part, logs: Logs, run: Run) -> tuple[tuple[str, ...], str 
     reader = reader_of(logs, part, source_of(part.attempt), run.name, None)
     if isinstance(reader, NoLog):
         return (), reader.why
-    lines = tuple(line.message for line in fresh(part, reader, Wanted(tail=LINES), LINES))
+    lines = tuple(redacted(line.message) for line in fresh(part, reader, Wanted(tail=LINES), LINES))
     return lines, None if lines else reader.missing or "it wrote nothing"
 
 
 def _cause(cause: str | None) -> str:
-    """The cause, indented where it is JSON."""
+    """The cause without credentials, indented where it is JSON."""
     try:
-        text = json.dumps(json.loads(cause or ""), indent=2, ensure_ascii=False)
+        text = json.dumps(redacted_value(json.loads(cause or "")), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
-        text = cause or ""
+        text = redacted(cause or "")
     return text if len(text) <= CAUSE else f"{text[:CAUSE]}… ({len(text) - CAUSE:,} more letters)"
