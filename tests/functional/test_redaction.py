@@ -1,4 +1,4 @@
-"""Of a failed job Batch gives its whole description as the cause, with its environment: no command shows its secrets."""
+"""A failed Batch job's cause is its whole description, with its environment: no command shows the secrets in it."""
 
 from __future__ import annotations
 
