@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -40,9 +41,17 @@ def test_the_picture_shows_the_training_machine() -> None:
     assert sorted(map(html.unescape, drawn)) == sorted(name for name, _ in all_states(golden))
 
 
+def test_every_direct_dependency_has_its_licence_listed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = {"always": project["dependencies"], **project["optional-dependencies"]}
+    wanted = {(group, re.split(r"[<>=;~! []", each)[0]) for group, listed in groups.items() for each in listed}
+    rows = re.findall(r"^\| (\S+) \| (\w+) \| \S", (ROOT / "docs/licences.md").read_text(), re.MULTILINE)
+    assert {(group, package) for package, group in rows if package != "package"} == wanted
+
+
 def test_every_link_leads_somewhere() -> None:
     pages = [
-        ROOT / "README.md",
+        *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("*/README.md"),
         *ROOT.glob("opsctl/*/README.md"),
