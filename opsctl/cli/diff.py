@@ -34,8 +34,8 @@ def diff(context: click.Context, one: str, other: str) -> None:
       opsctl diff nightly-7 @latest -o json --query "differences[?group=='metrics']"
     """
     invocation = context.ensure_object(Invocation)
-    before, after, found, doubt = compare(invocation.connect(), one, other)
-    if doubt:
+    before, after, found, doubts = compare(invocation.connect(), one, other)
+    for doubt in doubts:
         click.echo(f"note: {doubt}", err=True)
     if not found:
         click.echo("they do not differ", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.output import send, sent_as
-from opsctl.cli.render import COLORS, emit
+from opsctl.cli.render import COLORS, emit, writable
 from opsctl.domain.picture import Lane, Node, Picture
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
@@ -62,7 +61,7 @@ def graph(
     picture = _picture(invocation, run, definition, history, pairs, var_files)
     try:
         if out is None and kind in ("text", "table", "json"):
-            emit(invocation, document(picture), _text(picture, sys.stdout) if kind != "json" else "")
+            emit(invocation, document(picture), _text(picture) if kind != "json" else "")
         else:
             send(out, _drawn(kind, picture))
     except RecursionError:
@@ -133,14 +132,12 @@ def _plain(picture: Picture) -> bytes:
     return (text(picture, UNKNOWN_WIDTH) + "\n").encode()
 
 
-def _text(picture: Picture, stream: Any) -> str:
+def _text(picture: Picture) -> str:
     """The drawing for a terminal, as wide as it is and with the letters that it has."""
     from opsctl.pictures.text import ASCII, Signs, text
 
     signs = Signs()
-    try:
-        "".join((signs.task, signs.choice, signs.down, signs.leads, signs.failed)).encode(stream.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
+    if not writable("".join((signs.task, signs.choice, signs.down, signs.leads, signs.failed))):
         signs = ASCII
     room = shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns
     return text(picture, room, signs, lambda words, status: click.style(words, fg=COLORS.get(status)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.render import duration, emit, iso, moment, status_word
+from opsctl.cli.render import duration, emit, iso, moment, status_word, writable
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.lineage import Descendant, Kin
 from opsctl.domain.runs import LATEST
@@ -44,16 +44,17 @@ def lineage(context: click.Context, run: str) -> None:
 
 def _tree(root: Descendant, wanted: str, now: float) -> Iterator[str]:
     """The lines of the tree, by a stack of our own: a lineage may be deep."""
+    down, branch, last_branch = ("│  ", "├─ ", "└─ ") if writable("│├└─") else ("|  ", "|- ", "`- ")
     waiting = [(root, "", "")]
     while waiting:
         node, first, rest = waiting.pop()
-        stem = "│  " if node.reruns else "   "
+        stem = down if node.reruns else "   "
         yield first + _headline(node.kin, wanted, now)
         for line in _details(node):
             yield f"{rest}{stem}{line}"
         for child in reversed(node.reruns):
             last = child is node.reruns[-1]
-            waiting.append((child, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  ")))
+            waiting.append((child, rest + (last_branch if last else branch), rest + ("   " if last else down)))
 
 
 def _headline(kin: Kin, wanted: str, now: float) -> str:

@@ -33,6 +33,7 @@ GAP = 2
 CENTS = 0.1  # USD from which on cents are enough
 LEAST = 0.00005  # USD that show with four places
 NARROWEST = 20
+MOST_LINES = 1.5  # of a terminal that the columns but the last may fill
 # What json leaves as it is: DEL and the C1 controls, which terminals obey, what turns a text round, and
 # halves of characters, which no encoding has.
 _STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -58,8 +59,17 @@ def emit_line(invocation: Invocation, document: Any) -> None:
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: bool = False) -> str:
     """Columns under their headers; statuses coloured on a terminal; None is an empty cell.
 
-    With `fold`, a last column that is too wide for the terminal goes on in the next line, instead of being cut.
+    With `fold`, a last column that is too wide for the terminal goes on in the next line, instead of being cut. On a
+    terminal where every row would take several lines, each cell has a line of its own instead.
     """
+    cells = [list(headers), *([_cell(value) for value in row] for row in rows)]
+    if sys.stdout.isatty() and _used(cells) > MOST_LINES * shutil.get_terminal_size().columns:
+        return "\n\n".join(_record(headers, row) for row in cells[1:])
+    return columns(headers, rows, fold=fold)
+
+
+def columns(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, fold: bool = False) -> str:
+    """A table of one line for each row, or as `fold` says, however narrow the terminal."""
     cells = [list(headers), *([_cell(value) for value in row] for row in rows)]
     if sys.stdout.isatty():
         cells = _fitted(cells, fold)
@@ -78,6 +88,15 @@ def printable(text: str) -> str:
     """A text that others chose, such as a key, with what would break a line or steer a terminal written as escapes."""
     plain = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
     return text if text.isprintable() else "".join(plain)
+
+
+def writable(letters: str) -> bool:
+    """Whether standard output has these letters."""
+    try:
+        letters.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def status_word(status: str) -> str:
@@ -157,15 +176,25 @@ def _grid(cells: list[list[str]]) -> str:
     return tabulate(cells, tablefmt="plain", disable_numparse=True, preserve_whitespace=True)
 
 
+def _record(headers: Sequence[str], row: list[str]) -> str:
+    """Nothing is cut: a name that goes on in the next line by the terminal's own doing can still be copied."""
+    return _grid([[name, _coloured(cell)] for name, cell in zip(headers, row, strict=True) if cell])
+
+
+def _used(cells: list[list[str]]) -> int:
+    """The width of all columns but the last."""
+    return sum(max(map(len, column)) + GAP for column in list(zip(*cells, strict=True))[:-1])
+
+
 def _fitted(cells: list[list[str]], fold: bool) -> list[list[str]]:
-    used = sum(max(map(len, column)) + GAP for column in list(zip(*cells, strict=True))[:-1])
-    room = max(shutil.get_terminal_size().columns - used, NARROWEST)
+    room = max(shutil.get_terminal_size().columns - _used(cells), NARROWEST)
     fit = _folded if fold else _cut
     return [line for row in cells for line in (fit(row, room) if len(row[-1]) > room else [row])]
 
 
 def _cut(row: list[str], room: int) -> list[list[str]]:
-    return [[*row[:-1], row[-1][: room - 1] + "…"]]
+    more = "…" if writable("…") else "..."
+    return [[*row[:-1], row[-1][: room - len(more)] + more]]
 
 
 def _folded(row: list[str], room: int) -> list[list[str]]:

@@ -53,7 +53,7 @@ def report(
         wanted = runs.resolve(connection, LATEST if run is None else run)
         found = make_report(connection, wanted, lambda status: next_command(invocation, status))
     for section, why in found.gaps.items() if history is None else ():
-        click.echo(f"note: no {section}: {why}", err=True)
+        click.echo(f"note: {section}: {why}", err=True)
     from opsctl.pictures.report import html
 
     name = found.run.name if history is None else history.stem

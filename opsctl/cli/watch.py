@@ -13,7 +13,7 @@ from opsctl.cli.following import conclude, on_machine, outcome_document, progres
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.live import Screen, can_redraw
 from opsctl.cli.params import duration as seconds
-from opsctl.cli.render import duration, emit_line, iso, status_word, table
+from opsctl.cli.render import columns, duration, emit_line, iso, status_word
 from opsctl.cli.status import HEADERS, step_rows
 from opsctl.domain.runs import LATEST, Run
 from opsctl.operations import runs
@@ -85,7 +85,7 @@ def _frame(found: RunStatus, now: float) -> list[str]:
     took = duration((run.stopped or now) - run.started)
     redrives = f", redrive {run.redrives}" if run.redrives else ""
     rows = fitting(list(step_rows(found, now)), shutil.get_terminal_size().lines - AROUND)
-    return [f"{run.name}  {status_word(run.status)}  {took}{redrives}", "", *table(HEADERS, rows).splitlines()]
+    return [f"{run.name}  {status_word(run.status)}  {took}{redrives}", "", *columns(HEADERS, rows).splitlines()]
 
 
 def fitting(rows: Sequence[list[Any]], room: int) -> list[list[Any]]:

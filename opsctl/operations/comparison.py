@@ -19,8 +19,8 @@ from opsctl.operations.prices import prices_for
 from opsctl.operations.runs import input_document, resolve
 
 
-def compare(connection: Connection, one: str, other: str) -> tuple[Told, Told, tuple[Difference, ...], str | None]:
-    """Both runs, what tells them apart, and a doubt about the prices.
+def compare(connection: Connection, one: str, other: str) -> tuple[Told, Told, tuple[Difference, ...], list[str]]:
+    """Both runs, what tells them apart, and in a line each what is doubtful about the prices and could not be read.
 
     Raises UsageError for RUN arguments that mean no run, or one and the same.
     """
@@ -29,18 +29,19 @@ def compare(connection: Connection, one: str, other: str) -> tuple[Told, Told, t
         raise UsageError(f"{one} and {other} are the same run", "name two; opsctl list shows the runs there are")
     with ThreadPoolExecutor(len(runs)) as pool:
         looked = list(pool.map(lambda run: _look(connection, run), runs))
-    prices, doubt = prices_for(connection, instance_types(history for _, history in looked), None)
+    prices, doubt = prices_for(connection, instance_types(history for _, history, _ in looked), None)
     now = connection.aws.now()
-    before, after = (replace(told, cost=run_cost(history, prices, now)) for told, history in looked)
-    return before, after, differences(before, after), doubt
+    before, after = (replace(told, cost=run_cost(history, prices, now)) for told, history, _ in looked)
+    unread = [f"{told.run.name}: {fault}" for told, _, faults in looked for fault in faults]
+    return before, after, differences(before, after), [*([doubt] if doubt else []), *unread]
 
 
-def _look(connection: Connection, run: Run) -> tuple[Told, RunHistory]:
-    """What is known of the run, but for its cost, and its history."""
+def _look(connection: Connection, run: Run) -> tuple[Told, RunHistory, list[str]]:
+    """What is known of the run, but for its cost; its history; and what could not be read of it."""
     definition = connection.states.definition_of_run(run.arn)
     history = read_history(connection.states.history(run.arn), definition)
     document = input_document(run.input)
     steps = steps_of(history, definition, document, connection.aws.now())
-    foreign = connection.machine.foreign
-    metrics = {} if foreign else metrics_of(connection, run, (slug(step.name) for step in steps if not step.executions))
-    return Told(run, document, setup_of(history), definition, steps, None, metrics), history
+    names = () if connection.machine.foreign else (slug(step.name) for step in steps if not step.executions)
+    metrics, unread = metrics_of(connection, run, names)
+    return Told(run, document, setup_of(history), definition, steps, None, metrics), history, unread

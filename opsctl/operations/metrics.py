@@ -26,24 +26,35 @@ FILE = "metrics.json"
 ARCHIVES = ("/output/output.tar.gz", "/output/model.tar.gz")  # in the order in which they are looked for
 LARGEST_ARCHIVE = 256 * 2**20
 LARGEST_FILE = 16 * 2**20
+GZIP = b"\x1f\x8b"  # what every such file begins with
 THREADS = 8
 
 
-def metrics_of(connection: Connection, run: Run, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
+class NoMetricsError(OpsError):
+    """What holds no `metrics.json`: not every job writes figures."""
+
+
+def metrics_of(connection: Connection, run: Run, steps: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """By slug, what `metrics.json` says of each of these steps; of a step that another run's result stands in for,
-    that result's. Steps that have none, or one that cannot be read, are not in it."""
+    that result's. And, in a line each, of which steps it is there and cannot be read."""
     document = input_document(run.input)
     names = list(dict.fromkeys(steps))
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(lambda step: _metrics(connection, _place(connection, run.name, step, document)), names)
-        return {step: metrics for step, metrics in zip(names, found, strict=True) if metrics is not None}
+        read = list(pool.map(lambda step: _metrics(connection, _place(connection, run.name, step, document)), names))
+    told = dict(zip(names, read, strict=True))
+    found = {step: metrics for step, (metrics, _) in told.items() if metrics is not None}
+    return found, [f"the figures of {step} cannot be read: {fault}" for step, (_, fault) in told.items() if fault]
 
 
 def read_metrics(archive: bytes) -> dict[str, Any]:
     """The `metrics.json` of an archive (.tar.gz). Raises OpsError where there is none, or it cannot be read."""
+    if not archive.startswith(GZIP):
+        raise NoMetricsError(f"the archive holds no {FILE} that can be read: it is no .tar.gz")
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
             named = {member.name.removeprefix("./"): member for member in opened}
+            if FILE not in named:
+                raise NoMetricsError(f"the archive holds no {FILE}")
             file = opened.extractfile(named[FILE])
             value = json.loads(file.read(LARGEST_FILE)) if file else None
     except (tarfile.TarError, zlib.error, EOFError, KeyError, ValueError, OSError, RecursionError) as error:
@@ -69,10 +80,14 @@ def _place(connection: Connection, run: str, step: str, document: Any) -> Place:
     return connection.prefix(run, step) if uri is ABSENT else Place.parse(f"{str(uri).rstrip('/')}/")
 
 
-def _metrics(connection: Connection, prefix: Place) -> dict[str, Any] | None:
+def _metrics(connection: Connection, prefix: Place) -> tuple[dict[str, Any] | None, str | None]:
+    """The figures, or what is wrong with them; neither where there are none. They are beside the point of who asks: a
+    model without them is still one."""
     try:
         newest = newest_archive(connection.storage.list(prefix))
-        archive = newest and connection.storage.read(Place(prefix.bucket, prefix.key + newest.key))
-        return read_metrics(archive) if archive else None
-    except OpsError:  # figures are beside the point of who asks: a model without them is still one
-        return None
+        archive = connection.storage.read(Place(prefix.bucket, prefix.key + newest.key)) if newest else None
+        return (None if archive is None else read_metrics(archive)), None
+    except NoMetricsError:
+        return None, None
+    except OpsError as error:
+        return None, error.message

@@ -59,18 +59,19 @@ def report(connection: Connection, run: Run, command: Callable[[RunStatus], str 
     gaps: dict[str, str] = {}
     with ThreadPoolExecutor(4) as pool:
         parts: dict[str, Any] = {
-            "metrics": pool.submit(_tried, lambda: _metrics(connection, run, steps), {}),
+            "metrics": pool.submit(_tried, lambda: _metrics(connection, run, steps), ({}, [])),
             "costs": pool.submit(_tried, lambda: _cost(connection, history, now), None),
             "lineage": pool.submit(_tried, lambda: _lineage(connection, run), None),
             "errors": pool.submit(_tried, lambda: _failures(history, Logs(connection.aws), run), ()),
         }
         found = {name: part.result() for name, part in parts.items()}
-    gaps |= {name: why for name, (_, why) in found.items() if why}
+    metrics, unread = found["metrics"][0]
+    gaps |= {name: why for name, (_, why) in found.items() if why} | ({"metrics": "; ".join(unread)} if unread else {})
     status = RunStatus(run, history, steps)
     return Report(
         run, connection.machine.name, now, picture_of(run, history, definition, steps, now), steps,
-        timeline(history, steps, now), redacted_value(document), setup_of(history), found["metrics"][0],
-        found["costs"][0], found["lineage"][0], found["errors"][0], command(status), gaps,
+        timeline(history, steps, now), redacted_value(document), setup_of(history), metrics, found["costs"][0],
+        found["lineage"][0], found["errors"][0], command(status), gaps,
     )  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def _input(text: str | None) -> Any:
         return text
 
 
-def _metrics(connection: Connection, run: Run, steps: tuple[StepStatus, ...]) -> Mapping[str, Mapping[str, Any]]:
+def _metrics(connection: Connection, run: Run, steps: tuple[StepStatus, ...]) -> tuple[Mapping[str, Any], list[str]]:
     if connection.machine.foreign:
         raise RefusedError("the machine is not one of this deployment's: where its jobs' figures are is not known")
     return metrics_of(connection, run, (slug(step.name) for step in steps if not step.executions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -211,6 +212,31 @@ def test_a_table_is_cut_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     lines = table(["STATUS", "ERROR"], rows).splitlines()
     assert lines[1] == f"\x1b[31mFAILED\x1b[0m  {'x' * 51}…"
+
+
+def test_rows_that_would_each_take_several_lines_are_written_below_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["nightly-7-with-a-long-name", "FAILED", "x" * 50], ["nightly-6", None, ""]]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "20")
+    assert (
+        table(["RUN", "STATUS", "ERROR"], rows)
+        == f"""\
+RUN     nightly-7-with-a-long-name
+STATUS  \x1b[31mFAILED\x1b[0m
+ERROR   {"x" * 50}
+
+RUN  nightly-6"""
+    )
+    monkeypatch.setenv("COLUMNS", "30")
+    assert table(["RUN", "STATUS", "ERROR"], rows).splitlines()[0].split() == ["RUN", "STATUS", "ERROR"]
+
+
+def test_a_terminal_without_utf_8_is_sent_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert table(["STATUS", "ERROR"], [["RUN", "x" * 90]]).splitlines()[1] == f"\x1b[33mRUN\x1b[0m     {'x' * 49}..."
 
 
 @pytest.mark.parametrize("words", [["--version"], ["cleanup", "--help"]])

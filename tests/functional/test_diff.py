@@ -130,6 +130,17 @@ def test_an_archive_that_is_broken_in_the_middle_is_told_of() -> None:
         read_metrics(stored[:second_block] + b"\xff" * 16 + stored[second_block + 16 :])
 
 
+def test_figures_that_were_cut_off_are_told_of(two: Bench) -> None:
+    key = "runs/nightly-8/evaluate/nightly-8-evaluate-d0r0/output/output.tar.gz"
+    two.world.s3.put_object(Bucket=BUCKET, Key=key, Body=archive(metrics_json='{"page_accuracy": {"seq'))
+    result = two.opsctl("diff", "nightly-7", "nightly-8")
+    assert (result.exit_code, "metrics" in result.stdout) == (0, False)
+    told = (
+        "note: nightly-8: the figures of evaluate cannot be read: the archive holds no metrics.json that can be read: "
+    )
+    assert result.stderr.splitlines()[-1].startswith(told)
+
+
 def test_the_small_archive_of_the_newest_job_counts() -> None:
     def item(key: str, size: int = 1, modified: float = 1.0) -> Stored:
         return Stored(key, size, '"x"', modified, "STANDARD")

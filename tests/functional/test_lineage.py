@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from opsctl.aws.stepfunctions import execution_arn
+from opsctl.cli.root import root
 from opsctl.domain.runs import Run
-from tests.functional.pipeline_world import BUCKET, DIVERGED, EPOCH, MACHINE, Bench, training_failure
+from tests.functional.pipeline_world import BUCKET, DIVERGED, EPOCH, MACHINE, Bench, FakeInvocation, training_failure
 
 SEQUENCE = "Train Sequence Model"
 BETTER = ("--set", "hyperparameters.sequence_model.max_lr=0.01")
@@ -205,3 +207,10 @@ def test_a_rerun_of_a_long_name_belongs_to_it(bench: Bench) -> None:
     (child,) = tree_of(bench, long)[2:]
     assert tree_of(bench, child[0]) == [long, "FAILED", child]
     assert len(child[0]) <= 40
+
+
+def test_a_terminal_without_utf_8_is_sent_ascii(family: Bench) -> None:
+    words = ["lineage", "nightly-7-r1"]
+    result = CliRunner(charset="ascii").invoke(root, words, obj=FakeInvocation(family.connection))
+    signs = {"│": "|", "├": "|", "─": "-", "└": "`"}
+    assert result.stdout == "".join(signs.get(letter, letter) for letter in TREE)

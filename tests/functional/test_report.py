@@ -168,17 +168,27 @@ def test_retries_have_a_row_each(bench: Bench) -> None:
     ]
 
 
+BROKEN = archive(b'{"history": [{"epoch": 1, "train_loss"')
+
+
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"no archive", archive(b'{"history": [{"epoch": 1, "train_loss"'), archive(b"[1]"), archive(b"{}"),
-     archive(b'{"history": [{"epoch": NaN, "train_loss": Infinity}]}'), archive(b"{}", "other.json")],
+    ("content", "fault"),
+    [(b"", None), (b"no archive", None), (BROKEN, "Expecting ':' delimiter"),
+     (BROKEN[: len(BROKEN) // 2], "Compressed file ended"), (archive(b"[1]"), "metrics.json holds no object"),
+     (archive(b"{}"), None), (archive(b'{"history": [{"epoch": NaN, "train_loss": Infinity}]}'), None),
+     (archive(b"{}", "other.json"), None)],
 )  # fmt: skip
-def test_figures_that_cannot_be_read_are_said_to_be_missing(failed: Bench, content: bytes) -> None:
+def test_figures_that_cannot_be_read_are_said_to_be_missing(failed: Bench, content: bytes, fault: str | None) -> None:
     leave(failed, "nightly-7", "train-image-model", content)
     result, document = report(failed)
     check_structure(document, result.stdout)
     said = section(document, "metrics").all("p")[0].text
-    assert said == "No step of this run left figures that can be read (metrics.json)."
+    if fault is None:
+        assert said == "No step of this run left figures that can be read (metrics.json)."
+    else:
+        assert said.startswith("the figures of train-image-model cannot be read: ")
+        assert fault in said
+        assert f"note: metrics: {said}" in result.stderr.splitlines()
 
 
 def test_what_others_chose_is_text_and_nothing_else(bench: Bench) -> None:
