@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from click.testing import Result
 
+from opsctl import sandbox
 from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
 from tests.functional.sandbox.command import opsctl
 
@@ -203,10 +205,23 @@ def test_following_what_is_written(cloud: Cloud, words: list[str], lines: list[s
     cloud.start(machine, name=run)
     wait_for(lambda: cloud.client("sagemaker").list_training_jobs(NameContains=run)["TrainingJobSummaries"], "the job")
     cloud.begun(f"{run}-r0")
-    threading.Timer(1.5, cloud.put, (go, "go")).start()
+    threading.Thread(target=after_a_look, args=(cloud, run, lambda: cloud.put(go, "go")), daemon=True).start()
     printed, told = ok(opsctl(cloud, machine, "logs", run, *words, "-f"))
     assert [line[: len(wanted)] for line, wanted in zip(printed, lines, strict=False)] == lines
     assert [line[: len(wanted)] for line, wanted in zip(told, said, strict=True)] == said
+
+
+def after_a_look(cloud: Cloud, run: str, then: Callable[[], object]) -> None:
+    """Do something when the command has asked for the run's history."""
+    slow = {"action": "states:GetExecutionHistory", "match": run, "delay": 0.1, "times": 1}
+    fault = sandbox.add_fault(cloud.directory, slow)["id"]
+    try:
+        wait_for(
+            lambda: any(one["id"] == fault and one["applied"] for one in sandbox.list_faults(cloud.directory)), run
+        )
+    finally:
+        then()
+        sandbox.clear_faults(cloud.directory, [fault])
 
 
 def test_what_has_no_log(cloud: Cloud) -> None:
