@@ -8,11 +8,11 @@ events. A driver that has other things to do says so with `pause_when`, and call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from random import Random
 from typing import Any
 
-from opsctl.asl import map_run, simple_states, snapshots, task_state
+from opsctl.asl import forks, map_run, simple_states, snapshots, task_state
 from opsctl.asl import redrive as redriving
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import Effect, Outcome
@@ -107,6 +107,10 @@ class Execution:
         """Ask `exists` whether there is an activity of that ARN before work is scheduled for it; else all there are."""
         self._walk.activity_exists = exists
 
+    def spoil(self, state: str) -> None:
+        """Let the result of a Parallel or Map be too large, the next time that its branches have all ended well."""
+        self._walk.spoiled = self._walk.spoiled | {state}
+
     # what makes it move
 
     def start(self, now: float) -> None:
@@ -186,6 +190,16 @@ class Execution:
             redriving.redrive(self._walk)
 
     # keeping it
+
+    def fork(self) -> Execution:
+        """A second execution that stands where this one does; what the one does then, the other does not know."""
+        execution = Execution.__new__(Execution)
+        execution._walk = forks.fork(self._walk)
+        return execution
+
+    def standing(self) -> Hashable:
+        """Equal for two executions of a machine that have ended, and that a redrive would let go on alike."""
+        return forks.standing(self._walk)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything but the machine, as JSON: `restore` continues from it as if nothing had happened."""

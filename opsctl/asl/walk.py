@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from opsctl.asl.handlers import Handlers
 
 _FULL = "The execution reached the maximum number of history events (25000)."
+_TOO_LARGE = (
+    "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+)
 _TOO_DEEP = "The execution's data is nested too deeply."
 _HAS_ABORTED_EVENT = frozenset({"Task", "Wait", "Parallel", "Map"})
 ROOT = 0
@@ -72,6 +75,8 @@ class Walk:
         self.tasks: dict[int, int] = {}
         """The frame that waits for each open task."""
         self.effects: list[Effect] = []
+        self.spoiled: frozenset[str] = frozenset()
+        """The Parallels and Maps whose next result is to be too large."""
         self.stored_bytes: int | None = None
         """No less than what all variables have together; None until the first is assigned."""
         self.redrives = int(context.get("Execution", {}).get("RedriveCount", 0))
@@ -149,11 +154,7 @@ class Walk:
         """The state is done. Raises `StateError` if its output, or what it assigns, is too large."""
         state = frame.state
         if output.oversized:
-            raise StateError(
-                DATA_LIMIT_EXCEEDED,
-                f"The state/task '{state.name}' returned a result with a size exceeding the maximum number of bytes "
-                "service limit.",
-            )
+            raise StateError(DATA_LIMIT_EXCEEDED, _TOO_LARGE.format(name=state.name))
         shown = assign(self, frame, assigned) if assigned else None
         frame.link = self.journal.exited(self.now, state.type, frame.link, state.name, output.text, shown)
         frame.input, frame.run_arn = output, ""
@@ -177,12 +178,19 @@ class Walk:
         The Exited event passes that event by, and so does an EvaluationFailed; any other failure points at it.
         """
         try:
+            self._refuse_spoiled(frame)
             self.leave_with_result(frame, result)
         except QueryError as problem:
             self.fail_with(frame, problem)
         except StateError as problem:
             frame.link = succeeded
             self.fail_with(frame, problem)
+
+    def _refuse_spoiled(self, frame: Frame) -> None:
+        name = frame.state.name
+        if name in self.spoiled:
+            self.spoiled -= {name}
+            raise StateError(DATA_LIMIT_EXCEEDED, _TOO_LARGE.format(name=name))
 
     def _finish(self, frame: Frame, output: Payload) -> None:
         frame.phase = Phase.DONE

@@ -53,6 +53,7 @@ COMMANDS = {
     "context": ("opsctl.cli.context:context", "Name deployments, such as staging and production."),
     "test": ("opsctl.cli.test:test", "Run the unit tests of state machine definitions."),
     "lint": ("opsctl.cli.lint:lint", "Check state machine definitions before AWS does."),
+    "drill": ("opsctl.cli.drill:drill", "Break everything on purpose, and prove that nothing is lost."),
     "sandbox": ("opsctl.cli.sandbox:sandbox", "An AWS of your own on this machine: up, down, status, env, fault."),
     "demo": ("opsctl.cli.demo:demo", "Provision, train, break and rerun the pipeline in the sandbox."),
     "completion": ("opsctl.cli.completion:completion", "Print what makes a shell complete its words."),

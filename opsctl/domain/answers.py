@@ -9,6 +9,7 @@ the Task will really answer is not known, so nothing is refused for it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ _ITEM = {"Key": "item", "Size": 1, "Etag": "0", "LastModified": 0, "StorageClass
 
 _SUCCESSES: dict[str, dict[str, Any]] = {
     "lambda:invoke": {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": {}},
+    "sagemaker:createModel": {"ModelArn": "arn:aws:sagemaker:us-east-1:123456789012:model/not-known-yet"},
     "glue:startJobRun": {"JobRunState": "SUCCEEDED"},
     "codebuild:startBuild": {"Build": {"BuildStatus": "SUCCEEDED"}},
     "athena:startQueryExecution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
@@ -37,7 +39,10 @@ _SUCCESSES: dict[str, dict[str, Any]] = {
 }
 """Answers by `service:action`; jobs whose status `results.JOB_STATUS` knows need no entry here."""
 
-_STAND_INS: dict[str, Any] = {TEXT: "not known yet", NUMBER: 1, MOMENT: "1970-01-01T00:00:00Z", LIST: [{}]}
+STAND_IN = "not known yet"
+_RESULT_PATH = re.compile(r"(?<![$\w])\$(?:states\.result)?\.(\w+(?:\.\w+)*)(?![\w.]*\()")
+
+_STAND_INS: dict[str, Any] = {TEXT: STAND_IN, NUMBER: 1, MOMENT: "1970-01-01T00:00:00Z", LIST: [{}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,33 @@ def answers_for(
         for name, state in states.items()
     }
     return Answers(mocks, made_up)
+
+
+def plausible_answers(
+    definition: Mapping[str, Any], pipeline: Pipeline, chosen: Mapping[From, Any]
+) -> dict[str, Mock]:  # fmt: skip
+    """An answer for every Task and every Map, with something at each place that is read of it: what is `chosen` there,
+    else what is read by the success path, or by the state itself where only a failure leads to it."""
+    needs: dict[str, dict[Steps, Any]] = {}
+    for name, state in all_states(definition):
+        needs[name] = dict.fromkeys(_read_by_itself(state), _STAND_INS[TEXT])
+    for leaf, kind in pipeline.reads.items():
+        needs.setdefault(leaf.source, {})[leaf.path] = _STAND_INS[kind]
+    for leaf, value in chosen.items():
+        if value is not ABSENT:
+            needs.setdefault(leaf.source, {})[leaf.path] = value
+    works = {name: state for name, state in all_states(definition) if state["Type"] in ("Task", "Map")}
+    return {name: _made_up(state, needs[name]) for name, state in works.items()}
+
+
+def _read_by_itself(state: Mapping[str, Any]) -> list[Steps]:
+    """The plain paths at which a state's own fields read what its work answers."""
+    fields = [state.get(field) for field in ("ResultSelector", "Assign", "Output")]
+    if "ResultPath" not in state:
+        fields.append(state.get("OutputPath"))
+    words = json.dumps([field for field in fields if field is not None])
+    found = _RESULT_PATH.findall(words)
+    return [tuple(path.split(".")) for path in dict.fromkeys(found)]
 
 
 # Recorded answers

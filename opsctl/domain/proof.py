@@ -56,7 +56,7 @@ def prove(
     start = next((history.started for history in histories if history.started), 0.0)
     case = Case("plan", (), document, _context(name, start), start, answers.mocks, {})
     try:
-        record = walk_case(build_machine(_with_few_items(definition)), case)
+        record = walk_case(build_machine(with_few_items(definition)), case)
     except (ValueError, InvalidDefinition) as error:
         return Proof(frozenset(), None, f"whether the plan is right cannot be told: {error}")
     return _Verdict(pipeline, answers, document, record, frozenset(expected)).proof()
@@ -148,18 +148,18 @@ def _context(name: str, start: float) -> dict[str, Any]:
     }
 
 
-def _with_few_items(scope: Mapping[str, Any]) -> dict[str, Any]:
+def with_few_items(scope: Mapping[str, Any]) -> dict[str, Any]:
     """The definition with each distributed Map over the state's own data cut to its first items."""
     return {**scope, "States": {name: _few_items(state) for name, state in scope["States"].items()}}
 
 
 def _few_items(state: Mapping[str, Any]) -> Mapping[str, Any]:
     if state["Type"] == "Parallel":
-        return {**state, "Branches": [_with_few_items(branch) for branch in state["Branches"]]}
+        return {**state, "Branches": [with_few_items(branch) for branch in state["Branches"]]}
     if state["Type"] != "Map":
         return state
     key = "ItemProcessor" if "ItemProcessor" in state else "Iterator"
-    inner = _with_few_items(state[key])
+    inner = with_few_items(state[key])
     if (inner.get("ProcessorConfig") or {}).get("Mode", "INLINE") == "INLINE" or "ItemReader" in state:
         return {**state, key: inner}
     return {**state, key: inner, **_first_items(state)}

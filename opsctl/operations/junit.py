@@ -25,7 +25,7 @@ def junit_xml(reports: Sequence[FileReport]) -> str:
 
 def _totals(name: str, results: Sequence[Timed]) -> dict[str, str]:
     return {
-        "name": _clean(name),
+        "name": clean(name),
         "tests": str(len(results)),
         "failures": str(sum(not result.verdict.passed for result in results)),
         "errors": "0",
@@ -35,12 +35,12 @@ def _totals(name: str, results: Sequence[Timed]) -> dict[str, str]:
 
 
 def _case(suite: ET.Element, file: str, result: Timed) -> None:
-    attributes = {"classname": _clean(file), "name": _clean(result.verdict.case.name), "file": _clean(file)}
+    attributes = {"classname": clean(file), "name": clean(result.verdict.case.name), "file": clean(file)}
     case = ET.SubElement(suite, "testcase", {**attributes, "line": str(result.line), "time": f"{result.seconds:.6f}"})
     difference = result.verdict.difference
     if difference is not None:
-        failure = ET.SubElement(case, "failure", {"message": _clean(difference.what), "type": "difference"})
-        failure.text = _clean("\n".join(explained(difference)))
+        failure = ET.SubElement(case, "failure", {"message": clean(difference.what), "type": "difference"})
+        failure.text = clean("\n".join(explained(difference)))
 
 
 def explained(difference: Difference) -> list[str]:
@@ -50,6 +50,6 @@ def explained(difference: Difference) -> list[str]:
     return [difference.what, f"  expected  {difference.expected}", f"  actual    {difference.actual}"]
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without what XML cannot hold."""
     return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,265 @@
+"""`opsctl drill`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsctl.cli.invocation import Invocation
+from opsctl.cli.output import send, sent_as
+from opsctl.cli.render import duration, emit, printable, table
+from opsctl.domain.drill.model import Kind, Trace
+from opsctl.domain.drill.report import NEVER, Report
+from opsctl.errors import FAILED, INTERRUPTED, OK, UsageError
+from opsctl.operations.drill import Target, target_in, target_of
+from opsctl.operations.drill import drill as drill_target
+
+FORMATS = {"table": ".txt", "json": ".json", "junit": ".xml", "html": ".html"}
+FILE = click.Path(path_type=Path, dir_okay=False)
+HEADERS = {
+    Kind.REFUSED: "REFUSED", Kind.FAILED: "FAILS", Kind.HANG: "HANGS", Kind.SILENCE: "SILENT",
+    Kind.OVERSIZED: "TOO LARGE", Kind.MISSING: "MISSING", Kind.STOPPED: "STOPPED",
+}  # fmt: skip
+MOST_TOLD = 20  # refutations with their traces, in text
+
+
+@click.command()
+@click.option("--model", is_flag=True, help="Walk the definition in the interpreter, on a virtual clock.")
+@click.option("--pairs", is_flag=True, help="Every pair of faults too.")
+@click.option(
+    "--definition", "definitions", type=FILE, multiple=True, metavar="FILE",
+    help="The machine in a file, instead of the deployed one.",
+)  # fmt: skip
+@click.option("--var", "pairs_of", multiple=True, metavar="NAME=VALUE", help="Variable of a template; JSON or text.")
+@click.option(
+    "--var-file", "--variables", "var_files", multiple=True, metavar="FILE", type=FILE, help="Variables of a template."
+)
+@click.option("--cases", type=FILE, metavar="FILE", help="What the Tasks answer. [default: <stem>.test.yaml beside it]")
+@click.option(
+    "--status-rule/--no-status-rule", "rule", default=True,
+    help="Whether EventBridge's rule tells of ends that the machine did not tell of. [default: it does]",
+)  # fmt: skip
+@click.option(
+    "--pictures", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Draw each refutation."
+)
+@click.option("--out", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE|-", help="Write it to a file.")
+@click.option("-o", "--output", type=click.Choice(list(FORMATS)), help="[default: by --out's name, otherwise table]")
+@click.pass_context
+def drill(
+    context: click.Context, model: bool, pairs: bool, definitions: tuple[Path, ...], pairs_of: tuple[str, ...],
+    var_files: tuple[Path, ...], cases: Path | None, rule: bool, pictures: Path | None, out: Path | None,
+    output: str | None,
+) -> int:  # fmt: skip
+    """Break everything on purpose, and prove that nothing is lost and nobody is left unwarned.
+
+    --model walks the machine under every single fault: each state with each error that its resource can raise, with
+    timeouts, missed heartbeats, answers that are too large or lack what is read, and a stop between any two moves. Of
+    every end it proves or refutes: no failure ends SUCCEEDED; exactly one alert; no running job of a sibling is thrown
+    away; redrive and rerun lead to SUCCEEDED and repeat nothing that was completed; no job's name comes twice. Each
+    refutation is told with a trace. docs/drill.md says what is proven, and what is not.
+
+    Exit code 1 if anything is refuted; 130 if it was interrupted, with the report so far.
+
+    \b
+    Examples:
+      opsctl drill --model
+      opsctl drill --model --pairs --definition definitions/training.asl.json.tftpl
+      opsctl drill --model --definition pipeline.asl.json --cases pipeline.test.yaml --out drill.html
+    """
+    invocation = context.ensure_object(Invocation)
+    invocation.output = output or invocation.output
+    kind = sent_as(invocation, out, FORMATS, "table")
+    if not model:
+        raise UsageError(
+            "say how deep the drill is to go", "opsctl drill --model walks the definition in the interpreter"
+        )
+    reports: list[Report] = []
+    for target in _targets(invocation, definitions, pairs_of, var_files, cases):
+        reports.append(drill_target(target, pairs=pairs, rule=rule, progress=_Progress()))
+        if reports[-1].interrupted:
+            break
+    _send(invocation, kind, out, reports)
+    if pictures is not None:
+        _draw(pictures, reports)
+    if any(report.interrupted for report in reports):
+        click.echo(f"interrupted: {reports[-1].interrupted}", err=True)
+        return INTERRUPTED
+    return FAILED if any(report.refuted for report in reports) else OK
+
+
+def _targets(
+    invocation: Invocation, definitions: Sequence[Path], pairs: Sequence[str], files: Sequence[Path], cases: Path | None
+) -> list[Target]:
+    if not definitions:
+        return [target_of(invocation.connect(), cases)]
+    if cases is not None and len(definitions) > 1:
+        raise UsageError("--cases is for one definition", "name one --definition, or keep cases beside each of them")
+    return [target_in(path, pairs, files, cases) for path in definitions]
+
+
+class _Progress:
+    """How far it is, on a terminal only."""
+
+    def __init__(self) -> None:
+        import sys
+
+        self._draws = sys.stderr.isatty()
+
+    def __call__(self, words: str) -> None:
+        if self._draws:
+            click.echo(f"\r\033[K{printable(words)[:100]}\r", err=True, nl=False)
+
+
+def _send(invocation: Invocation, kind: str, out: Path | None, reports: Sequence[Report]) -> None:
+    if out is None and kind in ("table", "json"):
+        emit(invocation, _documents(reports), "\n\n".join(map(_text, reports)) if kind == "table" else "")
+    else:
+        send(out, _written(kind, reports).encode())
+
+
+def _written(kind: str, reports: Sequence[Report]) -> str:
+    if kind == "json":
+        import json
+
+        return json.dumps(_documents(reports), indent=2, ensure_ascii=True) + "\n"
+    if kind == "junit":
+        from opsctl.operations.drill_junit import junit_xml
+
+        return junit_xml(reports)
+    if kind == "html":
+        from opsctl.operations.drill_pictures import picture
+        from opsctl.pictures.drill import html
+
+        return html(reports, [[picture(report, trace) for trace in report.traces[:MOST_TOLD]] for report in reports])
+    return "\n\n".join(map(_text, reports)) + "\n"
+
+
+def _draw(folder: Path, reports: Sequence[Report]) -> None:
+    from opsctl.operations.drill_pictures import picture
+    from opsctl.pictures.svg import svg
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
+    number = 0
+    for report in reports:
+        for trace in report.traces:
+            number += 1
+            send(folder / f"{number:03}-{trace.refutation.check}.svg", svg(picture(report, trace)).encode())
+
+
+# text
+
+
+def _text(report: Report) -> str:
+    return "\n".join(_lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"{printable(report.title)}: {'REFUTED' if report.refuted else 'nothing refuted'}"
+    if report.interrupted:
+        yield report.interrupted
+    yield ""
+    cells = report.cells()
+    kinds = [kind for kind in HEADERS if any(kind in row for row in cells.values())]
+    rows = [[state, *(_cell(row.get(kind)) for kind in kinds)] for state, row in cells.items()]
+    yield table(["STATE", *(HEADERS[kind] for kind in kinds)], rows)
+    yield ""
+    yield from _sums(report)
+    never = [row for row in report.singles if row.result == NEVER]
+    if never:
+        yield ""
+        yield "never struck"
+        for (state, why), words in _by_reason(never).items():
+            yield f"  {printable(state)}: {printable(', '.join(words))}: {why}"
+    for trace in report.traces[:MOST_TOLD]:
+        yield ""
+        yield from _told(trace)
+    if len(report.traces) > MOST_TOLD:
+        yield ""
+        yield f"{len(report.traces) - MOST_TOLD} more refutations: -o json, or --out drill.html"
+
+
+def _cell(counts: tuple[int, int, int] | None) -> str:
+    if counts is None:
+        return ""
+    ok, refuted, never = counts
+    if refuted:
+        return f"REFUTED {refuted} of {ok + refuted}"
+    return f"ok {ok}" if ok else f"never {never}"
+
+
+def _sums(report: Report) -> Iterator[str]:
+    struck = sum(row.result != NEVER for row in report.singles)
+    refuted = sum(bool(row.refuted) for row in report.singles)
+    yield f"single faults: {struck:,} of {len(report.singles):,} struck, {refuted:,} refuted"
+    yield f"stops: {report.stops:,}, one behind each move; {report.stops_refuted:,} refuted"
+    if report.pairs is not None:
+        merged = (
+            f"{report.classes:,} of the {len(report.singles):,} faults stand for all, as nothing tells the others apart"
+        )
+        yield f"pairs: {report.pairs:,} walked, {report.pairs_refuted:,} refuted ({merged})"
+    yield f"scenarios: {printable('; '.join(report.scenarios))}"
+
+
+def _by_reason(never: Sequence[Any]) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in never:
+        word = HEADERS[row.fault.kind].lower()
+        words = found.setdefault((row.fault.state, row.why_never), [])
+        words += [word] * (word not in words)
+    return found
+
+
+def _told(trace: Trace) -> Iterator[str]:
+    refutation = trace.refutation
+    yield f"{click.style('REFUTED', fg='red')} {refutation.check}: {printable(refutation.words)}"
+    yield f"  scenario: {printable(trace.scenario)}"
+    wide = max((len(printable(line.state)) for line in trace.lines), default=0)
+    for line in trace.lines:
+        yield f"  {duration(line.at) or '':>11}  {printable(line.state):<{wide}}  {printable(line.words)}"
+
+
+# JSON
+
+
+def _documents(reports: Sequence[Report]) -> dict[str, Any]:
+    return {
+        "result": "REFUTED" if any(report.refuted for report in reports) else "OK",
+        "complete": not any(report.interrupted for report in reports),
+        "machines": [_document(report) for report in reports],
+    }
+
+
+def _document(report: Report) -> dict[str, Any]:
+    return {
+        "machine": report.title,
+        "result": "REFUTED" if report.refuted else "OK",
+        "interrupted": report.interrupted or None,
+        "scenarios": list(report.scenarios),
+        "singles": [
+            {
+                "state": row.fault.state, "kind": row.fault.kind.value, "error": row.fault.error or None,
+                "lasting": row.fault.lasting, "result": row.result, "ends": list(row.ends),
+                "refuted": [{"check": one.check.value, "words": one.words} for one in row.refuted],
+                "why": row.why_never or None,
+            }
+            for row in report.singles
+        ],
+        "stops": {"walked": report.stops, "refuted": report.stops_refuted},
+        "pairs": None if report.pairs is None else {"walked": report.pairs, "refuted": report.pairs_refuted},
+        "classes": report.classes,
+        "refutations": [_trace(trace) for trace in report.traces],
+    }  # fmt: skip
+
+
+def _trace(trace: Trace) -> dict[str, Any]:
+    return {
+        "check": trace.refutation.check.value, "state": trace.refutation.at, "words": trace.refutation.words,
+        "faults": [fault.words for fault in trace.faults], "scenario": trace.scenario, "input": trace.input,
+        "trace": [{"at": line.at, "state": line.state, "what": line.words} for line in trace.lines],
+    }  # fmt: skip

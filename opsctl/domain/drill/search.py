@@ -1,0 +1,161 @@
+"""The search for a world in which nothing is broken: a run input, and answers, with which a run succeeds.
+
+The plain input runs every step; answers begin as stand-ins. Where such a run does not succeed, the Choices that it came
+to are given other answers to decide by, one Choice at a time, as long as that brings the run further. What is found so
+is varied once more, Choice by Choice: each further way to success, through states that no run entered yet, is a
+scenario of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from opsctl.domain.answers import plausible_answers
+from opsctl.domain.carrying.values import From
+from opsctl.domain.cases.model import Case
+from opsctl.domain.documents import with_settings
+from opsctl.domain.drill.scenario import Scenario, from_cases
+from opsctl.domain.drill.subject import Subject
+from opsctl.domain.drill.walk import Drive, UnwalkableError
+from opsctl.domain.driving import drive
+
+MOST_WALKS = 300
+FEW_MOVES = 250  # of a walk without faults: what goes round for longer waits for another answer
+MOST_SCENARIOS = 24
+SUCCEEDED = "SUCCEEDED"
+
+Chosen = Mapping[From, Any]
+Score = tuple[bool, int, int]
+
+
+def scenarios(subject: Subject, cases: Iterable[Case] = ()) -> list[Scenario]:
+    """The scenarios to drill in, the plainest first. Raises UnwalkableError, with the part that cannot be walked."""
+    plain = plausible_answers(subject.definition, subject.pipeline, {})
+    useful = list(_useful(subject, from_cases(cases, plain)))
+    if not useful:
+        search = _Search(subject)
+        useful = list(_useful(subject, search.made_up()))
+        if not useful:
+            raise UnwalkableError(search.why)
+    return useful[:MOST_SCENARIOS]
+
+
+def _useful(subject: Subject, found: Iterable[Scenario]) -> Iterator[Scenario]:
+    """Those that succeed, and enter a state that can fail and that none before them enters."""
+    breakable = {name for name, node in subject.nodes.nodes.items() if node.can_fail}
+    entered: set[str] = set()
+    for scenario in found:
+        try:
+            walked = Drive(subject.machine, scenario).start().run(most=FEW_MOVES)
+        except UnwalkableError:
+            continue
+        new = (_entered(walked) & breakable) - entered
+        if walked.status == SUCCEEDED and new:
+            entered |= new
+            yield scenario
+
+
+class _Search:
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._crossings = subject.pipeline.crossings
+        self._document = _document(subject)
+        self._walks = 0
+        self.best: dict[From, Any] = {}
+        self.why = ""
+
+    def made_up(self) -> list[Scenario]:
+        """Scenarios of made-up answers; none where no answers were found with which a run succeeds."""
+        for crossing in self._crossings:
+            for leaf, value in _answers(crossing.decision.worlds[0]).items():
+                self.best.setdefault(leaf, value)
+        climbed = [self._climb(dict(self.best), order) for order in (_furthest, _surest)]
+        score, self.best = max(climbed, key=lambda one: _surest(one[0]))
+        if not score[0]:
+            return []
+        base = self._scenario(self.best, "a plain run")
+        ways = (self._scenario({**self.best, **world}, words) for words, world in self._named_worlds())
+        return [base, *ways]
+
+    def _climb(self, best: dict[From, Any], order: Callable[[Score], Any]) -> tuple[Score, dict[From, Any]]:
+        """Better and better answers, until no other answers at a single Choice are better."""
+        score, better, last = self._score(best), True, self._walks + MOST_WALKS
+        while better and self._walks < last:
+            better = False
+            for world in self._worlds():
+                tried = {**best, **world}
+                if tried != best and self._walks < last and order(new := self._score(tried)) > order(score):
+                    best, score, better = tried, new, True
+        return score, best
+
+    def _worlds(self) -> Iterator[dict[From, Any]]:
+        return (world for _, world in self._named_worlds())
+
+    def _named_worlds(self) -> Iterator[tuple[str, dict[From, Any]]]:
+        """One set of answers for each target of each Choice that answers decide."""
+        for crossing in self._crossings:
+            targets: dict[Any, dict[From, Any]] = {}
+            for world in crossing.decision.worlds:
+                if answers := _answers(world):
+                    targets.setdefault(crossing.decision.once(self._document, world), answers)
+            for target, answers in targets.items():
+                yield f"{crossing.choice} leads to {target}", answers
+
+    def _scenario(self, chosen: Chosen, name: str) -> Scenario:
+        mocks = plausible_answers(self._subject.definition, self._subject.pipeline, chosen)
+        return Scenario(name, self._document, mocks)
+
+    def _score(self, chosen: Chosen) -> Score:
+        """Whether the run succeeds; else how many states it entered, and how soon it was over."""
+        self._walks += 1
+        try:
+            walked = Drive(self._subject.machine, self._scenario(chosen, "")).start().run(most=FEW_MOVES)
+        except UnwalkableError as error:
+            self.why = self.why or str(error)
+            return False, 0, 0
+        good = walked.status == SUCCEEDED
+        if not good and not self.why:
+            self.why = _why(walked)
+        return good, len(_entered(walked) & self._subject.hopeful), -len(walked.events)
+
+
+def _furthest(score: Score) -> Any:
+    return score[1], score[0], score[2]
+
+
+def _surest(score: Score) -> Any:
+    return score
+
+
+def _answers(world: Mapping[Any, Any]) -> dict[From, Any]:
+    return {leaf: value for leaf, value in world.items() if isinstance(leaf, From)}
+
+
+def _document(subject: Subject) -> Any:
+    """The run input with which every step runs that can, and no Choice leads to a failure."""
+    document = with_settings({}, drive(subject.pipeline, {}, [step.name for step in subject.pipeline.steps]))
+    for crossing in subject.pipeline.crossings:
+        ways = [ways for target, ways in crossing.decision.outcomes.items() if target in crossing.misses]
+        if len(crossing.misses) == 1 and ways and crossing.decision.target(document) not in crossing.misses:
+            document = with_settings(document, ways[0][0])
+    return document
+
+
+def _entered(walked: Drive) -> set[str]:
+    kinds = (event.get("stateEnteredEventDetails") for event in walked.events)
+    return {details["name"] for details in kinds if details} | {asked.state for asked in walked.asked}
+
+
+def _why(walked: Drive) -> str:
+    last = next(
+        (
+            event["stateEnteredEventDetails"]["name"]
+            for event in reversed(walked.events)
+            if event["type"].endswith("StateEntered")
+        ),
+        "",
+    )
+    told = ": ".join(part for part in (walked.execution.error, walked.execution.cause) if part)
+    why = walked.problem or f"ends {walked.status}" + (f" ({told[:300]})" if told else "")
+    return f"a run in which nothing fails {why}, at {last}"

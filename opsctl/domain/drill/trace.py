@@ -1,0 +1,77 @@
+"""A run as a few lines: what was asked for, what broke, where that led, and what does not hold of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from opsctl.domain.drill.model import Fault, Line, Refutation, Trace
+from opsctl.domain.drill.walk import START, Drive
+
+MOST_LINES = 60
+LONGEST = 160  # letters of a cause
+_ENDS = {
+    "ExecutionSucceeded": "the run ends SUCCEEDED", "ExecutionAborted": "the run ends ABORTED",
+    "ExecutionTimedOut": "the run ends TIMED_OUT",
+}  # fmt: skip
+
+
+def trace(drive: Drive, faults: tuple[Fault, ...], refutation: Refutation) -> Trace:
+    """The trace of a run that refutes something."""
+    lines = list(_lines(drive))
+    if len(lines) > MOST_LINES:
+        half = MOST_LINES // 2
+        left_out = Line(lines[half].at, "", f"({len(lines) - MOST_LINES} more lines)")
+        lines = [*lines[:half], left_out, *lines[-half:]]
+    lines.append(Line(drive.now - START, refutation.at, f"REFUTED {refutation.check}: {refutation.words}"))
+    document = drive.scenario.document
+    return Trace(refutation, faults, drive.scenario.name, tuple(lines), document, tuple(drive.events))
+
+
+def _lines(drive: Drive) -> Iterator[Line]:
+    at: dict[int, str] = {0: ""}
+    struck = list(drive.struck)
+    tried: dict[str, int] = {}
+    for number, event in enumerate(drive.events, 1):
+        while struck and struck[0][1] < number:
+            fault, _, moment = struck.pop(0)
+            yield Line(moment - START, fault.state, f"FAULT {fault.words}")
+        kind, now = event["type"], event["timestamp"] - START
+        state = at[event["id"]] = _state(event) or at.get(event["previousEventId"], "")
+        if kind.endswith("Scheduled"):
+            tried[state] = tried.get(state, 0) + 1
+            yield Line(now, state, "is asked for" if tried[state] == 1 else f"is asked for again ({tried[state]})")
+        elif (words := _told(kind, event)) is not None:
+            yield Line(now, state, words)
+    for fault, _, moment in struck:
+        yield Line(moment - START, fault.state, f"FAULT {fault.words}")
+
+
+def _told(kind: str, event: Mapping[str, Any]) -> str | None:
+    details: Mapping[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    why = ": ".join(str(part)[:LONGEST] for part in (details.get("error"), details.get("cause")) if part)
+    if kind in _ENDS:
+        return _ENDS[kind]
+    if kind == "ExecutionFailed":
+        return f"the run ends FAILED ({why})" if why else "the run ends FAILED"
+    if kind == "ExecutionRedriven":
+        return "the run is redriven"
+    if kind.endswith("StateAborted"):
+        return "is given up"
+    if kind.endswith(("Failed", "TimedOut")):
+        return f"fails ({why})" if why else "fails"
+    if (
+        kind == "PassStateEntered"
+        or kind == "ChoiceStateEntered"
+        or kind == "SucceedStateEntered"
+        or kind == "FailStateEntered"
+    ):
+        return "is entered"
+    return None
+
+
+def _state(event: Mapping[str, Any]) -> str:
+    for key in ("stateEnteredEventDetails", "stateExitedEventDetails"):
+        if key in event:
+            return str(event[key]["name"])
+    return ""

@@ -1,0 +1,145 @@
+"""`opsctl drill --model` as it is typed: the shipped machines, a small one with its whole output, bad files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from opsctl.cli.root import root
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
+
+SMALL: dict[str, Any] = {
+    "StartAt": "Work",
+    "States": {
+        "Work": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "work"},
+            "TimeoutSeconds": 60,
+            "Retry": [{"ErrorEquals": ["Lambda.ServiceException", "Lambda.AWSLambdaException",
+                                       "Lambda.SdkClientException", "Lambda.ClientExecutionTimeoutException",
+                                       "Lambda.TooManyRequestsException"]}],
+            "End": True,
+        }
+    },
+}  # fmt: skip
+
+
+def opsctl(*words: str | Path) -> Result:
+    return CliRunner().invoke(root, ["drill", *map(str, words)])
+
+
+def saved(folder: Path, definition: Any, name: str = "small.asl.json") -> Path:
+    path = folder / name
+    path.write_text(json.dumps(definition))
+    return path
+
+
+def test_a_machine_that_holds_is_told_in_a_matrix(tmp_path: Path) -> None:
+    result = opsctl("--model", "--definition", saved(tmp_path, SMALL))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        "small: nothing refuted\n"
+        "\n"
+        "STATE  REFUSED  FAILS  HANGS  TOO LARGE  MISSING\n"
+        "Work   ok 14    ok 2   ok 2   ok 2       never 2\n"
+        "\n"
+        "single faults: 20 of 22 struck, 0 refuted\n"
+        "stops: 2, one behind each move; 0 refuted\n"
+        "scenarios: a plain run\n"
+        "\n"
+        "never struck\n"
+        "  Work: missing: nothing comes of it: its answer is not read, or a Map tolerates the failure\n"
+    )
+
+
+def test_a_refutation_comes_with_its_trace(tmp_path: Path) -> None:
+    caught = {**SMALL["States"]["Work"], "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}], "Next": "Done"}
+    del caught["End"]
+    machine = {"StartAt": "Work", "States": {"Work": caught, "Done": {"Type": "Succeed"}}}
+    result = opsctl("--model", "--definition", saved(tmp_path, machine))
+    assert result.exit_code == 1
+    assert (
+        "REFUTED red: Work fails with States.Timeout, and the run ends SUCCEEDED\n"
+        "  scenario: a plain run\n"
+        "        0.0 s  Work  is asked for\n"
+        "        0.0 s  Work  FAULT Work never answers once\n"
+        "     1 min 0 s  Work  fails (States.Timeout)\n"
+    ).replace("     1 min 0 s", "   1 min 0 s").replace("   1 min 0 s", "  " + "1 min 0 s".rjust(11)) in result.stdout
+    assert "Done  is entered\n" in result.stdout
+    assert "REFUTED 2 of 2" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["bulk", "deployment", "inference", "training"])
+@pytest.mark.parametrize("mode", ["", "-redrivable"])
+def test_no_single_fault_refutes_what_is_said_of_the_shipped_machines(name: str, mode: str) -> None:
+    result = opsctl("--model", "-o", "json", "--definition", GOLDEN / f"{name}{mode}.asl.json")
+    found = json.loads(result.stdout)
+    assert [one["words"] for machine in found["machines"] for one in machine["refutations"]] == []
+    assert (result.exit_code, found["result"], found["complete"]) == (0, "OK", True)
+    struck = [row for row in found["machines"][0]["singles"] if row["result"] == "ok"]
+    assert len(struck) > 25
+
+
+def test_every_pair_of_faults_of_a_shipped_machine_holds() -> None:
+    result = opsctl("--model", "--pairs", "-o", "json", "--definition", GOLDEN / "bulk.asl.json")
+    (machine,) = json.loads(result.stdout)["machines"]
+    assert machine["refutations"] == []
+    assert machine["pairs"]["refuted"] == 0
+    assert machine["pairs"]["walked"] > 500
+
+
+def test_the_matrix_as_junit_and_html(tmp_path: Path) -> None:
+    machine = json.loads(json.dumps(SMALL).replace("Work", "<i>Work"))
+    machine["States"]["<i>Work"] |= {"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}], "Next": "Done"}
+    del machine["States"]["<i>Work"]["End"]
+    machine["States"]["Done"] = {"Type": "Succeed"}
+    path = saved(tmp_path, machine)
+    assert opsctl("--model", "--definition", path, "--out", tmp_path / "drill.xml").exit_code == 1
+    suite = ET.fromstring((tmp_path / "drill.xml").read_text())[0]
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures"), suite.get("skipped")) == (
+        "small",
+        "6",
+        "4",
+        "1",
+    )
+    assert opsctl("--model", "--definition", path, "--out", tmp_path / "drill.html").exit_code == 1
+    page = (tmp_path / "drill.html").read_text()
+    assert "&lt;i&gt;Work fails with States.Timeout, and the run ends SUCCEEDED" in page
+    assert "<i>" not in page
+    assert "<script" not in page
+    assert page.count("<svg") >= 1
+    assert opsctl("--model", "--definition", path, "--pictures", tmp_path / "pictures").exit_code == 1
+    assert sorted((tmp_path / "pictures").iterdir())[0].name == "001-red.svg"
+
+
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}, "cannot be walked: "),
+        (
+            {"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "No"}}},
+            "small cannot be walked: a run in which nothing fails ends FAILED (No), at A",
+        ),
+    ],
+)
+def test_a_definition_that_cannot_be_walked_says_why(tmp_path: Path, definition: Any, said: str) -> None:
+    result = opsctl("--model", "--definition", saved(tmp_path, definition))
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+
+
+def test_the_depth_has_to_be_said() -> None:
+    result = opsctl("--pairs")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: say how deep the drill is to go\nhint: opsctl drill --model walks the definition in the interpreter\n"
+    )
