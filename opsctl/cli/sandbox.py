@@ -94,7 +94,13 @@ def up(
 @sandbox.command(short_help="End the sandbox and everything it started.")
 @_directory_option
 def down(directory: Path | None) -> None:
-    """End the sandbox and everything it started, and remove its directory."""
+    """End the sandbox and everything it started, and remove its directory.
+
+    \b
+    Examples:
+      opsctl sandbox down
+      opsctl sandbox down --dir /tmp/other
+    """
     from opsctl import sandbox as service
 
     place = config.sandbox_directory(directory)
@@ -108,7 +114,13 @@ def down(directory: Path | None) -> None:
 @_directory_option
 @click.pass_context
 def status(context: click.Context, directory: Path | None) -> None:
-    """Say whether the sandbox is up, where, and what runs in it. Exit code 1 if it is down."""
+    """Say whether the sandbox is up, where, and what runs in it. Exit code 1 if it is down.
+
+    \b
+    Examples:
+      opsctl sandbox status
+      opsctl sandbox status -o json --query url
+    """
     from opsctl import sandbox as service
 
     place = config.sandbox_directory(directory)
@@ -195,7 +207,12 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
 @_directory_option
 @click.pass_context
 def list_faults(context: click.Context, directory: Path | None) -> None:
-    """Show the faults, and how many requests each has seen and met."""
+    """Show the faults, and how many requests each has seen and met.
+
+    \b
+    Examples:
+      opsctl sandbox fault list
+    """
     from opsctl import sandbox as service
 
     found = service.list_faults(config.sandbox_directory(directory))
@@ -209,7 +226,13 @@ def list_faults(context: click.Context, directory: Path | None) -> None:
 @_directory_option
 @click.pass_context
 def clear_faults(context: click.Context, ids: tuple[int, ...], directory: Path | None) -> None:
-    """Remove the faults with these numbers, or all of them, and show what they did."""
+    """Remove the faults with these numbers, or all of them, and show what they did.
+
+    \b
+    Examples:
+      opsctl sandbox fault clear
+      opsctl sandbox fault clear 1 3
+    """
     from opsctl import sandbox as service
 
     gone = service.clear_faults(config.sandbox_directory(directory), ids)
