@@ -51,7 +51,7 @@ variable "notifications" {
   nullable = false
 
   validation {
-    condition     = alltrue([for email in var.notifications.emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", email))])
+    condition     = alltrue([for email in var.notifications.emails : can(regex("^[^@\\s,;<>]+@([^@\\s.,;<>]+\\.)+[^@\\s.,;<>]+$", email))])
     error_message = "notifications.emails must hold addresses such as oncall@example.com."
   }
   validation {
@@ -64,11 +64,11 @@ variable "notifications" {
   }
   validation {
     condition = alltrue([for one in var.notifications.subscriptions : can(regex({
-      email  = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$"
+      email  = "^[^@\\s,;<>]+@([^@\\s.,;<>]+\\.)+[^@\\s.,;<>]+$"
       https  = "^https://[^/\\s]+"
-      lambda = "^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?$"
+      lambda = "^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?$"
     }[one.protocol], one.endpoint)) || !contains(["email", "https", "lambda"], one.protocol)])
-    error_message = "An endpoint in notifications.subscriptions must fit its protocol: oncall@example.com for email, https://hooks.example.com/… for https, a function's ARN for lambda."
+    error_message = "An endpoint in notifications.subscriptions must fit its protocol: oncall@example.com for email, https://hooks.example.com/… for https, the ARN of a function, or of a version or alias of it, for lambda."
   }
   validation {
     condition     = alltrue([for one in var.notifications.subscriptions : length(one.topics) > 0 && length(setsubtract(one.topics, ["approvals", "failures", "successes"])) == 0])

@@ -22,8 +22,16 @@ variable "batch" {
   nullable = false
 
   validation {
-    condition     = var.batch.timeout >= 60
-    error_message = "batch.timeout is in seconds and Batch takes no less than 60."
+    condition     = can(regex("^[^\\s]+$", var.batch.image))
+    error_message = "batch.image must name an image, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com/fetch:1; leave it out for the default."
+  }
+  validation {
+    condition     = var.batch.timeout >= 60 && floor(var.batch.timeout) == var.batch.timeout
+    error_message = "batch.timeout must be a whole number of seconds, and Batch takes no less than 60."
+  }
+  validation {
+    condition     = alltrue([for bucket in var.batch.source_buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
+    error_message = "batch.source_buckets must hold names of buckets, such as incoming-123456789012, not ARNs, URLs or patterns: the job may read all that is in them."
   }
   validation {
     condition     = contains(range(1, 11), var.batch.attempts)

@@ -65,8 +65,16 @@ variable "definitions_dir" {
   validation {
     condition = alltrue([
       for file in try(fileset(var.definitions_dir, "*.asl.{json,json.tftpl}"), []) :
-      !contains(concat(["batch-execution", "batch-job", "endpoint", "training-job", "transform-job"], [for key in local.functions : replace(key, "_", "-")]), lower(split(".", file)[0]))
+      !contains(concat(["batch-execution", "batch-instance", "batch-job", "endpoint", "scheduler", "training-job", "transform-job"], [for key in local.functions : replace(key, "_", "-")]), lower(split(".", file)[0]))
     ])
-    error_message = "The name of a file in definitions_dir becomes a role's name, and batch-execution, batch-job, endpoint, training-job, transform-job and the functions' names (such as prepare-run) are taken by the module's own: choose another one."
+    error_message = "The name of a file in definitions_dir becomes a role's name, and batch-execution, batch-instance, batch-job, endpoint, scheduler, training-job, transform-job and the functions' names (such as prepare-run) are taken by the module's own: choose another one."
+  }
+  validation {
+    # Of the files of both folders.
+    condition = alltrue([
+      for stems in [distinct([for file in concat(tolist(fileset("${path.module}/definitions", "*.asl.{json,json.tftpl}")), tolist(try(fileset(var.definitions_dir, "*.asl.{json,json.tftpl}"), []))) : split(".", file)[0]])] :
+      length(stems) == length(distinct([for stem in stems : lower(stem)]))
+    ])
+    error_message = "The name of a file in definitions_dir differs from that of another definition, or of a shipped one, by capitals alone, and IAM takes the two names of their roles for one: choose another one, or write it as the shipped one whose place it is to take."
   }
 }

@@ -40,8 +40,8 @@ variable "deployment" {
     error_message = "deployment.approval.timeout must be a whole number of seconds from 60 to 31536000, a year, which is as long as a run can take."
   }
   validation {
-    condition     = can(regex("^ml\\.[a-z0-9-]+\\.[a-z0-9]+$", var.deployment.instance.type))
-    error_message = "deployment.instance.type must be one of SageMaker's instance types, such as ml.m5.large."
+    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.deployment.instance.type))
+    error_message = "deployment.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.m5.large."
   }
   validation {
     condition     = var.deployment.instance.count >= 1 && floor(var.deployment.instance.count) == var.deployment.instance.count
@@ -70,5 +70,9 @@ variable "deployment" {
   validation {
     condition     = contains(range(0, 11), var.deployment.smoke_test.stacks)
     error_message = "deployment.smoke_test.stacks must be a whole number from 0, for no smoke test, to 10."
+  }
+  validation {
+    condition     = var.network != null || !coalesce(var.deployment.vpc, false)
+    error_message = "deployment.vpc = true needs the variable network, whose private subnets the endpoint is to run in: set network, or leave vpc out."
   }
 }

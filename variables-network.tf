@@ -21,8 +21,16 @@ variable "network" {
   default = null
 
   validation {
-    condition     = var.network == null ? true : var.network.vpc_id != null
+    condition     = var.network == null ? true : try(coalesce(var.network.vpc_id), null) != null
     error_message = "network names no VPC: set network.vpc_id to the VPC of network.subnet_ids, or leave network out to use the default VPC."
+  }
+  validation {
+    condition = var.network == null ? true : alltrue(flatten([
+      for kind, ids in {
+        rtb = var.network.route_table_ids, sg = var.network.security_group_ids, subnet = var.network.subnet_ids, vpc = compact([var.network.vpc_id])
+      } : [for id in ids : can(regex("^${kind}-[0-9a-z]+$", id))]
+    ]))
+    error_message = "network takes EC2's ids: vpc-0a1b2c3d for vpc_id, subnet-… in subnet_ids, sg-… in security_group_ids, rtb-… in route_table_ids; no names, no ARNs."
   }
   validation {
     condition     = var.network == null ? true : length(var.network.subnet_ids) > 0 && length(var.network.security_group_ids) > 0

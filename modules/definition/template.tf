@@ -25,10 +25,10 @@ locals {
   _loops       = flatten([for expression in local._expressions : regexall("\\bfor\\s+(\\w+)\\s*(?:,\\s*(\\w+))?\\s+in\\b", expression)])
   _words       = ["else", "endfor", "endif", "false", "for", "if", "in", "null", "true"]
 
-  # Of each expression, without the text that is quoted in it, the names with their first attribute: not those of
-  # functions, which a bracket follows.
+  # Of each expression, without the text that is quoted in it, the names with their first attribute, which may be written
+  # as an index: not those of functions, which a bracket follows.
   _asked = flatten([for expression in local._expressions : [
-    for name in regexall("[^.\\w-]([A-Za-z_][\\w-]*)(?:\\.([A-Za-z_][\\w-]*))?(\\(?)", replace(replace(replace(expression, "(", "( "), "/\"[^\"$]*\"/", "()"), "/\"[^\"$]*[$]\\{|\\}[^\"$]*\"/", " ")) :
+    for name in regexall("[^.\\w-]([A-Za-z_][\\w-]*)(?:\\.([A-Za-z_][\\w-]*))?(\\(?)", replace(replace(replace(replace(expression, "(", "( "), "/\\[\\s*\"([A-Za-z_][\\w-]*)\"\\s*\\]/", ".$1"), "/\"[^\"$]*\"/", "()"), "/\"[^\"$]*[$]\\{|\\}[^\"$]*\"/", " ")) :
     { expression = expression, name = name[0], attribute = name[1] }
     if name[2] == "" && !contains(local._loops, name[0]) && !contains(local._words, name[0])
   ]])

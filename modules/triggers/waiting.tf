@@ -4,7 +4,7 @@
 resource "aws_cloudwatch_event_rule" "ended" {
   count = var.data == null ? 0 : 1
 
-  name        = "${var.name}-run-ended"
+  name        = "${var.name}-data-waits" # no machine's rule is called so: those end in -ended
   description = "Runs that have ended, so that data that waits starts the next one"
 
   event_pattern = jsonencode({

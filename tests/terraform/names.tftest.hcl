@@ -1,5 +1,5 @@
-# With the longest name, in the region with the longest name, and with everything that can be asked for: tests/terraform/
-# names.py compares each planned name with what AWS allows.
+# With the longest name, in the region with the longest name, with everything that can be asked for, and with machines that are
+# called like other things: tests/terraform/names.py compares each planned name with what AWS allows, and no two are the same.
 
 mock_provider "aws" {
   source          = "./tests/terraform/mocks"
@@ -25,6 +25,7 @@ run "the_longest_names" {
     alarms               = { days_without_success = 90, longer_than_minutes = 60 }
     base_models          = { a_model_of_18_char = { script = "text.py" } }
     compute_environments = { a-key-of-24-characters-1 = { kind = "spot" } }
+    definitions_dir      = "./tests/terraform/definitions/close"
     job_queues           = { default = ["a-key-of-24-characters-1"] }
     triggers             = { data = {}, schedule = { expression = "rate(1 day)" } }
   }

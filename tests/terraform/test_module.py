@@ -120,6 +120,7 @@ def test_the_modules_own_tests_pass(module, name):
             too_long([(change["type"], change["change"]["after"]) for change in changes if change["mode"] == "managed"])
             == []
         )
+        assert len(listed_names(plans["the_longest_names"])) == len(account_names(plans["the_longest_names"]))
     if name == "compute":
         compute_plans.check(plans)
     if name == "encryption":
@@ -132,21 +133,27 @@ def test_the_modules_own_tests_pass(module, name):
 
 
 NAMES = ("alarm_name", "bucket", "compute_environment_name", "dashboard_name", "function_name", "name")
-WITHIN = ("aws_iam_role_policy", "aws_lambda_permission", "aws_sfn_alias")  # named within something of the account
+# Named within something of the account, or after it.
+WITHIN = ("aws_iam_role_policy", "aws_lambda_invocation", "aws_lambda_permission", "aws_sfn_alias")
 
 
 def account_names(plan):
     """What is named in the account, by kind."""
+    return set(listed_names(plan))
+
+
+def listed_names(plan):
+    """The same, resource by resource; to IAM and others, capitals make no other name."""
     values = [
         (change["type"], change["change"]["after"])
         for change in plan["resource_changes"]
         if change["mode"] == "managed"
     ]
-    return {
-        (kind, next(after[name] for name in NAMES if after.get(name)))
+    return [
+        (kind, next(after[name] for name in NAMES if after.get(name)).lower())
         for kind, after in values
         if kind not in WITHIN and any(after.get(name) for name in NAMES)
-    }
+    ]
 
 
 def boundaries(plan):

@@ -36,7 +36,7 @@ LINKED = [
     {"batch", "compute_environments", "job_queues"},
     {"base_models", "code", "evaluate", "sequence_model"},
     {"definitions", "definitions_dir", "name", "triggers"},
-    {"inference", "network"},
+    {"deployment", "inference", "network"},
 ]
 ROLE = "arn:aws:iam::123456789012:role/operator"
 NETWORK = {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}
@@ -88,7 +88,11 @@ REFUSED = [
     ({"base_models": {"text": {"compute": "activity", "heartbeat": 9}}}, "heartbeat in base_models must be a whole"),
     ({"base_models": {"text": {"compute": "activity", "heartbeat": 3601}}}, "heartbeat in base_models must be a whole"),
     ({"base_models": {"text": {"heartbeat": 60}}}, "heartbeat in base_models must be a whole number of seconds from"),
-    ({"batch": {"timeout": 59}}, "batch.timeout is in seconds and Batch takes no less than 60."),
+    ({"batch": {"image": ""}}, "batch.image must name an image"),
+    ({"batch": {"source_buckets": ["*"]}}, "batch.source_buckets must hold names of buckets"),
+    ({"batch": {"source_buckets": ["s3://incoming"]}}, "batch.source_buckets must hold names of buckets"),
+    ({"batch": {"timeout": 59}}, "batch.timeout must be a whole number of seconds, and Batch takes no less than 60."),
+    ({"batch": {"timeout": 60.5}}, "batch.timeout must be a whole number of seconds"),
     ({"batch": {"attempts": 0}}, "batch.attempts must be a whole number from 1 to 10"),
     ({"batch": {"attempts": 11}}, "batch.attempts must be a whole number from 1 to 10"),
     ({"batch": {"vcpus": 1, "memory_mb": 1024}}, "batch.vcpus and batch.memory_mb must be a size that Fargate has"),
@@ -128,6 +132,8 @@ REFUSED = [
     ({"definitions_dir": "twice"}, "definitions_dir must have one file for each machine"),
     ({"definitions_dir": "spaces"}, "The name of a file in definitions_dir becomes part of AWS's names"),
     ({"definitions_dir": "taken"}, "The name of a file in definitions_dir becomes a role's name, and batch-execution"),
+    ({"definitions_dir": "scheduler"}, "The name of a file in definitions_dir becomes a role's name, and batch-exec"),
+    ({"definitions_dir": "capitals"}, "The name of a file in definitions_dir differs from that of another definition"),
     (deployment(approval={"timeout": 59}), "deployment.approval.timeout must be a whole number of seconds from 60"),
     (deployment(approval={"timeout": 31536001}), "deployment.approval.timeout must be a whole number of seconds from"),
     (deployment(instance={"type": "m5.large"}), "deployment.instance.type must be one of SageMaker's"),
@@ -141,6 +147,7 @@ REFUSED = [
     (deployment(smoke_test={"least_accuracy": 1.1}), "deployment.smoke_test.least_accuracy must be a share of pages"),
     (deployment(smoke_test={"most_seconds": 61}), "deployment.smoke_test.most_seconds must be more than 0"),
     (deployment(smoke_test={"stacks": 11}), "deployment.smoke_test.stacks must be a whole number from 0"),
+    (deployment(vpc=True), "deployment.vpc = true needs the variable network"),
     ({"encryption": {"deletion_window_days": 6}}, "encryption.deletion_window_days must be a whole number from 7"),
     ({"encryption": {"deletion_window_days": 31}}, "encryption.deletion_window_days must be a whole number from 7"),
     (
@@ -177,6 +184,10 @@ REFUSED = [
     ({"name": "two words"}, "name must be 1 to 32 characters"),
     ({"name": "1st"}, "name must be 1 to 32 characters"),
     (network(vpc_id=None), "network names no VPC: set network.vpc_id to the VPC of network.subnet_ids"),
+    (network(vpc_id=""), "network names no VPC: set network.vpc_id to the VPC of network.subnet_ids"),
+    (network(vpc_id="production"), "network takes EC2's ids"),
+    (network(subnet_ids=["subnet-1", "sg-1"]), "network takes EC2's ids"),
+    (network(security_group_ids=["default"]), "network takes EC2's ids"),
     (network(subnet_ids=[]), "network needs at least one of subnet_ids and of security_group_ids"),
     (network(security_group_ids=[]), "network needs at least one of subnet_ids and of security_group_ids"),
     (network(subnet_ids=[f"subnet-{n}" for n in range(17)]), "network takes at most 16 subnet_ids"),
@@ -189,10 +200,16 @@ REFUSED = [
         "notifications.runbooks_url must end in /, as https://github.com/me/pipeline/blob/main/docs/runbooks/.",
     ),
     ({"notifications": {"emails": [""]}}, "notifications.emails must hold addresses such as oncall@example.com."),
+    ({"notifications": {"emails": ["a@example..com"]}}, "notifications.emails must hold addresses such as"),
+    ({"notifications": {"emails": ["a,b@example.com"]}}, "notifications.emails must hold addresses such as"),
     (subscription(protocol="sms"), "The protocol of an entry in notifications.subscriptions must be email, https"),
     (subscription(endpoint="oncall"), "An endpoint in notifications.subscriptions must fit its protocol"),
     (
         subscription(protocol="https", endpoint="http://hooks.example.com/x"),
+        "An endpoint in notifications.subscriptions must fit its protocol",
+    ),
+    (
+        subscription(protocol="lambda", endpoint="arn:aws:lambda:us-east-1:123456789012:function:page:$LATEST"),
         "An endpoint in notifications.subscriptions must fit its protocol",
     ),
     (subscription(topics=[]), "topics in notifications.subscriptions must name at least one of approvals, failures"),
@@ -338,7 +355,8 @@ def variables(tmp_path_factory):
     longest = "l" * (56 - len(LARGEST["name"]))
     for place in (
         "empty/README.md", "twice/one.asl.json", "twice/one.asl.json.tftpl", "spaces/a machine.asl.json",
-        "taken/Prepare-Run.asl.json", f"longest/{longest}.asl.json",
+        "taken/Prepare-Run.asl.json", "scheduler/scheduler.asl.json", f"longest/{longest}.asl.json",
+        "definitions/training.asl.json.tftpl", "capitals/Training.asl.json",
     ):  # fmt: skip
         (folder / place).parent.mkdir(exist_ok=True)
         (folder / place).write_text("{}")

@@ -18,7 +18,6 @@ run "refused_1" {
     definitions              = { nightly = {} }
     encryption               = { deletion_window_days = 6 }
     logs                     = { level = "DEBUG" }
-    network                  = { vpc_id = null, subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
     notifications            = { emails = ["oncall"] }
     permissions_boundary_arn = "boundary"
     storage                  = { noncurrent_days = 0 }
@@ -26,7 +25,7 @@ run "refused_1" {
     versions                 = { keep = 0 }
   }
 
-  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.dataset, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.dataset, var.definitions, var.encryption, var.logs, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
 }
 
 run "refused_2" {
@@ -40,13 +39,12 @@ run "refused_2" {
     definitions   = { training = { alarms = { dead_letters = 1 } } }
     encryption    = { kms_key_arn = "arn:aws:kms:us-east-1:123456789012:alias/mine" }
     logs          = { retention_days = 0 }
-    network       = { vpc_id = "vpc-1", subnet_ids = [], security_group_ids = ["sg-1"] }
     notifications = { subscriptions = { one = { protocol = "sms", endpoint = "a@example.com", topics = ["failures"] } } }
     storage       = { access_log_bucket = "s3://logs" }
     training      = { spot_wait = -1 }
   }
 
-  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.encryption, var.logs, var.network, var.notifications, var.storage, var.training]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.encryption, var.logs, var.notifications, var.storage, var.training]
 }
 
 run "refused_3" {
@@ -58,12 +56,11 @@ run "refused_3" {
     base_models   = { Layout = { script = "text.py" } }
     batch         = { spot_retries = 10 }
     definitions   = { training = { alarms = { failures = 0 } } }
-    network       = { vpc_id = "vpc-1", subnet_ids = ["subnet-0", "subnet-1", "subnet-2", "subnet-3", "subnet-4", "subnet-5", "subnet-6", "subnet-7", "subnet-8", "subnet-9", "subnet-10", "subnet-11", "subnet-12", "subnet-13", "subnet-14", "subnet-15", "subnet-16"], security_group_ids = ["sg-1"] }
     notifications = { subscriptions = { one = { protocol = "email", endpoint = "oncall", topics = ["failures"] } } }
     storage       = { bulk_concurrency = 0 }
   }
 
-  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.notifications, var.storage]
 }
 
 run "refused_4" {
@@ -74,12 +71,11 @@ run "refused_4" {
     base_models   = { a_model_of_19_chars = { script = "text.py" } }
     batch         = { queue = "gpus" }
     definitions   = { training = { on_failure = "retried" } }
-    network       = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], endpoints = ["ec2"] }
     notifications = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = [] } } }
     storage       = { admin_role_arns = ["*"] }
   }
 
-  expect_failures = [var.deployment, var.base_models, var.batch, var.definitions, var.network, var.notifications, var.storage]
+  expect_failures = [var.deployment, var.base_models, var.batch, var.definitions, var.notifications, var.storage]
 }
 
 run "refused_5" {
@@ -90,11 +86,10 @@ run "refused_5" {
     base_models     = { sequence = { script = "text.py" } }
     batch           = { service_linked_roles = ["ec2.amazonaws.com"] }
     definitions_dir = "./tests/terraform/definitions/elsewhere"
-    network         = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], endpoints = ["s3"] }
     notifications   = { subscriptions = { one = { protocol = "email", endpoint = "a@example.com", topics = ["failures"], filter_policy = "[]" } } }
   }
 
-  expect_failures = [var.deployment, var.base_models, var.batch, var.definitions_dir, var.network, var.notifications]
+  expect_failures = [var.deployment, var.base_models, var.batch, var.definitions_dir, var.notifications]
 }
 
 run "refused_6" {
@@ -146,14 +141,14 @@ run "refused_9" {
   command = plan
 
   variables {
+    definitions_dir      = "./tests/terraform/definitions/capitals"
     deployment           = { smoke_test = { stacks = 11 } }
     inference            = { max_runtime = 59 }
     code                 = "no/such/folder"
     compute_environments = { one = { instance_types = ["m6i.large"] } }
-    name                 = ""
   }
 
-  expect_failures = [var.deployment, var.inference, var.code, var.compute_environments, var.name]
+  expect_failures = [var.definitions_dir, var.deployment, var.inference, var.code, var.compute_environments]
 }
 
 run "refused_10" {
@@ -161,13 +156,14 @@ run "refused_10" {
 
   variables {
     base_models          = { text = { compute = "activity", spot = true } }
+    deployment           = { vpc = true }
     inference            = { vpc = true }
     compute_environments = { one = { kind = "ec2", instance_types = ["ml.m5.large"] } }
     evaluate             = { instance = { type = "m5.large" } }
     triggers             = { data = { patterns = [] } }
   }
 
-  expect_failures = [var.base_models, var.inference, var.compute_environments, var.evaluate, var.triggers]
+  expect_failures = [var.base_models, var.deployment, var.inference, var.compute_environments, var.evaluate, var.triggers]
 }
 
 run "refused_11" {
@@ -187,71 +183,77 @@ run "refused_12" {
   command = plan
 
   variables {
+    network              = { vpc_id = null, subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
     compute_environments = { one = { kind = "ec2", volume_gb = 29 } }
     evaluate             = { compute = "batch" }
     triggers             = { data = { patterns = ["datasets/**/_READY"] } }
   }
 
-  expect_failures = [var.compute_environments, var.evaluate, var.triggers]
+  expect_failures = [var.network, var.compute_environments, var.evaluate, var.triggers]
 }
 
 run "refused_13" {
   command = plan
 
   variables {
+    network        = { vpc_id = "vpc-1", subnet_ids = [], security_group_ids = ["sg-1"] }
     job_queues     = { Fast = ["fargate"] }
     sequence_model = { instance = { type = "" } }
     triggers       = { data = { while_running = "queue" } }
   }
 
-  expect_failures = [var.job_queues, var.sequence_model, var.triggers]
+  expect_failures = [var.network, var.job_queues, var.sequence_model, var.triggers]
 }
 
 run "refused_14" {
   command = plan
 
   variables {
+    network        = { vpc_id = "vpc-1", subnet_ids = ["subnet-0", "subnet-1", "subnet-2", "subnet-3", "subnet-4", "subnet-5", "subnet-6", "subnet-7", "subnet-8", "subnet-9", "subnet-10", "subnet-11", "subnet-12", "subnet-13", "subnet-14", "subnet-15", "subnet-16"], security_group_ids = ["sg-1"] }
     job_queues     = { default = ["gpus"] }
     sequence_model = { max_runtime = 9999999 }
     triggers       = { schedule = { expression = "rate(1 day)", while_running = null, machine = "bulk" } }
   }
 
-  expect_failures = [var.job_queues, var.sequence_model, var.triggers]
+  expect_failures = [var.network, var.job_queues, var.sequence_model, var.triggers]
 }
 
 run "refused_15" {
   command = plan
 
   variables {
+    network        = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], endpoints = ["ec2"] }
     job_queues     = { default = [] }
     sequence_model = { compute = "ec2" }
     triggers       = { data = { input = "skip" } }
   }
 
-  expect_failures = [var.job_queues, var.sequence_model, var.triggers]
+  expect_failures = [var.network, var.job_queues, var.sequence_model, var.triggers]
 }
 
 run "refused_16" {
   command = plan
 
   variables {
+    network              = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], endpoints = ["s3"] }
     compute_environments = { a = {}, b = { kind = "ec2" } }
     job_queues           = { default = ["a", "b"] }
     triggers             = { data = { input = { data = { source = "s3://b/datasets/x/" } } } }
   }
 
-  expect_failures = [var.job_queues, var.triggers]
+  expect_failures = [var.network, var.job_queues, var.triggers]
 }
 
 run "refused_17" {
   command = plan
 
   variables {
+    network  = { vpc_id = "production", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
     batch    = { vcpus = 3 }
     triggers = { schedule = { expression = "cron(0 2 * * *)" } }
   }
 
-  expect_failures = [var.batch, var.triggers]
+  expect_failures = [var.network, var.batch, var.triggers]
 }
 
 run "refused_18" {
@@ -270,20 +272,22 @@ run "refused_19" {
   command = plan
 
   variables {
+    batch    = { image = "" }
     triggers = { schedule = { expression = "rate(1 day)", flexible_minutes = 1441 } }
   }
 
-  expect_failures = [var.triggers]
+  expect_failures = [var.batch, var.triggers]
 }
 
 run "refused_20" {
   command = plan
 
   variables {
+    batch    = { source_buckets = ["*"] }
     triggers = { schedule = { expression = "rate(1 day)", start = "tomorrow" } }
   }
 
-  expect_failures = [var.triggers]
+  expect_failures = [var.batch, var.triggers]
 }
 
 run "refused_21" {
@@ -321,6 +325,16 @@ run "refused_24" {
 
   variables {
     name = "Documents"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "refused_25" {
+  command = plan
+
+  variables {
+    name = ""
   }
 
   expect_failures = [var.name]
