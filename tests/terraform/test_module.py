@@ -19,6 +19,7 @@ from opsctl.errors import OpsError
 from opsctl.terraform import find_mirror, find_terraform
 from tests.terraform import compute_plans
 from tests.terraform.names import too_long
+from tests.terraform.told import hear
 from tests.terraform.upgrade import lost_addresses
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,13 +44,33 @@ def module(tmp_path_factory):
     return copy
 
 
-def terraform(folder, *arguments):
+@pytest.fixture(scope="module")
+def provider(module):
+    """The provider, started once, as Terraform is told of it (https://developer.hashicorp.com/terraform/plugin/debugging).
+    Where it is mocked nothing configures it, so that any number of runs can ask it for its schema."""
+    (program,) = (module / ".terraform/providers").glob("*/hashicorp/aws/*/*/terraform-provider-aws*")
+    with subprocess.Popen(
+        [program, "-debug"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            said = next(line for line in process.stdout if "TF_REATTACH_PROVIDERS=" in line)
+            yield said.partition("=")[2].strip().strip("'")
+        finally:
+            process.kill()
+
+
+def terraform(folder, *arguments, **variables):
     try:
         program = find_terraform()
     except OpsError as error:
         pytest.skip(f"{error.message}: {error.hint}")
     return subprocess.run(
-        [str(program), *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        [str(program), *arguments],
+        cwd=folder,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -61,46 +82,39 @@ def environment():
     return kept | own
 
 
-class Plans:
-    """The plans of a file's runs by the runs' names, read when they are asked for: each is megabytes of JSON."""
-
-    def __init__(self, lines):
-        self._lines = {re.search(r'"@testrun":"(\w+)"', line)[1]: line for line in lines}
-
-    def __getitem__(self, run):
-        return json.loads(self._lines[run])["test_plan"]
-
-
-def run_tests(module, name, folder="tests/terraform", planned=False):
-    """Each run's messages, and if asked for its planned values, of one file of tests, by the run's name."""
+def run_tests(module, provider, names, folder="tests/terraform", planned=False):
+    """What each of these files of tests said, by its name, and if asked for the values that its runs planned. One
+    process for all of them, and one of the provider's: else each walk of each run would start it anew."""
     result = terraform(
-        module, "test", f"-test-directory={folder}", f"-filter={folder}/{name}.tftest.hcl",
-        "-json", *(["-verbose"] if planned else []),
+        module, "test", f"-test-directory={folder}", *(f"-filter={folder}/{name}.tftest.hcl" for name in names),
+        "-json", *(["-verbose"] if planned else []), TF_REATTACH_PROVIDERS=provider,
     )  # fmt: skip
-    told = [line for line in result.stdout.splitlines() if line.startswith("{")]
-    plans = [line for line in told if line.endswith('"type":"test_plan"}')]
-    lines = [json.loads(line) for line in told if not line.endswith('"type":"test_plan"}')]
-    statuses = {}
-    for line in lines:
-        if line["type"] == "test_run" and line["test_run"]["progress"] == "complete":
-            statuses[line["test_run"]["run"]] = line["test_run"]["status"]
-    problems = [line["diagnostic"] for line in lines if line["type"] == "diagnostic"]
-    errors = [f"{problem['summary']}: {problem['detail']}" for problem in problems if problem["severity"] == "error"]
-    return result.returncode, statuses, errors, Plans(plans)
+    told = hear(result.stdout)
+    assert told.keys() == set(names), result.stdout + result.stderr
+    return told
 
 
 # Whose plans are compared below, beyond the assertions of their own.
-LOOKED_AT = ("compute", "defaults", "encryption", "names")
+LOOKED_AT = {"compute", "defaults", "encryption", "names"}
+
+
+@pytest.fixture(scope="module")
+def own_tests(request, module, provider):
+    """What the files said that are asked for."""
+    asked = {item.callspec.params["name"] for item in request.session.items if "own_tests" in item.fixturenames}
+    quiet = run_tests(module, provider, sorted(asked - LOOKED_AT)) if asked - LOOKED_AT else {}
+    return quiet | (run_tests(module, provider, sorted(asked & LOOKED_AT), planned=True) if asked & LOOKED_AT else {})
 
 
 @pytest.mark.parametrize(
     "name", sorted(path.name.removesuffix(".tftest.hcl") for path in (ROOT / "tests/terraform").glob("*.tftest.hcl"))
 )
-def test_the_modules_own_tests_pass(module, name):
-    code, statuses, errors, plans = run_tests(module, name, planned=name in LOOKED_AT)
-    assert errors == []
-    assert code == 0
-    assert set(statuses.values()) == {"pass"}
+def test_the_modules_own_tests_pass(own_tests, name):
+    told = own_tests[name]
+    plans = told.plans
+    assert told.errors == []
+    assert told.status == "pass"
+    assert set(told.runs.values()) == {"pass"}
     if name == "defaults":
         planned = plans["defaults"]
         check_golden("opsctl-output.json", without_hashes(planned["output_changes"]["opsctl"]["after"], planned))
@@ -165,12 +179,17 @@ def kinds(plan):
     return {change["type"] for change in plan["resource_changes"]}
 
 
-def test_a_plan_refuses_bad_definitions_and_names_file_and_state(module):
-    _, statuses, errors, _ = run_tests(module, "definitions", "tests/terraform/refused")
-    assert set(statuses.values()) == {"error"}
+@pytest.fixture(scope="module")
+def refused(module, provider):
+    return run_tests(module, provider, ("definitions", "syntax"), "tests/terraform/refused")
+
+
+def test_a_plan_refuses_bad_definitions_and_names_file_and_state(refused):
+    told = refused["definitions"]
+    assert set(told.runs.values()) == {"error"}
     summary = "Module output value precondition failed: "
-    assert all(error.startswith(summary) for error in errors)
-    problems = sorted(line for error in errors for line in error.removeprefix(summary).splitlines())
+    assert all(error.startswith(summary) for error in told.errors)
+    problems = sorted(line for error in told.errors for line in error.removeprefix(summary).splitlines())
     golden = GOLDEN / "bad-definitions.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text("\n".join(problems) + "\n")
@@ -179,10 +198,9 @@ def test_a_plan_refuses_bad_definitions_and_names_file_and_state(module):
     assert {name for name in files if any(f"/{name}" in problem for problem in problems)} == files
 
 
-def test_a_plan_refuses_a_template_that_is_none_and_names_file_and_line(module):
-    _, statuses, errors, _ = run_tests(module, "syntax", "tests/terraform/refused")
-    assert set(statuses.values()) == {"error"}
-    (said,) = errors
+def test_a_plan_refuses_a_template_that_is_none_and_names_file_and_line(refused):
+    assert set(refused["syntax"].runs.values()) == {"error"}
+    (said,) = refused["syntax"].errors
     assert "tests/terraform/definitions/syntax/open.asl.json.tftpl:4,63-64: Missing argument separator" in said
 
 
