@@ -13,7 +13,7 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-rest test-sandbox test-terraform check checkov fmt bench bench-gpu conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-main test-recovery test-rest test-sandbox test-terraform check checkov fmt bench bench-gpu conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -32,26 +32,35 @@ $(VENV)/.ready: pyproject.toml
 demo: setup
 	@$(BIN)/opsctl demo
 
-# What waits for Terraform and for jobs most of the time goes on beside the rest.
-test: check
-	@$(MAKE) --no-print-directory --jobs=5 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-e2e test-sandbox test-terraform test-rest test-examples
+# All at once, the longest first: what is deployed waits for its cloud most of the time. It also has the time limits of
+# real runs, so that the others give way to it.
+GIVING_WAY := nice -n 5
+STREAMS := test-recovery test-main test-sandbox test-terraform test-rest test-examples check
 
-test-e2e: setup
-	$(BIN)/python -m pytest tests/e2e --ignore=tests/e2e/examples
+test: setup
+	@$(MAKE) --no-print-directory --jobs=$(words $(STREAMS)) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(STREAMS)
+
+test-e2e: test-main test-recovery
+
+test-main: setup
+	$(BIN)/python -m pytest tests/e2e/test_main_job.py
+
+test-recovery: setup
+	$(BIN)/python -m pytest tests/e2e/recovery
 
 test-examples: setup
 	$(BIN)/python -m pytest tests/e2e/examples
 
 test-sandbox: setup
-	$(BIN)/python -m pytest tests/functional/sandbox
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox
 
 # Where PyPI cannot be reached, the tests that need checkov skip, and say so.
 test-terraform: setup
 	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
-	$(BIN)/python -m pytest tests/terraform
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/terraform
 
 test-rest: setup
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform --ignore=tests/functional/sandbox
+	$(GIVING_WAY) $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform --ignore=tests/functional/sandbox
 
 checkov: setup $(CHECKOV)/.ready
 	$(BIN)/python -m pytest tests/terraform/test_checkov.py

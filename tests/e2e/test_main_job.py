@@ -51,7 +51,7 @@ def alerts(clone: Clone, run: str, status: str = "FAILED") -> list[str]:
 def terraform(clone: Clone, *arguments: str) -> str:
     """Terraform in the sandbox's own workspace; what it printed."""
     program = [clone.sandbox / "bin" / "terraform", *arguments, "-no-color"]
-    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=180)
+    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -172,7 +172,7 @@ def stop_when_running(clone: Clone, run: str, script: str) -> None:
 
 def process_of(clone: Clone, script: str) -> str:
     """The process number of a job's script, once it runs."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         found = [line for line in clone.processes() if script in line and "supervisor" not in line]
         if found:
@@ -185,7 +185,7 @@ def wait_for_end(clone: Clone, run: str) -> dict[str, Any]:
     """What `opsctl status` shows of a run that has ended."""
     states = clone.client("stepfunctions")
     arn = clone.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 240
     while states.describe_execution(executionArn=f"{arn}:{run}")["status"] == "RUNNING":
         assert time.monotonic() < deadline, f"{run} does not end: {clone.json('status', run)}"
         time.sleep(0.5)
@@ -303,7 +303,7 @@ def test_new_data_starts_a_run_on_the_version_that_is_live(clone: Clone, updated
     before = {run["run"] for run in runs(clone)}
     bucket = clone.outputs()["bucket"]
     clone.client("s3").put_object(Bucket=bucket, Key="datasets/sample/_READY", Body=b"")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (new := {run["run"] for run in runs(clone)} - before) and time.monotonic() < deadline:
         time.sleep(0.2)
     (run,) = new
@@ -344,11 +344,11 @@ def test_destroy_leaves_nothing(clone: Clone, demo: subprocess.CompletedProcess[
 def test_a_second_demo_interrupted_leaves_no_process(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
     process = clone.start("demo")
     threading.Thread(target=clone.admit_people, daemon=True).start()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline and not any("image.py" in line for line in clone.processes()):
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
     assert clone.processes() == []
     assert not clone.sandbox.exists()
