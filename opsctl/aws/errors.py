@@ -109,6 +109,7 @@ def explained(action: str, resource: str, apply: str) -> Iterator[None]:
     `action` is IAM's name of it, `resource` an ARN or address, `apply` the command that applies the module there.
     """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -117,6 +118,8 @@ def explained(action: str, resource: str, apply: str) -> Iterator[None]:
     except BotoCoreError as error:
         rule = BY_EXCEPTION.get(type(error).__name__, _Rule(AwsError, "{action}: {text}"))
         raise _error(rule, action, resource, str(error), apply) from error
+    except ResponseParserError as error:  # a proxy's page, say
+        raise AwsError(f"{action}: what answered is not AWS: {' '.join(str(error).split())}", _ENDPOINT_HINT) from error
 
 
 def code_of(error: Any) -> str:

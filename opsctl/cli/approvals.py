@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,10 +17,10 @@ from opsctl.cli.terminal import harmless
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.runs import LATEST
 from opsctl.errors import OK, UsageError
-from opsctl.operations import approvals, runs
-from opsctl.operations.approvals import AnswerPlan, Verdict
-from opsctl.operations.connection import Connection
-from opsctl.operations.start import Started
+
+if TYPE_CHECKING:
+    from opsctl.operations.approvals import AnswerPlan
+    from opsctl.operations.connection import Connection
 
 MOST_LINES = 40  # of what a gate shows of its message
 
@@ -92,6 +92,10 @@ def _answer(
     wait: bool,
     timeout: float | None,
 ) -> int:
+    from opsctl.operations import approvals, runs
+    from opsctl.operations.approvals import Verdict
+    from opsctl.operations.start import Started
+
     verdict = Verdict(approved, reason, ABSENT if answer is None else _json(answer), step, item)
     connection = invocation.connect()
     planned = approvals.plan(connection, runs.resolve(connection, run), verdict)

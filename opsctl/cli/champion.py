@@ -11,7 +11,6 @@ from opsctl.cli.render import emit, facts, table
 from opsctl.domain.champion_figures import Comparison, Figures
 from opsctl.domain.champion_gate import number
 from opsctl.domain.champions import Champion, document
-from opsctl.operations import champions
 
 HEADERS = ["PROMOTED", "RUN", "REASON", "APPROVED BY", "DEPLOYMENT", "CHAMPION"]
 NOBODY = "nobody was asked"
@@ -45,6 +44,8 @@ def show(context: click.Context) -> None:
       opsctl champion show
       opsctl champion show --query run
     """
+    from opsctl.operations import champions
+
     invocation = context.ensure_object(Invocation)
     found = champions.champion(invocation.connect(), _warn)
     emit(invocation, document(found), _text(found))
@@ -61,6 +62,8 @@ def history(context: click.Context, limit: int) -> None:
       opsctl champion history
       opsctl champion history --query "[].[promoted_at, run, metrics.page_accuracy]"
     """
+    from opsctl.operations import champions
+
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     record = champions.recorded(connection)
@@ -90,6 +93,8 @@ def diff(context: click.Context, runs: tuple[str, ...]) -> None:
       opsctl champion diff @latest
       opsctl champion diff nightly-6 nightly-7
     """
+    from opsctl.operations import champions
+
     if len(runs) > 2:
         raise click.UsageError("two RUNs are the most that can be compared")
     invocation = context.ensure_object(Invocation)

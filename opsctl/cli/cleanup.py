@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +18,10 @@ from opsctl.domain.engines import MAP, WHO, Wish
 from opsctl.domain.objects import counted
 from opsctl.domain.runs import SUCCEEDED, UNSUCCESSFUL
 from opsctl.errors import AWS, OK, RefusedError, UsageError
-from opsctl.operations import cleanup as cleanups
-from opsctl.operations import undo as undoing
-from opsctl.operations.cleanup import CleanupPlan, Result
-from opsctl.operations.connection import Connection
+
+if TYPE_CHECKING:
+    from opsctl.operations.cleanup import CleanupPlan, Result
+    from opsctl.operations.connection import Connection
 
 SHOWN = 20
 DELETE = "DELETE"
@@ -64,6 +64,8 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
       opsctl cleanup --older-than 90d --engine map --dry-run
       opsctl cleanup --undo --run nightly-7
     """
+    from opsctl.operations import cleanup as cleanups
+
     invocation = context.ensure_object(Invocation)
     if undo:
         context.exit(_undo(invocation, asked, wish, dry_run))
@@ -84,6 +86,8 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
 
 
 def _execute(connection: Connection, plan: CleanupPlan) -> Result:
+    from opsctl.operations import cleanup as cleanups
+
     try:
         with Progress("deleted", plan.objects, plan.bytes) as progress:
             return cleanups.execute(connection, plan, progress)
@@ -114,6 +118,8 @@ def _criteria(asked: dict[str, Any]) -> Criteria:
 
 
 def _undo(invocation: Invocation, asked: dict[str, Any], wish: Wish, dry_run: bool) -> int:
+    from opsctl.operations import undo as undoing
+
     if wish.engine == MAP:
         raise UsageError(
             "an undo works from this machine, for the machine bulk may not delete versions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,8 +17,9 @@ from opsctl.domain.costs import RunCost, Spared, StepCost
 from opsctl.domain.prices import FREE_TRANSITIONS, PriceList
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
-from opsctl.operations import runs
-from opsctl.operations.costs import Account, Accounts, Kept, account, accounts, saved_account
+
+if TYPE_CHECKING:
+    from opsctl.operations.costs import Account, Accounts, Kept
 
 STEP_HEADERS = ["STEP", "ATTEMPTS", "BILLED", "USD", "OF WHAT"]
 RUN_HEADERS = ["RUN", "MACHINE", "STATUS", "STARTED", "BILLED", "USD", "SAVED", "PRICE UNKNOWN"]
@@ -65,6 +66,8 @@ def cost(
        "lambda": {"gb_second": 0.0000167, "request": 0.0000002}, "sns": {"publish": 0.0000005},
        "transitions": {"transition": 0.000025}}
     """
+    from opsctl.operations.costs import saved_account
+
     invocation = context.ensure_object(Invocation)
     if history is not None and since is not None:
         raise UsageError("--history is one run's, and --since sums up many", "leave one of them out")
@@ -82,6 +85,9 @@ def cost(
 
 
 def _show_one(invocation: Invocation, wanted: str | None, own: Mapping[str, Any] | None) -> None:
+    from opsctl.operations import runs
+    from opsctl.operations.costs import Account, account
+
     connection = invocation.connect()
     run = runs.resolve(connection, wanted or LATEST)
     found, kept, doubt = account(connection, run, own)
@@ -92,6 +98,8 @@ def _show_one(invocation: Invocation, wanted: str | None, own: Mapping[str, Any]
 
 
 def _show_many(invocation: Invocation, since: float, own: Mapping[str, Any] | None) -> None:
+    from opsctl.operations.costs import accounts
+
     connection = invocation.connect()
     machines = [connection.machine] if invocation.machine else connection.deployment.machines.values()
     names = {machine.arn: machine.name for machine in machines}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,10 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import age, emit, iso, size, table
 from opsctl.domain.inventory import Folder, RunData
 from opsctl.domain.storage_prices import usd_a_month
-from opsctl.operations import data as stock
-from opsctl.operations.connection import Connection
-from opsctl.operations.data import Holding
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.data import Holding
 
 RUN_HEADERS = ["RUN", "MACHINE", "STATUS", "AGE", "OBJECTS", "SIZE", "USD/MONTH", "CLASS", "READ BY"]
 FOLDER_HEADERS = ["FOLDER", "KIND", "AGE", "OBJECTS", "SIZE", "USD/MONTH", "CLASS", "READ BY"]
@@ -53,6 +54,8 @@ def list_data(context: click.Context, run: str | None, order: str) -> None:
       opsctl data list --query "[?bytes > `1000000000`].run"
       opsctl data list --query "sum([].bytes)"
     """
+    from opsctl.operations import data as stock
+
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     region, now = connection.aws.region, connection.aws.now()
@@ -80,6 +83,8 @@ def hold(context: click.Context, runs: tuple[str, ...]) -> None:
       opsctl data hold nightly-7
       opsctl data hold @latest
     """
+    from opsctl.operations import data as stock
+
     _mark(context.ensure_object(Invocation), runs, stock.hold, True, ("is held", "was held already"))
 
 
@@ -93,6 +98,8 @@ def release(context: click.Context, runs: tuple[str, ...]) -> None:
     Example:
       opsctl data release nightly-7
     """
+    from opsctl.operations import data as stock
+
     _mark(context.ensure_object(Invocation), runs, stock.release, False, ("is released", "was not held"))
 
 
@@ -108,6 +115,8 @@ def _mark(
     words: tuple[str, str],
 ) -> None:
     """Hold or release runs, once all of them are found; `words` are for a change, and for none."""
+    from opsctl.operations import data as stock
+
     connection = invocation.connect()
     known = stock.names(connection)
     names = list(dict.fromkeys(stock.named(connection, run, known) for run in runs))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, iso, moment, table, usd
-from opsctl.domain.comparison import Difference, Told
 from opsctl.domain.conditions import ABSENT
-from opsctl.operations.comparison import compare
+
+if TYPE_CHECKING:
+    from opsctl.domain.comparison import Difference, Told
 
 WIDEST = 40
 SHOWN_OF_HASH = 12
@@ -33,6 +34,8 @@ def diff(context: click.Context, one: str, other: str) -> None:
       opsctl diff nightly-7 nightly-8
       opsctl diff nightly-7 @latest -o json --query "differences[?group=='metrics']"
     """
+    from opsctl.operations.comparison import compare
+
     invocation = context.ensure_object(Invocation)
     before, after, found, doubts = compare(invocation.connect(), one, other)
     for doubt in doubts:

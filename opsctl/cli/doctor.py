@@ -8,9 +8,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, table
-from opsctl.domain.checkup import OK, PROBLEM
 from opsctl.errors import FAILED
-from opsctl.operations.doctor import examine
 
 
 @click.command()
@@ -29,6 +27,9 @@ def doctor(context: click.Context) -> int:
       opsctl doctor
       opsctl doctor --query "[?status=='PROBLEM']"
     """
+    from opsctl.domain.checkup import OK, PROBLEM
+    from opsctl.operations.doctor import examine
+
     invocation = context.ensure_object(Invocation)
     found = examine(invocation.connect())
     rows = [[finding.status, finding.check, finding.what] for finding in found]

@@ -14,11 +14,11 @@ from opsctl.cli.render import duration, emit, moment
 from opsctl.domain.alerts import Failure, next_command
 from opsctl.domain.runs import Run
 from opsctl.errors import FAILED, OK
-from opsctl.operations.waiting import Outcome, Progress, wait
 
 if TYPE_CHECKING:
     from opsctl.operations.connection import Connection
     from opsctl.operations.start import Started
+    from opsctl.operations.waiting import Outcome, Progress
 
 PLAIN = re.compile(r"[\w .,:()?-]+")  # safe between double quotes
 
@@ -35,6 +35,8 @@ def follow(
     invocation: Invocation, connection: Connection, started: Started, timeout: float | None, more: dict[str, Any]
 ) -> int:
     """Wait for the run with a line for each thing that happens; the exit code is the run's outcome."""
+    from opsctl.operations.waiting import wait
+
     run = started.run
     following = f"following {run.name}" + (", which is already running" if started.resumed else "")
     click.echo(_found(started) if started.resumed and run.ended else following, err=True)

@@ -13,7 +13,6 @@ from opsctl.cli.render import duration, emit, iso, moment, status_word, writable
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.lineage import Descendant, Kin
 from opsctl.domain.runs import LATEST
-from opsctl.operations.lineage import lineage as find_lineage
 
 UNKNOWN = "UNKNOWN"
 
@@ -33,6 +32,8 @@ def lineage(context: click.Context, run: str) -> None:
       opsctl lineage nightly-7-r2
       opsctl lineage nightly-7 -o json --query "reruns[].[run, status]"
     """
+    from opsctl.operations.lineage import lineage as find_lineage
+
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     found = find_lineage(connection, run)

@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit
 from opsctl.errors import FAILED, UsageError
-from opsctl.operations.lint import Diagnostic, lint_file, lint_stream
-from opsctl.operations.lint_templates import read_variables
-from opsctl.operations.rendering import Variables
+
+if TYPE_CHECKING:
+    from opsctl.operations.lint import Diagnostic
+    from opsctl.operations.rendering import Variables
 
 COLORS = {"ERROR": "red", "WARNING": "yellow"}
 STDIN = "-"
@@ -52,6 +53,8 @@ def lint(
     Errors are what AWS refuses, warnings the field's hard lessons; docs/lint.md explains each code. A warning is
     silenced where it stands: `lint: allow CODE reason` in the state's Comment.
     """
+    from opsctl.operations.lint_templates import read_variables
+
     invocation = context.ensure_object(Invocation)
     invocation.output = output or invocation.output
     variables = read_variables(pairs, var_files)
@@ -73,6 +76,8 @@ def lint(
 
 
 def _lint(file: str, variables: Variables) -> list[Diagnostic]:
+    from opsctl.operations.lint import lint_file, lint_stream
+
     if file == STDIN:
         return lint_stream("stdin", sys.stdin.buffer, None, variables)
     return lint_file(Path(file), variables)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration as seconds
 from opsctl.cli.render import duration, emit, iso, moment, table
 from opsctl.domain.runs import RUNNING, SUCCEEDED, UNSUCCESSFUL
-from opsctl.operations import runs
-from opsctl.operations.connection import Connection
-from opsctl.operations.runs import Listed
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.runs import Listed
 
 STATUSES = [RUNNING, SUCCEEDED, *UNSUCCESSFUL]
 HEADERS = ["STATUS", "MACHINE", "SINCE", "DURATION", "RUN", "LINEAGE"]
@@ -34,6 +37,8 @@ def list_runs(context: click.Context, limit: int, status: str | None, since: flo
       opsctl list --machine bulk --limit 5
       opsctl list --query "[?status=='RUNNING'].run"
     """
+    from opsctl.operations import runs
+
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     now = connection.aws.now()

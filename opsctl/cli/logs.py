@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,11 +19,10 @@ from opsctl.cli.terminal import harmless
 from opsctl.domain.names import slug
 from opsctl.domain.runs import LATEST, Run
 from opsctl.errors import UsageError
-from opsctl.operations import logs as reading
-from opsctl.operations import runs
-from opsctl.operations.connection import Connection
-from opsctl.operations.log_following import read_on
-from opsctl.operations.logs import Line, Wanted
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.logs import Line
 
 _UNITS = {"d": 86_400.0, "w": 7 * 86_400.0}
 
@@ -89,6 +89,10 @@ def logs(
       opsctl logs @latest "Train Image Model" -f
       opsctl logs @latest evaluate -o json --query message
     """
+    from opsctl.operations import logs as reading
+    from opsctl.operations.log_following import read_on
+    from opsctl.operations.logs import Wanted
+
     invocation = context.ensure_object(Invocation)
     _check(failed, attempt, follow)
     connection = invocation.connect()
@@ -116,6 +120,9 @@ def _check(failed: bool, attempt: int | None, follow: bool) -> None:
 
 
 def _resolved(connection: Connection, run: str, step: str | None) -> Run:
+    from opsctl.operations import logs as reading
+    from opsctl.operations import runs
+
     try:
         return runs.resolve(connection, run)
     except UsageError as error:
@@ -132,6 +139,8 @@ def _moment(since: float | datetime | None, connection: Connection) -> float | N
 
 
 def _print(invocation: Invocation, lines: Iterator[Line], timestamps: bool, *, labelled: bool) -> None:
+    from opsctl.operations import logs as reading
+
     for line in lines:
         if invocation.wants_json:
             emit_line(invocation, _document(line))

@@ -16,11 +16,11 @@ from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.engines import WHO
 from opsctl.domain.objects import counted
-from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, place_of
-from opsctl.domain.reuse_costs import Expense, copying, lenders, reading_in_place
 from opsctl.errors import RefusedError
 
 if TYPE_CHECKING:
+    from opsctl.domain.plan import PlannedStep, RerunPlan
+    from opsctl.domain.reuse_costs import Expense
     from opsctl.operations.connection import Connection
     from opsctl.operations.execution import Started
 
@@ -104,6 +104,8 @@ def _headline(plan: RerunPlan, name: str) -> str:
 
 
 def _summary(plan: RerunPlan) -> str:
+    from opsctl.domain.plan import REUSE
+
     saved = f"saves {_told(plan.saved)}" if any(step.action == REUSE for step in plan.steps) else "nothing is reused"
     counted = f"; {plan.transitions} state transitions" if plan.transitions else ""
     lines = [saved, f"spends {_told(plan.spent)}{counted}"]
@@ -124,6 +126,8 @@ def _estimated(plan: RerunPlan) -> list[str]:
 
 def _taken_over(plan: RerunPlan) -> str:
     """What is copied, or read where it lies, and what the other way would mean."""
+    from opsctl.domain.reuse_costs import copying, lenders
+
     if not plan.reused:
         return "copies nothing"
     what = f"{counted(plan.reused_objects)} ({size(plan.reused_bytes)})"
@@ -156,6 +160,8 @@ def _copies(plan: RerunPlan) -> dict[str, int]:
 
 
 def _data(plan: RerunPlan) -> dict[str, Any]:
+    from opsctl.domain.reuse_costs import copying, lenders, reading_in_place
+
     return {
         "mode": plan.data,
         "objects": plan.reused_objects,
@@ -191,6 +197,8 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 
 def _why(step: PlannedStep) -> str:
+    from opsctl.domain.plan import place_of
+
     place = place_of(step.branch)
     return f"{step.reason} ({place})" if place else step.reason
 

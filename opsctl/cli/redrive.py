@@ -14,13 +14,12 @@ from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import duration, emit, table
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY
-from opsctl.domain.plan import RUN as AGAIN
-from opsctl.domain.plan import Request
 from opsctl.domain.redrive import NATIVE, RERUN, REUSE
 from opsctl.domain.runs import FAILED as LATEST_FAILED
 from opsctl.errors import OK, UsageError
 
 if TYPE_CHECKING:
+    from opsctl.domain.plan import Request
     from opsctl.operations.connection import Connection
     from opsctl.operations.redrive import RedrivePlan
     from opsctl.operations.start import Started
@@ -65,6 +64,8 @@ def redrive(
       opsctl redrive nightly-7 --native
       opsctl redrive @failed --set hyperparameters.sequence_model.max_lr=0.01
     """
+    from opsctl.domain.plan import Request
+
     if insisted == NATIVE and (settings or document is not None):
         raise UsageError("a native redrive keeps the run's input", "leave out --native, or --set and --input")
     if insisted == NATIVE and data != COPY:
@@ -147,11 +148,15 @@ def _text(plan: RedrivePlan, name: str) -> str:
 
 
 def _summary(plan: RedrivePlan) -> str:
+    from opsctl.domain.plan import RUN as AGAIN
+
     return f"{duration(_seconds(plan, AGAIN))} of work is done again, {duration(_seconds(plan, REUSE))} is kept"
 
 
 def _document(connection: Connection, plan: RedrivePlan, name: str) -> dict[str, Any]:
     """The plan as JSON."""
+    from opsctl.domain.plan import RUN as AGAIN
+
     common = {"way": plan.choice.way, "reason": plan.choice.reason, "run": name, "of": plan.run.name}
     if plan.rerun is not None:
         shown = plan_document(plan.rerun, name, connection.prefix(name).uri)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.output import send
 from opsctl.cli.status import next_command
-from opsctl.domain.report import Report
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
-from opsctl.operations import runs
-from opsctl.operations.report import report as make_report
-from opsctl.operations.report import report_saved
+
+if TYPE_CHECKING:
+    from opsctl.domain.report import Report
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -41,6 +41,9 @@ def report(
       opsctl report @failed --out failed.html
       opsctl report --history history.json --definition training.asl.json --out - > run.html
     """
+    from opsctl.operations import runs
+    from opsctl.operations.report import report as make_report
+
     invocation = context.ensure_object(Invocation)
     if invocation.wants_json:
         raise UsageError("a report is a page, and no table or JSON", "as JSON: opsctl status -o json")
@@ -61,6 +64,8 @@ def report(
 
 
 def _saved(run: str | None, history: Path, definition: Path | None) -> Report:
+    from opsctl.operations.report import report_saved
+
     if run is not None:
         raise UsageError("--history is a run's history already", f"leave {run} out")
     found, doubts = report_saved(history, definition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,11 @@ from opsctl.cli.plans import carry_out, demand_hash, plan_document, plan_hash, p
 from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
 from opsctl.domain.engines import Wish
-from opsctl.domain.plan import Request
 from opsctl.domain.runs import FAILED as LATEST_FAILED
 from opsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from opsctl.domain.plan import Request
 
 SAVED = click.Path(path_type=Path)
 
@@ -91,6 +93,8 @@ def rerun(
       opsctl rerun nightly-7 --from train-text-model --data reuse
       opsctl rerun nightly-7 --from evaluate --dry-run --history history.json --definition definition.json
     """
+    from opsctl.domain.plan import Request
+
     if not (steps or only or skip or until):
         raise UsageError(
             "which steps? give at least one of --from, --only, --skip and --until",

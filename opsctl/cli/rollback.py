@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,9 @@ from opsctl.cli.render import emit, facts
 from opsctl.config import DEPLOYMENT_MACHINE
 from opsctl.domain.champion_gate import number
 from opsctl.domain.champions import Champion, document
-from opsctl.operations import rollback as rollbacks
-from opsctl.operations.rollback import RollbackPlan
-from opsctl.operations.start import Started
+
+if TYPE_CHECKING:
+    from opsctl.operations.rollback import RollbackPlan
 
 
 @click.command()
@@ -39,6 +39,9 @@ def rollback(
       opsctl rollback --yes --wait
       opsctl rollback --to nightly-5
     """
+    from opsctl.operations import rollback as rollbacks
+    from opsctl.operations.start import Started
+
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     planned = rollbacks.plan(connection, to)

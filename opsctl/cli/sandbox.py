@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from opsctl import config
+from opsctl.cli.faults import faults_text
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, table
 from opsctl.errors import FAILED, ConfigurationError, UsageError
@@ -200,7 +201,7 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
     from opsctl import sandbox as service
 
     added = service.add_fault(config.sandbox_directory(directory), {"action": action, **wanted})
-    emit(context.ensure_object(Invocation), added, _faults_text([added]))
+    emit(context.ensure_object(Invocation), added, faults_text([added]))
 
 
 @fault.command("list")
@@ -218,7 +219,7 @@ def list_faults(context: click.Context, directory: Path | None) -> None:
     found = service.list_faults(config.sandbox_directory(directory))
     if not found:
         _talk("There is no fault. Add one: opsctl sandbox fault add --help")
-    emit(context.ensure_object(Invocation), found, _faults_text(found))
+    emit(context.ensure_object(Invocation), found, faults_text(found))
 
 
 @fault.command("clear", short_help="Remove these faults, or all of them.")
@@ -236,32 +237,10 @@ def clear_faults(context: click.Context, ids: tuple[int, ...], directory: Path |
     from opsctl import sandbox as service
 
     gone = service.clear_faults(config.sandbox_directory(directory), ids)
-    emit(context.ensure_object(Invocation), gone, _faults_text(gone))
+    emit(context.ensure_object(Invocation), gone, faults_text(gone))
     missing = sorted(set(ids) - {one["id"] for one in gone})
     if missing:
         raise UsageError(f"there is no fault {missing[0]}", "opsctl sandbox fault list shows those there are")
-
-
-def _faults_text(faults: list[dict[str, Any]]) -> str:
-    rows = [
-        [one["id"], one["action"], _effect(one), _limits(one), f"{one['applied']} of {one['seen']}", one["match"]]
-        for one in faults
-    ]
-    return table(["FAULT", "ACTION", "WHAT", "WHEN", "MET", "REQUESTS WITH"], rows)
-
-
-def _effect(one: dict[str, Any]) -> str:
-    if one["drop"] == "host":
-        return f"host lost after {one['delay']:g} s"
-    late = f"{one['delay']:g} s late" if one["delay"] else None
-    lost = f"{one['drop']} lost" if one["drop"] else None
-    more = f"{one['duplicate']} times more" if one["duplicate"] else None
-    return ", ".join(filter(None, (late, one["error"], lost, more)))
-
-
-def _limits(one: dict[str, Any]) -> str:
-    times = f"{one['times']} times" if one["times"] else "until cleared"
-    return times if one["rate"] == 1.0 else f"{one['rate']:.0%}, {times}"
 
 
 def _prepare_terraform(place: Path, server: dict[str, Any]) -> None:

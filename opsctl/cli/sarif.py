@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from opsctl import __version__
 from opsctl.domain.lint import SUMMARIES
-from opsctl.operations.lint import Diagnostic
+
+if TYPE_CHECKING:
+    from opsctl.operations.lint import Diagnostic
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

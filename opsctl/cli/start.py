@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,11 +16,12 @@ from opsctl.cli.render import emit
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY
 from opsctl.domain.engines import Wish
-from opsctl.domain.plan import RerunPlan
 from opsctl.errors import UsageError
-from opsctl.operations import start as starts
-from opsctl.operations.connection import Connection
-from opsctl.operations.start import Started, StartRequest
+
+if TYPE_CHECKING:
+    from opsctl.domain.plan import RerunPlan
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.start import Started, StartRequest
 
 
 @click.command()
@@ -66,6 +67,9 @@ def start(
       opsctl start --skip evaluate
       opsctl start --skip fetch-preprocessed-data --skip train-text-model --reuse-from nightly-7 --yes
     """
+    from opsctl.operations import start as starts
+    from opsctl.operations.start import StartRequest
+
     if data != COPY and reuse_from is None:
         raise UsageError(f"--data {data} is about reused results, and none are reused", "name a run with --reuse-from")
     if wish.engine and reuse_from is None:
@@ -91,6 +95,8 @@ def _begin(
     invocation: Invocation, connection: Connection, request: StartRequest, plan: RerunPlan, name: str, yes: bool
 ) -> Started:
     """Start at once where nothing is reused; else ask, claim the name, and copy or verify first."""
+    from opsctl.operations import start as starts
+
     if not plan.reused:
         return starts.start(connection, replace(request, document=plan.input, settings=()))
     agree(invocation, plan_text(plan, name), yes or invocation.confirm is not None)

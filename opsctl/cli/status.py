@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +18,10 @@ from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.results import one_line
 from opsctl.domain.runs import LATEST, UNSUCCESSFUL, Run
-from opsctl.domain.steps import WAITING
 from opsctl.errors import UsageError
-from opsctl.operations import runs
-from opsctl.operations.status import MapRun, RunStatus, StepStatus, describe, describe_saved
+
+if TYPE_CHECKING:
+    from opsctl.operations.status import MapRun, RunStatus, StepStatus
 
 HEADERS = ["STEP", "STATUS", "ATTEMPTS", "STARTED", "DURATION", "JOB", "ERROR"]
 INDENT = "  "
@@ -50,6 +50,9 @@ def status(
       opsctl status @failed -o json --query "steps[?status=='FAILED'].[step, error]"
       opsctl status --history history.json --definition training.asl.json
     """
+    from opsctl.operations import runs
+    from opsctl.operations.status import describe
+
     invocation = context.ensure_object(Invocation)
     if history is not None:
         _show_saved(invocation, run, history, definition, verbose)
@@ -77,12 +80,17 @@ def next_command(invocation: Invocation, found: RunStatus) -> str | None:
 
 def _waiting(found: RunStatus) -> Iterator[StepStatus]:
     """The steps that wait to be answered, those of nested executions too."""
+    from opsctl.domain.steps import WAITING
+    from opsctl.operations.status import RunStatus
+
     yield from (step for step in found.steps if step.status == WAITING)
     for child in found.children.values():
         yield from _waiting(child) if isinstance(child, RunStatus) else ()
 
 
 def _show_saved(invocation: Invocation, run: str | None, history: Path, definition: Path | None, verbose: bool) -> None:
+    from opsctl.operations.status import describe_saved
+
     if run is not None:
         raise UsageError("--history is a run's history already", f"leave {run} out")
     found, doubts = describe_saved(history, definition)
@@ -126,6 +134,8 @@ def _row(step: StepStatus, indent: str) -> list[Any]:
 
 
 def _child_rows(arn: str, child: RunStatus | str | None, now: float, depth: int) -> Iterator[list[Any]]:
+    from opsctl.operations.status import RunStatus
+
     name = f"{INDENT * depth}run {arn.rpartition(':')[2]}"
     if not isinstance(child, RunStatus):
         yield [name, None, None, None, None, None, child]
@@ -137,6 +147,8 @@ def _child_rows(arn: str, child: RunStatus | str | None, now: float, depth: int)
 
 
 def _map_run_row(arn: str, found: MapRun | str | None, indent: str) -> list[Any]:
+    from opsctl.operations.status import MapRun
+
     name = f"{indent}Map Run {arn.rpartition(':')[2]}"
     if not isinstance(found, MapRun):
         return [name, None, None, None, None, None, found]
@@ -162,6 +174,8 @@ def _redrives(found: RunStatus) -> str | None:
 
 def _lineage(text: str | None) -> str | None:
     """What the run is a rerun of; None too for an input that somebody made up."""
+    from opsctl.operations import runs
+
     document = runs.input_document(text)
     source, steps = value_at(document, ("rerun", "of")), value_at(document, ("rerun", "from"))
     known = source is not ABSENT and isinstance(steps, list)

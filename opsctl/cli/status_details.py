@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from opsctl.cli.render import duration, moment
 from opsctl.cli.status_document import value_of
 from opsctl.domain.results import ended_as, one_line
-from opsctl.operations.status import Attempt, RunStatus, StateRun
+
+if TYPE_CHECKING:
+    from opsctl.operations.status import Attempt, RunStatus, StateRun
 
 LINES = 40
 WIDTH = 200

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsctl.cli.render import iso
 from opsctl.domain.redaction import redacted_value
-from opsctl.operations.status import MapRun, RunStatus, StateRun, StepStatus
+
+if TYPE_CHECKING:
+    from opsctl.operations.status import MapRun, RunStatus, StateRun, StepStatus
 
 
 def status_document(found: RunStatus) -> dict[str, Any]:
@@ -60,10 +62,14 @@ def _step(found: RunStatus, step: StepStatus) -> dict[str, Any]:
 
 
 def _child(arn: str, child: RunStatus | str | None) -> dict[str, Any]:
+    from opsctl.operations.status import RunStatus
+
     return status_document(child) if isinstance(child, RunStatus) else {"arn": arn, "unread": child}
 
 
 def _map_run(arn: str, map_run: MapRun | str | None) -> dict[str, Any]:
+    from opsctl.operations.status import MapRun
+
     return asdict(map_run) if isinstance(map_run, MapRun) else {"arn": arn, "unread": map_run}
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit
-from opsctl.domain.cases.verdict import view
 from opsctl.errors import FAILED, OK, UsageError
-from opsctl.operations.junit import explained, junit_xml
-from opsctl.operations.testing import SUFFIX, FileReport, Timed, run_files
+
+if TYPE_CHECKING:
+    from opsctl.operations.testing import FileReport, Timed
 
 
 @click.command()
@@ -35,6 +35,9 @@ def test(context: click.Context, files: tuple[Path, ...], pattern: str, junit: P
       opsctl test -k "base model"
       opsctl test --junit build/definitions.xml
     """
+    from opsctl.operations.junit import junit_xml
+    from opsctl.operations.testing import run_files
+
     reports = run_files(files or _found(), pattern)
     if junit is not None:
         _write(junit, junit_xml(reports))
@@ -43,6 +46,8 @@ def test(context: click.Context, files: tuple[Path, ...], pattern: str, junit: P
 
 
 def _found() -> list[Path]:
+    from opsctl.operations.testing import SUFFIX
+
     found = sorted(Path("definitions").glob(f"*{SUFFIX}"))
     if not found:
         raise UsageError(f"no definitions/*{SUFFIX} here", "name the files to run: opsctl test FILE...")
@@ -66,6 +71,8 @@ def _text(reports: Sequence[FileReport]) -> str:
 
 
 def _case_lines(result: Timed) -> list[str]:
+    from opsctl.operations.junit import explained
+
     verdict = result.verdict
     if verdict.difference is None:
         return [f"{click.style('PASS', fg='green')}  {verdict.case.name}"]
@@ -85,6 +92,8 @@ def _document(report: FileReport) -> dict[str, Any]:
 
 
 def _case_document(result: Timed) -> dict[str, Any]:
+    from opsctl.domain.cases.verdict import view
+
     verdict = result.verdict
     difference = verdict.difference
     return {

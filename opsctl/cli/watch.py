@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,11 +16,11 @@ from opsctl.cli.params import duration as seconds
 from opsctl.cli.render import columns, duration, emit_line, iso, status_word
 from opsctl.cli.status import HEADERS, step_rows
 from opsctl.domain.runs import LATEST, Run
-from opsctl.operations import runs
-from opsctl.operations.connection import Connection
-from opsctl.operations.status import RunStatus, seen
-from opsctl.operations.waiting import Outcome, Progress, outcome_of, wait
-from opsctl.operations.watch import NOTHING, follow
+
+if TYPE_CHECKING:
+    from opsctl.operations.connection import Connection
+    from opsctl.operations.status import RunStatus
+    from opsctl.operations.waiting import Outcome, Progress
 
 TICK = 1.0
 STATES_A_SECOND = 1000  # redrawn on average at most: what a thousand states are worth in time on the processor
@@ -44,6 +44,8 @@ def watch(context: click.Context, run: str, timeout: float | None) -> None:
       opsctl watch nightly-7 --timeout 2h
       opsctl watch -o json | jq -r .step
     """
+    from opsctl.operations import runs
+
     invocation = context.ensure_object(Invocation)
     connection = invocation.connect()
     found = runs.resolve(connection, run)
@@ -60,6 +62,8 @@ def watch(context: click.Context, run: str, timeout: float | None) -> None:
 
 
 def _watched(invocation: Invocation, connection: Connection, run: Run, timeout: float | None) -> Outcome:
+    from opsctl.operations.waiting import wait
+
     if invocation.wants_json:
         return wait(connection, run, lambda progress: emit_line(invocation, _document(progress)), timeout)
     if can_redraw():
@@ -68,6 +72,10 @@ def _watched(invocation: Invocation, connection: Connection, run: Run, timeout: 
 
 
 def _live(connection: Connection, run: Run, timeout: float | None) -> Outcome:
+    from opsctl.operations.status import seen
+    from opsctl.operations.waiting import outcome_of
+    from opsctl.operations.watch import NOTHING, follow
+
     definition = connection.states.definition_of_run(run.arn)
     screen, sight, due = Screen(), NOTHING, 0.0
     for sight in follow(connection, run, timeout, tick=TICK, definition=definition):

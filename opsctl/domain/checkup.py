@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opsctl.domain.guards import all_states
+from opsctl.domain.graph import inner_scopes
 from opsctl.domain.names import job_prefix
 
 OK = "OK"
@@ -41,13 +42,16 @@ def orphans(jobs: Iterable[str], slugs: Collection[str], running: Iterable[str])
 
 
 def instances(definition: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """How many instances of a type a definition's largest job asks for, by type and what SageMaker's quota calls the
-    use of it (`training job`). What is made up while a run goes is not known."""
-    found: dict[tuple[str, str], int] = {}
-    for _, state in all_states(definition):
-        for kind, count, use in _asked(state):
-            found[kind, use] = max(found.get((kind, use), 0), count)
-    return found
+    """How many instances of a type a run of the definition asks for at a time, by type and what SageMaker's quota calls
+    the use of it (`training job`): branches of a Parallel together, of a Map one item. What is made up while a run goes
+    is not known."""
+    found: Counter[tuple[str, str]] = Counter()
+    for state in definition["States"].values():
+        together = Counter({(kind, use): count for kind, count, use in _asked(state)})
+        for inner in inner_scopes(state):
+            together.update(instances(inner))
+        found |= together
+    return dict(found)
 
 
 def quota_finding(kind: str, use: str, wanted: int, limit: float) -> Finding:

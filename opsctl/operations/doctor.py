@@ -31,23 +31,24 @@ Check = Callable[[Connection], Iterable[Finding]]
 
 def examine(connection: Connection) -> tuple[Finding, ...]:
     """All findings, check by check. Raises ConfigurationError where not even the credentials are any good."""
-    first = tuple(_credentials(connection))
-    checks = [check for check in CHECKS if check is not _quotas or not connection.context.is_sandbox]
+    arn = connection.aws.identity()
+    checks = CHECKS | {"permissions": lambda connection: _permissions(connection, arn)}
+    if connection.context.is_sandbox:
+        del checks["quotas"]
     with ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(lambda check: _made(connection, check), checks))
-    return first + tuple(finding for findings in found for finding in findings)
+        found = list(pool.map(lambda name: _made(connection, name, checks[name]), checks))
+    return (*_credentials(connection, arn), *(finding for findings in found for finding in findings))
 
 
-def _made(connection: Connection, check: Check) -> list[Finding]:
+def _made(connection: Connection, name: str, check: Check) -> list[Finding]:
     try:
         return list(check(connection))
     except OpsError as error:
-        return [Finding(NAMES[check], UNKNOWN, error.message, error.hint)]
+        return [Finding(name, UNKNOWN, error.message, error.hint)]
 
 
-def _credentials(connection: Connection) -> Iterator[Finding]:
-    arn, deployment = connection.aws.identity(), connection.deployment
-    account = arn.split(":")[4]
+def _credentials(connection: Connection, arn: str) -> Iterator[Finding]:
+    deployment, account = connection.deployment, arn.split(":")[4]
     if account != deployment.account:
         what = f"{arn} is of another account than the deployment's, {deployment.account}"
         yield Finding("credentials", PROBLEM, what, "choose others with --profile")
@@ -162,8 +163,7 @@ def _quotas(connection: Connection) -> Iterator[Finding]:
             yield quota_finding(kind, use, count, limit)
 
 
-def _permissions(connection: Connection) -> Iterator[Finding]:
-    arn = connection.aws.identity()
+def _permissions(connection: Connection, arn: str) -> Iterator[Finding]:
     role = _role_of(arn)
     if connection.context.is_sandbox and connection.context.role is None:
         yield Finding("permissions", OK, "the sandbox's own keys may do everything in it")
@@ -196,8 +196,7 @@ def _role_of(arn: str) -> str | None:
     return arn if kind in ("user", "role") else None
 
 
-NAMES: dict[Check, str] = {
-    _machines: "definitions", _topics: "topics", _dead_letters: "dead letters", _approvals: "approvals",
-    _jobs: "orphaned jobs", _quotas: "quotas", _permissions: "permissions",
+CHECKS: dict[str, Check] = {
+    "definitions": _machines, "topics": _topics, "dead letters": _dead_letters, "approvals": _approvals,
+    "orphaned jobs": _jobs, "quotas": _quotas,
 }  # fmt: skip
-CHECKS: tuple[Check, ...] = tuple(NAMES)

@@ -180,6 +180,11 @@ class FakeStates:
         self.executions[arn] = (run, _walk(self.world, run, self.current), self.current)
         return arn
 
+    def machine(self, arn: str) -> dict[str, Any]:
+        """DescribeStateMachine's answer, as much as is read of it."""
+        del arn
+        return {"definition": json.dumps(self.current)}
+
     def demand_start(self, machine_arn: str) -> None:
         """Everybody may."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from opsctl.cli.root import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 SESSION = "from opsctl.aws.lean import lean_session; session = lean_session(None, sources=False)\n"
@@ -33,6 +35,16 @@ def test_help_and_usage_errors_load_click_and_the_root_only(words: list[str]) ->
         "opsctl", "opsctl.cli", "opsctl.cli.invocation", "opsctl.cli.root", "opsctl.errors",
     ]  # fmt: skip
     assert not {"boto3", "botocore", "dataclasses", "tabulate", "json.tool"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("demo", "drill", "predict", "worker")])
+def test_a_command_s_help_loads_nothing_that_only_its_work_needs(name: str) -> None:
+    program = (
+        f"from opsctl.cli.root import root\ntry:\n    root({[name, '--help']})\nexcept SystemExit:\n    pass\n{LOADED}"
+    )
+    loaded = json.loads(python(program).splitlines()[-1])
+    heavy = ("opsctl.operations", "opsctl.aws", "opsctl.domain.guards", "opsctl.asl.interpreter", "botocore", "yaml")
+    assert [name for name in loaded if name.startswith(heavy)] == []
 
 
 def test_a_client_comes_without_botocores_documentation() -> None:
