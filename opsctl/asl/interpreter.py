@@ -107,9 +107,9 @@ class Execution:
         """Ask `exists` whether there is an activity of that ARN before work is scheduled for it; else all there are."""
         self._walk.activity_exists = exists
 
-    def spoil(self, state: str) -> None:
-        """Let the result of a Parallel or Map be too large, the next time that its branches have all ended well."""
-        self._walk.spoiled = self._walk.spoiled | {state}
+    def spoil(self, state: str, error: str) -> None:
+        """Let a Parallel or Map fail with this error, the next time that its branches have all ended well."""
+        self._walk.spoiled = {**self._walk.spoiled, state: error}
 
     # what makes it move
 

@@ -75,8 +75,8 @@ class Walk:
         self.tasks: dict[int, int] = {}
         """The frame that waits for each open task."""
         self.effects: list[Effect] = []
-        self.spoiled: frozenset[str] = frozenset()
-        """The Parallels and Maps whose next result is to be too large."""
+        self.spoiled: Mapping[str, str] = {}
+        """The Parallels and Maps that are to fail with an error where they would have succeeded next."""
         self.stored_bytes: int | None = None
         """No less than what all variables have together; None until the first is assigned."""
         self.redrives = int(context.get("Execution", {}).get("RedriveCount", 0))
@@ -187,10 +187,10 @@ class Walk:
             self.fail_with(frame, problem)
 
     def _refuse_spoiled(self, frame: Frame) -> None:
-        name = frame.state.name
-        if name in self.spoiled:
-            self.spoiled -= {name}
-            raise StateError(DATA_LIMIT_EXCEEDED, _TOO_LARGE.format(name=name))
+        error = self.spoiled.get(frame.state.name)
+        if error is not None:
+            self.spoiled = {name: other for name, other in self.spoiled.items() if name != frame.state.name}
+            raise StateError(error, f"The state '{frame.state.name}' was made to fail.")
 
     def _finish(self, frame: Frame, output: Payload) -> None:
         frame.phase = Phase.DONE

@@ -20,12 +20,13 @@ from opsctl.asl.validate import validate
 from opsctl.domain.cases import Case, CaseError, Suite
 from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
-from opsctl.domain.drill.model import Fault
+from opsctl.domain.drill.model import Check, Fault, Refutation
 from opsctl.domain.drill.report import Report, Row, Tally, in_order
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.search import scenarios
 from opsctl.domain.drill.subject import Subject
-from opsctl.domain.drill.walk import UnwalkableError
+from opsctl.domain.drill.trace import trace
+from opsctl.domain.drill.walk import Drive, UnwalkableError
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.documents_yaml import load
@@ -89,6 +90,8 @@ def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, proces
     try:
         chosen = scenarios(subject, target.cases)
     except UnwalkableError as error:
+        if error.drive is not None:
+            return _hopeless(target, subject, error.drive, str(error))
         raise UsageError(
             f"{target.title} cannot be walked: {error}",
             "say what its Tasks answer, in a file of cases: --cases FILE (docs/testing-definitions.md)",
@@ -121,9 +124,18 @@ def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, proces
     )  # fmt: skip
 
 
+def _hopeless(target: Target, subject: Subject, drive: Drive, why: str) -> Report:
+    """The report of a machine of which no run succeeds, though it has an end that would be well."""
+    refutation = Refutation(Check.ENDS, drive.blamed, why)
+    rows = tuple(Row(fault, why_never="no run succeeds even without it") for fault in subject.faults)
+    classes = len(set(subject.classes.values()))
+    made = trace(drive, (), refutation)
+    return Report(target.title, target.definition, (), rows, 0, 0, classes, None, 0, (made,))
+
+
 def _collect(explorer: Explorer, singles: Tally, stops: Tally) -> None:
     for outcome in explorer.singles():
-        (stops if outcome.faults[0].after else singles).add(outcome)
+        (stops if outcome.faults[-1].after else singles).add(outcome)
 
 
 def _row(subject: Subject, fault: Fault, singles: Tally) -> Row:

@@ -126,7 +126,7 @@ def test_the_matrix_as_junit_and_html(tmp_path: Path) -> None:
         ({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}, "cannot be walked: "),
         (
             {"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "No"}}},
-            "small cannot be walked: a run in which nothing fails ends FAILED (No), at A",
+            "small cannot be walked: a run in which nothing is broken ends FAILED (No), at A",
         ),
     ],
 )

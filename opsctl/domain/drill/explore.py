@@ -6,16 +6,16 @@ A pair that does not come about in any scenario does not exist; a single fault t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from opsctl.asl.effects import ScheduleTask
-from opsctl.domain.drill.judge import caught, judge
-from opsctl.domain.drill.model import Fault, Kind, Refutation
+from opsctl.domain.drill.judge import caught, judge, says_what
+from opsctl.domain.drill.model import Check, Fault, Kind, Refutation
 from opsctl.domain.drill.recovery import Recovery
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.subject import Subject
-from opsctl.domain.drill.walk import Drive
+from opsctl.domain.drill.walk import Drive, spoils
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Explorer:
         self.scenario = scenario
         self.recovery = Recovery(subject)
         self.healthy = Drive(subject.machine, scenario).start().run()
+        self.usual = frozenset(asked.state for asked in self.healthy.asked)
         self.calm = frozenset(caught(self.healthy.events))
         self._seen: set[tuple[Fault, Fault]] = set()
 
@@ -45,20 +46,53 @@ class Explorer:
         return self._outcome((), self.healthy)
 
     def singles(self, *, merge: bool = False) -> Iterator[Outcome]:
-        """Each fault that strikes in this scenario, and a stop between any two moves of the run."""
+        """Each fault that strikes in this scenario, and a stop between any two moves of the run. A state that is tried
+        only after a failure is struck after the first such failure that leads to it."""
+        late: dict[str, Fault] = {}
+        mute: list[Outcome] = []
+        telling = False
         for fault in self.subject.faults:
             if merge and self.subject.classes[fault] is not fault:
                 continue
             drive = Drive(self.subject.machine, self.scenario)
             drive.arm(fault)
             drive.start().run()
-            if self._struck(drive, fault):
-                yield self._outcome((fault,), drive)
+            if not self._struck(drive, fault):
+                continue
+            for asked in drive.asked:
+                if fault.lasting and asked.state not in self.usual:
+                    late.setdefault(asked.state, fault)
+            outcome = self._outcome((fault,), drive)
+            says = says_what(self.subject, drive)
+            telling = telling or says is True
+            if says is False:
+                mute.append(outcome)
+            else:
+                yield outcome
+        for outcome in mute:
+            yield self._muted(outcome) if telling else outcome
+        yield from self._late(late)
         yield from self._stops(Drive(self.subject.machine, self.scenario).start(step_by_step=True), ())
+
+    def _muted(self, outcome: Outcome) -> Outcome:
+        """Of a failure that the machine tells of without saying what it was, where it says so of others."""
+        state = outcome.faults[0].state
+        words = f"the message about a failure of {state} does not say that it was {state}, as others do"
+        return replace(outcome, refutations=(*outcome.refutations, Refutation(Check.ALERT, state, words)))
+
+    def _late(self, after: Mapping[str, Fault]) -> Iterator[Outcome]:
+        for fault in self.subject.faults:
+            if fault.state in after:
+                drive = Drive(self.subject.machine, self.scenario)
+                drive.arm(after[fault.state])
+                drive.arm(fault)
+                drive.start().run()
+                if self._struck(drive, fault):
+                    yield self._outcome((after[fault.state], fault), drive)
 
     def _struck(self, drive: Drive, fault: Fault) -> bool:
         """A fault that nothing came of has not struck."""
-        if fault.state in drive.containers and fault.kind is Kind.OVERSIZED:
+        if spoils(fault, drive.containers):
             return any(
                 event["type"] in ("ParallelStateSucceeded", "MapStateSucceeded", "MapRunSucceeded")
                 for event in drive.events
@@ -82,7 +116,7 @@ class Explorer:
 
     def _stopped(self, running: Drive, before: tuple[Fault, ...]) -> Outcome:
         twin = running.fork()
-        fault = Fault(_current(twin), Kind.ABORT, "", after=len(twin.events))
+        fault = Fault(twin.blamed, Kind.ABORT, "", after=len(twin.events))
         twin.abort(fault)
         return self._outcome((*before, fault), twin)
 
@@ -142,11 +176,3 @@ class Explorer:
             fault for fault in self.subject.faults
             if fault.state == state and self.subject.classes[fault] is fault
         ]  # fmt: skip
-
-
-def _current(drive: Drive) -> str:
-    """The state that was entered last."""
-    for event in reversed(drive.events):
-        if event["type"].endswith("StateEntered"):
-            return str(event["stateEnteredEventDetails"]["name"])
-    return ""

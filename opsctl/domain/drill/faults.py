@@ -27,6 +27,7 @@ from opsctl.domain.drill.model import Fault, Kind
 from opsctl.domain.results import JOB_STATUS
 
 PERMISSIONS = "States.Permissions"
+BRANCH_FAILED = "States.BranchFailed"
 FUNCTION_ERROR = "Exception"  # what a function raises of its own accord
 STOPPABLE = ("createTrainingJob", "createTransformJob", "createProcessingJob", "createHyperParameterTuningJob")
 
@@ -64,7 +65,7 @@ def faults_of(name: str, state: State) -> Iterator[Fault]:
     for fault in singles:
         if fault.error not in expected or fault.error.startswith("States."):
             yield fault
-            if fault.kind is not Kind.OVERSIZED or state["Type"] == "Task":
+            if state["Type"] == "Task" or (fault.kind is Kind.FAILED and fault.error != BRANCH_FAILED):
                 yield replace(fault, lasting=True)
 
 
@@ -94,6 +95,8 @@ def _task_faults(name: str, state: State) -> Iterator[Fault]:
 
 def _container_faults(name: str, state: State) -> Iterator[Fault]:
     yield Fault(name, Kind.OVERSIZED, DATA_LIMIT_EXCEEDED)
+    if state["Type"] == "Parallel":
+        yield Fault(name, Kind.FAILED, BRANCH_FAILED)
     if _distributed(state):
         if "ItemReader" in state:
             yield Fault(name, Kind.FAILED, "States.ItemReaderFailed")

@@ -8,6 +8,7 @@ anything: there the status rule alone tells, and running siblings are lost.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -48,7 +49,9 @@ def _blamed(drive: Drive) -> str:
 def _green(drive: Drive, calm: frozenset[str]) -> Iterator[Refutation]:
     if drive.status != SUCCEEDED:
         return
-    for state, error in caught(drive.events).items():
+    errors = {fault.state: fault.error for fault, _, _ in drive.struck if fault.error}
+    for state, told_error in caught(drive.events).items():
+        error = errors.get(state, told_error)
         if state not in calm:
             yield Refutation(Check.RED, state, f"{state} fails with {error}, and the run ends SUCCEEDED")
     for fault, _, at in drive.struck:
@@ -118,15 +121,15 @@ def _own_way(subject: Subject, drive: Drive) -> Iterator[Refutation]:
     struck = [fault for fault, _, _ in drive.struck]
     if drive.status != FAILED or (drive.execution.error == RUNTIME and _by_nature(struck)):
         return
-    if any(fault.kind is Kind.ABORT for fault in struck) or _off_the_path(subject, struck):
+    if not struck or any(fault.kind is Kind.ABORT for fault in struck):
         return
     own, _ = told(subject, drive)
-    state, error = struck[-1].state if struck else "", drive.execution.error
-    if subject.alerts and not own:
+    state, error = struck[-1].state, drive.execution.error
+    if subject.alerts and not own and not _off_the_path(subject, struck):
         way = " and ".join(sorted(subject.alerts))
         words = f"a failure of {state} ends the run with {error} past {way}: only the status rule could tell of it"
         yield Refutation(Check.CAUGHT, state, words)
-    elif state in subject.odd and state not in caught(drive.events) and not subject.alerts:
+    elif state in subject.odd and state not in caught(drive.events):
         words = (
             f"nothing catches a failure of {state}, though the states beside it catch every error: it goes another way"
         )
@@ -139,18 +142,34 @@ def _by_nature(struck: Iterable[Fault]) -> bool:
 
 
 def _off_the_path(subject: Subject, struck: Iterable[Fault]) -> bool:
-    """Whether the way of failures was itself broken."""
-    names = subject.nodes.nodes
-    tasks = (fault.state for fault in struck if fault.state in names and names[fault.state].type == "Task")
-    return any(state not in subject.steps for state in tasks)
+    """Whether what tells was itself broken."""
+    return any(fault.state in subject.alerts for fault in struck)
+
+
+def says_what(subject: Subject, drive: Drive) -> bool | None:
+    """Whether the way of failures is told which state failed, or with what; None where the machine tells of nothing."""
+    fault, _, at = drive.struck[-1]
+    if (
+        drive.status != FAILED
+        or not told(subject, drive)[0]
+        or fault.kind not in (Kind.FAILED, Kind.REFUSED, Kind.HANG)
+    ):
+        return None
+    later = [asked for asked in drive.asked if asked.at >= at and asked.state not in subject.steps]
+    text = json.dumps([asked.parameters for asked in later])
+    return fault.state in text or fault.error in text
 
 
 def _not_retried(subject: Subject, drive: Drive) -> Iterator[Refutation]:
-    if len(drive.struck) != 1 or drive.status == SUCCEEDED:
+    """Of the fault that struck last: whether its state was tried again, at whatever it was."""
+    if not drive.struck or len([one for one, _, _ in drive.struck if one is drive.struck[-1][0]]) != 1:
         return
-    fault = drive.struck[0][0]
-    if fault.passing and not fault.lasting and fault.state in subject.steps:
-        words = f"a single {fault.error}, which passes by itself, ends the run: nothing retries {fault.state}"
+    fault, _, at = drive.struck[-1]
+    again = any(asked.state == fault.state and asked.at > at for asked in drive.asked)
+    ended = drive.status in ("ABORTED", "TIMED_OUT") or drive.execution.error == RUNTIME
+    if fault.passing and not fault.lasting and not again and not ended:
+        costs = "ends the run" if fault.state in subject.steps else "takes away what tells of a failure"
+        words = f"a single {fault.error}, which passes by itself, {costs}: nothing retries {fault.state}"
         yield Refutation(Check.RETRIED, fault.state, words)
 
 

@@ -18,7 +18,7 @@ OK, REFUTED, NEVER, NONE = "ok", "refuted", "never", ""
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One single fault: in how many scenarios it struck, how the runs ended, and what they refute."""
+    """One fault: in how many scenarios it struck, how the runs ended, and what they refute."""
 
     fault: Fault
     ends: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class Tally:
         for refutation in outcome.refutations:
             made = trace(outcome.drive, outcome.faults, refutation)
             self.keep(made)
-        if len(outcome.faults) == 1:
-            fault = outcome.faults[0]
+        if outcome.faults:
+            fault = outcome.faults[-1]
             row = self.rows.get(fault, Row(fault))
             refuted = tuple(dict.fromkeys((*row.refuted, *outcome.refutations)))
             self.rows[fault] = Row(fault, (*row.ends, outcome.status), refuted)

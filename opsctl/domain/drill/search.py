@@ -15,7 +15,8 @@ from opsctl.domain.answers import plausible_answers
 from opsctl.domain.carrying.values import From
 from opsctl.domain.cases.model import Case
 from opsctl.domain.documents import with_settings
-from opsctl.domain.drill.scenario import Scenario, from_cases
+from opsctl.domain.drill.model import Kind
+from opsctl.domain.drill.scenario import Scenario, from_cases, repaired
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.walk import Drive, UnwalkableError
 from opsctl.domain.driving import drive
@@ -31,14 +32,28 @@ Score = tuple[bool, int, int]
 
 def scenarios(subject: Subject, cases: Iterable[Case] = ()) -> list[Scenario]:
     """The scenarios to drill in, the plainest first. Raises UnwalkableError, with the part that cannot be walked."""
+    cases = tuple(cases)
     plain = plausible_answers(subject.definition, subject.pipeline, {})
-    useful = list(_useful(subject, from_cases(cases, plain)))
-    if not useful:
+    sound = list(from_cases(cases, plain, subject.expected))
+    useful = list(_useful(subject, sound))
+    if useful:
+        useful += _after_failures(subject, cases, useful)
+    else:
+        _demand_success(subject, cases, sound)
         search = _Search(subject)
         useful = list(_useful(subject, search.made_up()))
         if not useful:
-            raise UnwalkableError(search.why)
+            raise UnwalkableError(search.why, search.walked if subject.hopeful else None)
     return useful[:MOST_SCENARIOS]
+
+
+def _demand_success(subject: Subject, cases: Iterable[Case], sound: Iterable[Scenario]) -> None:
+    """Where there are cases of runs that succeed, one of them has to."""
+    expected = {case.name for case in cases if case.expect.get("status") == SUCCEEDED}
+    for scenario in sound:
+        if scenario.name in expected:
+            walked = Drive(subject.machine, scenario).start().run()
+            raise UnwalkableError(_why(walked), walked)
 
 
 def _useful(subject: Subject, found: Iterable[Scenario]) -> Iterator[Scenario]:
@@ -56,6 +71,27 @@ def _useful(subject: Subject, found: Iterable[Scenario]) -> Iterator[Scenario]:
             yield scenario
 
 
+def _after_failures(subject: Subject, cases: Iterable[Case], known: list[Scenario]) -> Iterator[Scenario]:
+    """Scenarios whose answers lead a run that fails to states that no other scenario leads one to: by the cases that
+    come there, with what they break put right."""
+    breakable = {name for name, node in subject.nodes.nodes.items() if node.can_fail}
+    entered = {name for scenario in known for name in _entered(Drive(subject.machine, scenario).start().run())}
+    for fault in subject.faults:
+        if fault.lasting and fault.kind is Kind.FAILED:
+            drive = Drive(subject.machine, known[0])
+            drive.arm(fault)
+            entered |= _entered(drive.start().run())
+    for broken, whole in repaired(cases, known[0], subject.expected):
+        try:
+            new = (_entered(Drive(subject.machine, broken).start().run(most=FEW_MOVES)) & breakable) - entered
+            sound = Drive(subject.machine, whole).start().run(most=FEW_MOVES).status == SUCCEEDED if new else False
+        except UnwalkableError:
+            continue
+        if sound:
+            entered |= new
+            yield whole
+
+
 class _Search:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -64,6 +100,7 @@ class _Search:
         self._walks = 0
         self.best: dict[From, Any] = {}
         self.why = ""
+        self.walked: Drive | None = None
 
     def made_up(self) -> list[Scenario]:
         """Scenarios of made-up answers; none where no answers were found with which a run succeeds."""
@@ -116,7 +153,7 @@ class _Search:
             return False, 0, 0
         good = walked.status == SUCCEEDED
         if not good and not self.why:
-            self.why = _why(walked)
+            self.why, self.walked = _why(walked), walked
         return good, len(_entered(walked) & self._subject.hopeful), -len(walked.events)
 
 
@@ -148,14 +185,6 @@ def _entered(walked: Drive) -> set[str]:
 
 
 def _why(walked: Drive) -> str:
-    last = next(
-        (
-            event["stateEnteredEventDetails"]["name"]
-            for event in reversed(walked.events)
-            if event["type"].endswith("StateEntered")
-        ),
-        "",
-    )
     told = ": ".join(part for part in (walked.execution.error, walked.execution.cause) if part)
     why = walked.problem or f"ends {walked.status}" + (f" ({told[:300]})" if told else "")
-    return f"a run in which nothing fails {why}, at {last}"
+    return f"a run in which nothing is broken {why}, at {walked.blamed}"

@@ -84,6 +84,14 @@ class Subject:
         return frozenset(name for name, node in names if node.is_job or ":activity:" in node.resource)
 
     @cached_property
+    def expected(self) -> dict[str, frozenset[str]]:
+        """By state, the errors that its Catch names by themselves."""
+        return {
+            name: frozenset(error for catcher in node.catchers for error in catcher.errors if error[:7] != "States.")
+            for name, node in self.nodes.nodes.items()
+        }
+
+    @cached_property
     def odd(self) -> frozenset[str]:
         """The states that do not catch every error although others beside them do."""
         return frozenset(name for scope in self._scopes(self.definition) for name in _odd(scope))
@@ -104,8 +112,6 @@ class Subject:
         """Why a fault did not strike, in a run in which nothing else broke."""
         if fault.kind is Kind.MISSING and fault.state in self.steps:
             return "nothing comes of it: its answer is not read, or a Map tolerates the failure"
-        if fault.state not in self.hopeful and fault.state not in self.nodes.succeeding:
-            return "it is tried only after another fault: --pairs strikes it then"
         return "no scenario comes to it: a case that does would be one (docs/drill.md)"
 
     def inverted(self) -> Iterator[tuple[Step, Setting]]:
@@ -125,9 +131,12 @@ class Subject:
 
 
 def _odd(scope: Mapping[str, Any]) -> Iterator[str]:
-    names = [name for name in success_path(scope).order if scope["States"][name]["Type"] in ("Task", "Parallel", "Map")]
-    catching = {name for name in names if _catches_all(scope["States"][name])}
-    yield from (name for name in names if catching and name not in catching)
+    """Of the states on the way of success, and of those on the way of failures, each by themselves."""
+    good = set(success_path(scope).order)
+    for names in (good, scope["States"].keys() - good):
+        able = [name for name in names if scope["States"][name]["Type"] in ("Task", "Parallel", "Map")]
+        catching = {name for name in able if _catches_all(scope["States"][name])}
+        yield from (name for name in able if catching and name not in catching)
 
 
 def _catches_all(state: Mapping[str, Any]) -> bool:

@@ -29,7 +29,7 @@ from opsctl.asl.effects import (
     Submitted,
     Succeeded,
 )
-from opsctl.asl.failures import StateError
+from opsctl.asl.failures import TIMEOUT, StateError
 from opsctl.asl.interpreter import Execution
 from opsctl.asl.payload import LIMIT_BYTES
 from opsctl.asl.timestamps import format_timestamp
@@ -39,6 +39,7 @@ from opsctl.domain.cases.map_runs import ChildRun, WalkChild, walk_map_run
 from opsctl.domain.cases.model import Answer, Record
 from opsctl.domain.cases.model import Kind as Answers
 from opsctl.domain.cases.query import QueryError, search
+from opsctl.domain.drill.faults import BRANCH_FAILED
 from opsctl.domain.drill.model import Fault, Kind
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.redrive_walk import UNIQUE_NAMES
@@ -55,7 +56,11 @@ _TOO_LARGE = json.dumps("x" * LIMIT_BYTES)
 
 
 class UnwalkableError(Exception):
-    """A walk cannot go on for a reason that is not the machine's: an answer is missing."""
+    """There is no run to drill: an answer is missing, or no run succeeds, as `drive` shows."""
+
+    def __init__(self, words: str, drive: Drive | None = None) -> None:
+        super().__init__(words)
+        self.drive = drive
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Asked:
     at: float
     redrives: int
     job: str | None
+    parameters: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,11 @@ class _LongestDelays(Random):
 def paid(resource: str) -> bool:
     """Whether it is work that costs time and money: a job that is waited for, or a worker's."""
     return resource.endswith((".sync", ".sync:2")) or ":activity:" in resource
+
+
+def spoils(fault: Fault, containers: frozenset[str]) -> bool:
+    """Whether it strikes when the branches of a Parallel or Map have all ended well."""
+    return fault.state in containers and (fault.kind is Kind.OVERSIZED or fault.error == BRANCH_FAILED)
 
 
 def containers_of(machine: StateMachine) -> frozenset[str]:
@@ -151,10 +162,16 @@ class Drive:
         """The run's history."""
         return self.execution.events
 
+    @property
+    def blamed(self) -> str:
+        """The state that was entered last."""
+        entered = (event.get("stateEnteredEventDetails") for event in reversed(self.events))
+        return str(next((details["name"] for details in entered if details), ""))
+
     def arm(self, fault: Fault) -> None:
         """Let a fault strike the next time that its state is tried."""
-        if fault.kind is Kind.OVERSIZED and fault.state in self.containers:
-            self.execution.spoil(fault.state)
+        if spoils(fault, self.containers):
+            self.execution.spoil(fault.state, fault.error)
             self.struck.append((fault, len(self.events), self.now))
         else:
             self.armed = (*self.armed, fault)
@@ -276,7 +293,9 @@ class Drive:
         number = self._counts[effect.state] = self._counts.get(effect.state, 0) + 1
         job = _job_name(effect)
         self.asked.append(
-            Asked(effect.task, effect.state, effect.resource, self.now, self.execution.redrives, job)
+            Asked(
+                effect.task, effect.state, effect.resource, self.now, self.execution.redrives, job, effect.parameters
+            )
         )  # fmt: skip
         fault = self._strike(effect.state)
         took = QUESTION if effect.token and ":activity:" not in effect.resource else CALL
@@ -321,6 +340,8 @@ class Drive:
         answer = self._mocked(effect.state, number)
         if answer.kind is Answers.ERROR:
             return Failed(answer.error, answer.cause)
+        if answer.kind in (Answers.TIMEOUT, Answers.HEARTBEAT, Answers.NEVER):
+            return Failed(TIMEOUT, "")
         text = self._text(effect, answer, number)
         return Succeeded(_stopped(effect.resource, text) if kind is Kind.STOPPED else text)
 
