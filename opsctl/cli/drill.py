@@ -85,7 +85,7 @@ def drill(
     if pictures is not None:
         _draw(pictures, reports)
     if any(report.interrupted for report in reports):
-        click.echo(f"interrupted: {reports[-1].interrupted}", err=True)
+        click.echo(reports[-1].interrupted, err=True)
         return INTERRUPTED
     return FAILED if any(report.refuted for report in reports) else OK
 

@@ -33,6 +33,7 @@ from opsctl.operations.documents_yaml import load
 from opsctl.operations.graph_files import definition_in, title_of
 from opsctl.operations.testing import SUFFIX, read_text
 
+CUT_OFF = "the drill was interrupted before it"
 FEW = 8  # first faults that a process is given at a time
 Progress = Callable[[str], None]
 
@@ -118,7 +119,7 @@ def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, proces
         known.update(tally.traces)
     return Report(
         target.title, target.definition, tuple(scenario.name for scenario in chosen),
-        tuple(_row(subject, fault, singles) for fault in subject.faults),
+        tuple(_row(subject, fault, singles, interrupted) for fault in subject.faults),
         stops.walked, stops.refuted, len(set(subject.classes.values())),
         both.walked if pairs else None, both.refuted, in_order(known.values()), interrupted,
     )  # fmt: skip
@@ -138,8 +139,8 @@ def _collect(explorer: Explorer, singles: Tally, stops: Tally) -> None:
         (stops if outcome.faults[-1].after else singles).add(outcome)
 
 
-def _row(subject: Subject, fault: Fault, singles: Tally) -> Row:
-    return singles.rows.get(fault) or Row(fault, why_never=subject.why_never(fault))
+def _row(subject: Subject, fault: Fault, singles: Tally, interrupted: str) -> Row:
+    return singles.rows.get(fault) or Row(fault, why_never=(interrupted and CUT_OFF) or subject.why_never(fault))
 
 
 # pairs

@@ -57,17 +57,17 @@ def _demand_success(subject: Subject, cases: Iterable[Case], sound: Iterable[Sce
 
 
 def _useful(subject: Subject, found: Iterable[Scenario]) -> Iterator[Scenario]:
-    """Those that succeed, and enter a state that can fail and that none before them enters."""
+    """The first that succeeds, and those that enter a state that can fail and that none before them enters."""
     breakable = {name for name, node in subject.nodes.nodes.items() if node.can_fail}
-    entered: set[str] = set()
+    entered: set[str] | None = None
     for scenario in found:
         try:
             walked = Drive(subject.machine, scenario).start().run(most=FEW_MOVES)
         except UnwalkableError:
             continue
-        new = (_entered(walked) & breakable) - entered
-        if walked.status == SUCCEEDED and new:
-            entered |= new
+        new = (_entered(walked) & breakable) - (entered or set())
+        if walked.status == SUCCEEDED and (new or entered is None):
+            entered = new | (entered or set())
             yield scenario
 
 
