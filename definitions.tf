@@ -38,10 +38,12 @@ locals {
   # What every template may use: definitions/README.md says what each is, modules/definition types it.
   template = {
     account        = local.account
+    aliases        = local.arns.aliases
     base_models    = { for key in keys(local.base_models) : key => local.jobs[key] }
     bucket         = local.bucket
     deployment     = local.deployment
     bulk           = { max_concurrency = var.storage.bulk_concurrency }
+    champion       = var.champion
     evaluate       = local.jobs["evaluate"]
     functions      = local.arns.functions
     inference      = local.inference

@@ -5,7 +5,7 @@ locals {
   _jobs = merge(local.base_models, {
     sequence_model = local.sequence_model
     evaluate = merge(var.evaluate, {
-      metrics = coalesce(var.evaluate.metrics, toset([for model in concat(keys(local.base_models), ["average", "sequence"]) : "${model}_page_accuracy"]))
+      metrics = coalesce(var.evaluate.metrics, toset([for model in concat(keys(local.base_models), ["average", "champion", "sequence"]) : "${model}_page_accuracy"]))
       script  = coalesce(var.evaluate.script, "evaluate.py")
     })
   })

@@ -13,7 +13,7 @@ locals {
 
   bucket = "${var.name}-${local.account}-${local.region}"
 
-  functions = toset(["bulk_batch", "days_without_success", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run"])
+  functions = toset(["bulk_batch", "champion_gate", "days_without_success", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run"])
 
   alias    = "live"   # what runs of each machine start on
   endpoint = var.name # what opsctl predict asks

@@ -32,7 +32,8 @@ variable "notifications" {
     `subscriptions`, by a name of one's own, are everybody else, and addresses that want it otherwise: `protocol` is email,
     https (the endpoint must confirm) or lambda (an ARN; the permission to call it is made); `topics` default to failures.
     `filter_policy`, JSON, narrows what is delivered by the message attributes machine, run, step, status and kind (failure,
-    approval, success), or, with the scope MessageBody, by the message's own fields. Alarms' messages carry no attributes.
+    approval, success, not-deployed), or, with the scope MessageBody, by the message's own fields. Alarms'
+    messages carry no attributes.
     `runbooks_url` is where people read docs/runbooks, as https://github.com/me/pipeline/blob/main/docs/runbooks/: alerts name
     the page that fits.
   EOT

@@ -56,8 +56,8 @@ variable "base_models" {
     error_message = "A key of base_models may have at most 18 characters: the slug train-<key>-model may have 30, so that job names stay within SageMaker's 63."
   }
   validation {
-    condition     = alltrue([for key in keys(var.base_models) : !contains(["average", "code", "data", "evaluate", "sequence", "sequence_model"], key)])
-    error_message = "average, code, data, evaluate, sequence and sequence_model are taken by other channels, jobs and figures: choose another key in base_models."
+    condition     = alltrue([for key in keys(var.base_models) : !contains(["average", "champion", "code", "data", "evaluate", "sequence", "sequence_model"], key)])
+    error_message = "average, champion, code, data, evaluate, sequence and sequence_model are taken by other channels, jobs and figures: choose another key in base_models."
   }
   validation {
     condition     = alltrue([for model in var.base_models : can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", model.instance.type)) || try(model.instance.type, null) == null])
@@ -85,7 +85,7 @@ variable "base_models" {
 }
 
 variable "evaluate" {
-  description = "The job that measures the models on held-out stacks; the fields are those of base_models. `metrics` default to each model's page accuracy."
+  description = "The job that measures the models on held-out stacks; the fields are those of base_models. `metrics` default to each model's page accuracy. What it measures of the whole ensemble and of the champion is what the gate compares (`champion`)."
   type = object({
     compute         = optional(string, "sagemaker")
     encrypt_traffic = optional(bool)

@@ -19,8 +19,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DIST = HERE / "dist"
 FUNCTIONS = (
-    "bulk_batch", "days_without_success", "describe_failure", "prepare_deployment", "prepare_inference",
-    "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run",
+    "bulk_batch", "champion_gate", "days_without_success", "describe_failure", "prepare_deployment",
+    "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run",
 )  # fmt: skip
 
 

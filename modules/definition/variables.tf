@@ -34,6 +34,7 @@ variable "template" {
   EOT
   type = object({
     account = string
+    aliases = map(string)
     base_models = map(object({
       activity            = optional(string)
       compute             = string
@@ -66,6 +67,11 @@ variable "template" {
     batch  = object({ job_definition = string, job_queue = string, job_queues = map(string), state_timeout = number })
     bucket = string
     bulk   = object({ max_concurrency = number })
+    champion = object({
+      direction         = string
+      least_improvement = number
+      metric            = string
+    })
     deployment = object({
       approval        = object({ required = bool, rollback = bool, timeout = number, waivable = bool })
       bucket          = string

@@ -4,6 +4,7 @@
 locals {
   _encrypting_services = {
     bulk_batch         = ["s3"]
+    champion_gate      = ["s3"]
     describe_failure   = ["s3", "sns"]
     prepare_deployment = ["s3"]
     prepare_inference  = ["s3"]

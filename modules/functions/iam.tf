@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  _keys = concat(["bulk_batch", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
+  _keys = concat(["bulk_batch", "champion_gate", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
   names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
   _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
@@ -48,6 +48,25 @@ data "aws_iam_policy_document" "bulk_batch" {
     sid       = "ReadResults"
     actions   = ["s3:GetObject"]
     resources = ["${local._bucket_arn}/audit/*"]
+  }
+}
+
+data "aws_iam_policy_document" "champion_gate" {
+  statement {
+    sid = "FindFigures"
+    # For the whole bucket: S3 tells a missing object from a forbidden one only whoever may list without conditions.
+    actions   = ["s3:ListBucket"]
+    resources = [local._bucket_arn]
+  }
+  statement {
+    sid       = "ReadTheChampionsRecord"
+    actions   = ["s3:GetObject"]
+    resources = ["${local._bucket_arn}/champions/*"]
+  }
+  statement {
+    sid       = "ReadFigures"
+    actions   = ["s3:GetObject"]
+    resources = ["${local._bucket_arn}/runs/*/output/model.tar.gz"]
   }
 }
 

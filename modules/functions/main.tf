@@ -11,6 +11,13 @@ locals {
       policy      = data.aws_iam_policy_document.bulk_batch.json
       timeout     = 900
     }
+    champion_gate = {
+      description = "Finds the champion for Evaluate, and says whether a new model may replace it"
+      environment = {}
+      memory_mb   = 512 # for the artifact with the figures
+      policy      = data.aws_iam_policy_document.champion_gate.json
+      timeout     = 60
+    }
     days_without_success = {
       description = "Measures how many days ago a run of a machine succeeded"
       environment = {}

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.history import ABORTED, CAUGHT, FAILED, SUCCEEDED, TIMED_OUT, Attempt, RunHistory, StateRun
+from opsctl.domain.messages import subject
 from opsctl.domain.redaction import redacted
 
 CAUSE_LIMIT = 1000
-SUBJECT_LIMIT = 99  # SNS refuses 100
 FIRST_STEP = "Prepare Run"
 NOTIFY_FAILURE = "Notify Failure"
 NOTIFY_SUCCESS = "Notify Success"
@@ -84,7 +84,7 @@ def compose(
     ]
     attributes = {"kind": "failure", "machine": machine, "run": run, "status": status}
     return Alert(
-        subject=_subject(f"{machine}: {run} {status}" + (f" at {steps}" if steps else "")),
+        subject=subject(f"{machine}: {run} {status}" + (f" at {steps}" if steps else "")),
         message="\n".join(lines),
         attributes=attributes | ({"step": steps} if steps else {}),
     )
@@ -101,7 +101,7 @@ def compose_success(execution_arn: str) -> Alert:
         f"Console: {console_link(execution_arn)}",
     ]
     attributes = {"kind": "success", "machine": machine, "run": run, "status": SUCCEEDED}
-    return Alert(_subject(f"{machine}: {run} succeeded"), "\n".join(lines), attributes)
+    return Alert(subject(f"{machine}: {run} succeeded"), "\n".join(lines), attributes)
 
 
 def next_command(machine: str, run: str, caught: Sequence[Failure], where: str = "") -> str:
@@ -292,8 +292,3 @@ def _shortened(text: str) -> str:
         return text
     half = (CAUSE_LIMIT - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
-
-
-def _subject(text: str) -> str:
-    plain = "".join(character if " " <= character <= "~" else "?" for character in text)
-    return plain if len(plain) <= SUBJECT_LIMIT else plain[: SUBJECT_LIMIT - 3] + "..."

@@ -165,11 +165,17 @@ def _needs(
     recorded: Mapping[str, Recorded],
 ) -> dict[str, dict[Steps, Any]]:  # fmt: skip
     """What the definition reads of the answers that have to be made up, with a value for each."""
-    needs: dict[str, dict[Steps, Any]] = {}
-    for leaf, kind in pipeline.reads.items():
-        needs.setdefault(leaf.source, {})[leaf.path] = _STAND_INS[kind]
+    needs = stand_ins(pipeline.reads)
     for leaf, value in _chosen(pipeline, document, expected, made_up, recorded).items():
         needs.setdefault(leaf.source, {})[leaf.path] = value
+    return needs
+
+
+def stand_ins(reads: Mapping[From, str]) -> dict[str, dict[Steps, Any]]:
+    """By state, a value for each part of its result that the definition reads."""
+    needs: dict[str, dict[Steps, Any]] = {}
+    for leaf, kind in reads.items():
+        needs.setdefault(leaf.source, {})[leaf.path] = _STAND_INS[kind]
     return needs
 
 
@@ -207,7 +213,7 @@ def _fitting(
 
 def _made_up(state: Mapping[str, Any], needs: Mapping[Steps, Any]) -> Mock:
     if state["Type"] == "Map":
-        return Mock(Script((Answer(Kind.ITEMS, [_filled(_ITEM, needs)]),), endless=True))
+        return Mock(Script((Answer(Kind.ITEMS, [filled(_ITEM, needs)]),), endless=True))
     return Mock(Script((_plausible(str(state.get("Resource", "")), needs),), endless=True))
 
 
@@ -219,11 +225,11 @@ def _plausible(resource: str, needs: Mapping[Steps, Any]) -> Answer:
     if pattern == "sync:2" and "Output" in success:
         success["Output"] = {}
     if not pattern.startswith("sync"):
-        return Answer(Kind.RESULT, _filled(success, needs))
+        return Answer(Kind.RESULT, filled(success, needs))
     if action in JOB_STATUS:
         key, done = JOB_STATUS[action]
         success[key] = done
-    more, done_so = _literal(_filled(success, needs)), _literal(success)
+    more, done_so = _literal(filled(success, needs)), _literal(success)
     echo = f"merge({more}, parameters, {done_so})"
     return Answer(Kind.QUERY, f"type(parameters) == 'object' && {echo} || {more}")
 
@@ -232,7 +238,7 @@ def _literal(document: Any) -> str:
     return "`" + json.dumps(document).replace("`", "\\u0060") + "`"
 
 
-def _filled(document: Any, needs: Mapping[Steps, Any]) -> Any:
+def filled(document: Any, needs: Mapping[Steps, Any]) -> Any:
     """The document with what is needed of it, where it has nothing there."""
     for path in sorted(needs, key=len):
         if path and at(document, path) in (ABSENT, _STAND_INS[TEXT]):

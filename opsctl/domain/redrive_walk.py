@@ -1,9 +1,10 @@
 """Redrive an ended run in the interpreter, and see where it would get to.
 
 The recorded run is walked again (`replay`) and then redriven. Whatever that asks for succeeds: with the answer that the
-same state got before, or a job's with one like its service's, or else with an empty one. Such an answer is a guess, and
-where one was needed an end in failure proves nothing yet. It does where a run in which nothing had failed would succeed
-by the same guesses: then it is what happened before, and a redrive keeps, that leads there.
+same state got before, or a job's with one like its service's, or else with one that has whatever the definition reads
+of it. Such an answer is a guess, and where one was needed an end in failure proves nothing yet. It does where a run in
+which nothing had failed would succeed by the same guesses: then it is what happened before, and a redrive keeps, that
+leads there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import Any
 from opsctl.asl.effects import Outcome, ScheduleTask, Succeeded
 from opsctl.asl.history import SUCCEEDED, RunHistory, read_history
 from opsctl.asl.interpreter import Execution
+from opsctl.domain.answers import filled, stand_ins
+from opsctl.domain.carrying.values import Steps
+from opsctl.domain.guards import read_pipeline
 from opsctl.domain.replay import UnwalkableError, begun, drive, latest, replay
 from opsctl.domain.results import JOB_STATUS
 from opsctl.domain.runs import Run
@@ -30,6 +34,7 @@ UNIQUE_NAMES = {
     "createHyperParameterTuningJob": "HyperParameterTuningJobName",
     "startExecution": "Name",
 }
+Needs = Mapping[str, Mapping[Steps, Any]]
 MOST_ASKED = 2_000  # tasks of a redriven walk: what loops longer is not seen to its end
 
 
@@ -56,19 +61,20 @@ def foresee(definition: Mapping[str, Any], run: Run, events: Sequence[Mapping[st
         if execution is None:
             return None
         history = read_history(events)
-        answers = _Answers(history, latest(execution), _hopeless(definition))
+        needs = stand_ins(read_pipeline(definition).reads)
+        answers = _Answers(history, latest(execution), _hopeless(definition), needs)
         execution.redrive(answers.at)
         drive(execution, answers.answer, math.inf)
         fails_at = answers.doomed or _failed_at(execution)
-        certain = not answers.guessed or (fails_at is not None and _would_succeed(definition, run, history))
+        certain = not answers.guessed or (fails_at is not None and _would_succeed(definition, run, history, needs))
     except (OpsError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     return Foreseen(tuple(answers.asked), fails_at, certain, execution.error, tuple(answers.repeated))
 
 
-def _would_succeed(definition: Mapping[str, Any], run: Run, history: RunHistory) -> bool:
+def _would_succeed(definition: Mapping[str, Any], run: Run, history: RunHistory, needs: Needs) -> bool:
     """Whether a run in which no task fails gets to a good end by the answers that are at hand."""
-    answers = _Answers(history, run.started, frozenset())
+    answers = _Answers(history, run.started, frozenset(), needs)
     execution = begun(definition, run, run.started)
     try:
         drive(execution, answers.answer, math.inf)
@@ -84,6 +90,7 @@ class _Answers:
     history: RunHistory
     at: float
     hopeless: frozenset[str]  # states of the top level
+    needs: Needs  # what the definition reads of each state's result
     asked: list[str] = field(default_factory=list)
     repeated: list[tuple[str, str]] = field(default_factory=list)
     guessed: bool = False
@@ -111,7 +118,7 @@ class _Answers:
             return earlier
         self.guessed = True
         asked = effect.parameters if isinstance(effect.parameters, dict) else {}
-        return {**asked, key: done} if job else earlier or {}
+        return {**asked, key: done} if job else earlier or filled({}, self.needs.get(effect.state, {}))
 
     def _earlier(self, name: str) -> dict[str, Any] | None:
         """What the state's work answered when it last succeeded in this run."""

@@ -40,6 +40,20 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:documents-training
 DEPLOYMENT: Deployment = parse_deployment(json.loads((ROOT / "tests/golden/opsctl-output.json").read_text()))
 EPOCH = 4_955_673_600.0  # 2127-01-15 08:00:00 UTC: later than anything that moto dates
 SECONDS = {"Fetch Preprocessed Data": 12, "Train Image Model": 60, "Train Text Model": 30, "Train Sequence Model": 40}
+GATE = {
+    "Find Champion": {"run": "", "uri": f"s3://{BUCKET}/code/", "warning": ""},
+    "Compare With Champion": {
+        "deploy": True, "deployment": "x-deployment", "kind": "success", "message": "Gate: passed",
+        "subject": "succeeded",
+    },
+}  # fmt: skip
+AROUND = (*GATE, "Start Deployment")  # Evaluate, which run also where it does not
+EVALUATED = ("Find Champion", "Evaluate", "Compare With Champion", "Start Deployment", "Notify Success")
+DECIDED = (
+    "its guard 'Better Than Champion?' reads $.gate.deploy, which 'Compare With Champion' (a Task) decides, and the "
+    "history does not show that it comes from the run's input"
+)
+DEPLOYED = "arn:aws:states:us-east-1:123456789012:execution:documents-deployment:x-deployment"
 DIVERGED = "AlgorithmError: the loss is not finite (max_lr=1000000.0), exit code: 1"
 
 
@@ -85,6 +99,10 @@ class World:
             return [Started(), scripted.pop(0)]
         if effect.state == "Prepare Run":
             return [Started(), self._prepare(effect.parameters["Payload"])]
+        if effect.state == "Start Deployment":
+            return [Started(), Succeeded(json.dumps({"ExecutionArn": DEPLOYED, "StartDate": 0}))]
+        if effect.state in GATE:
+            return [Started(), Succeeded(json.dumps({"Payload": GATE[effect.state]}))]
         if "createTrainingJob" in effect.resource:
             return [Started(), Submitted("{}"), self._train(effect.parameters)]
         if "submitJob" in effect.resource:

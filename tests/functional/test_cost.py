@@ -93,7 +93,7 @@ def test_what_reuse_saved_stands_below_and_in_the_sum_of_many(spent: Bench) -> N
     result = spent.opsctl("cost", "--since", "30d", "--machine", "training")
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [row[0] for row in rows if row][1:5] == ["RUN", "nightly-7-r1", "nightly-7", "total"]
-    assert rows[-3][-2:] == ["0.0592", "0.0270"]
+    assert rows[-3][-2:] == ["0.0593", "0.0270"]
     assert "are in it at list price; the first 4,000 a month of an account are free" in result.stdout
     many = json.loads(spent.opsctl("cost", "--since", "30d", "-o", "json").stdout)
     assert many["usd"] == pytest.approx(sum(run["usd"] for run in many["runs"]))

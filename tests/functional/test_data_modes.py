@@ -10,7 +10,7 @@ import pytest
 from opsctl.aws.bulk import Bulk
 from opsctl.aws.stepfunctions import execution_arn
 from opsctl.domain.objects import Place
-from tests.functional.pipeline_world import BUCKET, MACHINE, Bench
+from tests.functional.pipeline_world import BUCKET, EVALUATED, MACHINE, Bench
 
 DAY = 86400.0
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
@@ -59,7 +59,7 @@ def test_nothing_is_copied_and_the_new_run_reads_where_it_lies(failed: Bench) ->
     result = failed.opsctl("rerun", "--from", SEQUENCE, *IN_PLACE, "--yes", "--wait")
     assert (result.exit_code, result.stderr.splitlines()[:3]) == (0, VERIFIED)
     assert TAKEN_OVER in result.stdout
-    assert failed.world.entered() == ["Prepare Run", SEQUENCE, EVALUATE, "Notify Success"]
+    assert failed.world.entered() == ["Prepare Run", SEQUENCE, *EVALUATED]
     assert folders(failed, "nightly-7-r1") == {"code", "code.json", "evaluate", "plan.json", "train-sequence-model"}
     assert failed.input_of("nightly-7-r1") == plan["input"]
     assert plan["input"]["reuse"] == {step: {"run": "nightly-7", "uri": address("nightly-7", step)} for step in READ}

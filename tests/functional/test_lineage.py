@@ -26,7 +26,7 @@ nightly-7  FAILED  2127-01-15 08:00:00 UTC  1 min 55 s
 │        from Train Sequence Model
 │        hyperparameters.sequence_model.max_lr: 1000000 -> 0.5
 │        reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model
-└─ good  SUCCEEDED  2127-01-15 08:03:21 UTC  43.0 s
+└─ good  SUCCEEDED  2127-01-15 08:03:21 UTC  46.0 s
       from Train Sequence Model
       hyperparameters.sequence_model.max_lr: 1000000 -> 0.01
       reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model
@@ -66,7 +66,7 @@ def test_the_tree(family: Bench) -> None:
     result = family.opsctl("lineage", "nightly-7-r1")
     assert (result.exit_code, result.stdout, result.stderr) == (0, TREE, "")
     other = family.opsctl("lineage")
-    assert other.stdout == "nightly-71  SUCCEEDED  2127-01-15 08:04:04 UTC  1 min 55 s  <- this run\n"
+    assert other.stdout == "nightly-71  SUCCEEDED  2127-01-15 08:04:07 UTC  1 min 58 s  <- this run\n"
 
 
 def test_it_is_the_same_tree_from_each_of_its_runs(family: Bench) -> None:
@@ -80,7 +80,7 @@ def test_as_json(family: Bench) -> None:
     tree = json.loads(family.opsctl("lineage", "good", "-o", "json").stdout)
     assert tree["reruns"][1] == {
         "run": "good", "arn": execution_arn(MACHINE, "good"), "asked_for": True, "status": "SUCCEEDED",
-        "started": "2127-01-15T08:03:21.000+00:00", "stopped": "2127-01-15T08:04:04.000+00:00", "redrives": 0,
+        "started": "2127-01-15T08:03:21.000+00:00", "stopped": "2127-01-15T08:04:07.000+00:00", "redrives": 0,
         "redriven": None, "of": "nightly-7", "from": [SEQUENCE],
         "changes": [{"path": "hyperparameters.sequence_model.max_lr", "before": 1000000.0, "after": 0.01}],
         "reused": [
@@ -101,7 +101,7 @@ def test_runs_that_aws_has_forgotten_are_known_by_their_claims(family: Bench) ->
     assert family.opsctl("lineage", "nightly-7-r1").stdout.splitlines()[:8] == [
         "nightly-7  UNKNOWN",
         "│  AWS does not know it, or not any more; nothing is left of it",
-        "├─ good  SUCCEEDED  2127-01-15 08:03:21 UTC  43.0 s",
+        "├─ good  SUCCEEDED  2127-01-15 08:03:21 UTC  46.0 s",
         "│     from Train Sequence Model",
         "│     how its input differs is not known any more",
         "│     reused from nightly-7: fetch-preprocessed-data, train-image-model, train-text-model",

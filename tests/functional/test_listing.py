@@ -50,8 +50,8 @@ def test_the_list(bench: Bench) -> None:
         bench.opsctl("list").stdout
         == """\
 STATUS     MACHINE             SINCE                    DURATION    RUN  LINEAGE
-FAILED     documents-training  2127-01-15 08:01:55 UTC  3.0 s       two
-SUCCEEDED  documents-training  2127-01-15 08:00:00 UTC  1 min 55 s  one
+FAILED     documents-training  2127-01-15 08:01:58 UTC  3.0 s       two
+SUCCEEDED  documents-training  2127-01-15 08:00:00 UTC  1 min 58 s  one
 """
     )
     assert json.loads(bench.opsctl("list", "--limit", "1", "--query", "[].run").stdout) == ["two"]
@@ -71,9 +71,9 @@ def test_lineage_is_marked_and_machines_are_merged(bench: Bench) -> None:
     both.opsctl("start", "--name", "nightly-7-r1")
     assert [line[11:] for line in both.opsctl("list").stdout.splitlines()] == [
         "MACHINE               SINCE                    DURATION    RUN           LINEAGE",
-        "documents-training    2127-01-15 08:03:50 UTC  1 min 55 s  nightly-7-r1  rerun 1 of nightly-7",
-        "documents-deployment  2127-01-15 08:01:55 UTC  1 min 55 s  model-r2",
-        "documents-training    2127-01-15 08:00:00 UTC  1 min 55 s  nightly-7",
+        "documents-training    2127-01-15 08:03:56 UTC  1 min 58 s  nightly-7-r1  rerun 1 of nightly-7",
+        "documents-deployment  2127-01-15 08:01:58 UTC  1 min 58 s  model-r2",
+        "documents-training    2127-01-15 08:00:00 UTC  1 min 58 s  nightly-7",
     ]
     narrowed = json.loads(both.opsctl("list", "--query", "[].[run, machine, rerun]").stdout)
     assert narrowed == [

@@ -11,7 +11,7 @@ import pytest
 from opsctl.asl.effects import Failed
 from opsctl.aws.stepfunctions import execution_arn
 from opsctl.domain.runs import Run
-from tests.functional.pipeline_world import DIVERGED, MACHINE, Bench, training_failure
+from tests.functional.pipeline_world import DIVERGED, EVALUATED, MACHINE, Bench, training_failure
 
 IMAGE, TEXT = "Train Image Model", "Train Text Model"
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
@@ -34,7 +34,9 @@ REUSE   Fetch Preprocessed Data  12.0 s     completed
 REUSE   Train Image Model        1 min 0 s  completed
 RUN     Train Text Model         1 min 0 s  was aborted; starts from zero
 RUN     Train Sequence Model                comes after
+RUN     Find Champion                       comes after
 RUN     Evaluate                            comes after
+RUN     Compare With Champion               comes after
 RUN     Notify Success                      comes after
 
 1 min 0 s of work is done again, 1 min 13 s is kept
@@ -76,8 +78,8 @@ def test_a_caught_failure_is_rerun(failed: Bench) -> None:
     result = failed.opsctl("redrive", "--yes", "--wait")
     assert result.exit_code == 0
     assert result.stdout.startswith(RERUN)
-    assert result.stdout.splitlines()[-1] == "nightly-7-r1 SUCCEEDED after 43.0 s"
-    assert failed.world.entered() == ["Prepare Run", SEQUENCE, EVALUATE, "Notify Success"]
+    assert result.stdout.splitlines()[-1] == "nightly-7-r1 SUCCEEDED after 46.0 s"
+    assert failed.world.entered() == ["Prepare Run", SEQUENCE, *EVALUATED]
 
 
 def test_a_native_redrive_that_would_only_fail_again_is_refused(failed: Bench) -> None:
@@ -100,7 +102,7 @@ def test_a_stopped_run_is_redriven(stopped: Bench) -> None:
     assert result.stderr.splitlines()[:3] == [
         "redriven: nightly-7 goes on", "following nightly-7", "08:01:13  Train Text Model  started again by redrive 1",
     ]  # fmt: skip
-    assert stopped.world.entered() == [TEXT, SEQUENCE, EVALUATE, "Notify Success"]
+    assert stopped.world.entered() == [TEXT, SEQUENCE, *EVALUATED]
 
 
 def test_as_json(stopped: Bench) -> None:
@@ -147,7 +149,7 @@ def test_a_stopped_run_with_a_caught_failure_is_rerun(bench: Bench) -> None:
     )  # fmt: skip
     result = bench.opsctl("redrive", "--yes", "--wait")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, f"A rerun, not a redrive: {reason}")
-    assert bench.world.entered() == ["Prepare Run", IMAGE, TEXT, SEQUENCE, EVALUATE, "Notify Success"]
+    assert bench.world.entered() == ["Prepare Run", IMAGE, TEXT, SEQUENCE, *EVALUATED]
 
 
 def test_the_run_s_own_time_limit(bench: Bench) -> None:
@@ -182,7 +184,7 @@ def test_changes_to_the_input_make_it_a_rerun(stopped: Bench) -> None:
 def test_to_insist_on_a_rerun(stopped: Bench) -> None:
     result = stopped.opsctl("redrive", "--rerun", "--yes", "--wait")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "A rerun, not a redrive: as --rerun says")
-    assert stopped.world.entered() == ["Prepare Run", TEXT, SEQUENCE, EVALUATE, "Notify Success"]
+    assert stopped.world.entered() == ["Prepare Run", TEXT, SEQUENCE, *EVALUATED]
 
 
 def test_what_is_worth_knowing_is_said(bench: Bench) -> None:

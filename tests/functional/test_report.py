@@ -99,14 +99,17 @@ def test_a_failed_run(failed: Bench) -> None:
     assert 'Next: opsctl rerun nightly-7 --from "Train Sequence Model"' in summary
     assert f"Train Sequence Model failed: States.TaskFailed: {DIVERGED}" in summary
     assert "Took 1 min 55 s" in summary
-    assert "Steps 6 succeeded, 1 failed, 2 not reached" in summary
-    assert rows(section(document, "timeline").all("table")[0])[1:7] == [
+    assert "Steps 6 succeeded, 1 failed, 5 not reached" in summary
+    assert rows(section(document, "timeline").all("table")[0])[1:10] == [
         ["Prepare Run", "✓ succeeded", "", "", "1.0 s"],
         ["Fetch Preprocessed Data", "✓ succeeded", "", "", "12.0 s"],
         ["Train Image Model", "✓ succeeded", "", "", "1 min 0 s"],
         ["Train Text Model", "✓ succeeded", "", "", "30.0 s"],
         ["Train Sequence Model", f"✗ failed States.TaskFailed: {DIVERGED}", "", "", "40.0 s"],
+        ["Find Champion", "– not reached", "", "", ""],
         ["Evaluate", "– not reached", "", "", ""],
+        ["Compare With Champion", "– not reached", "", "", ""],
+        ["Start Deployment", "– not reached", "", "", ""],
     ]  # fmt: skip
     errors = section(document, "errors")
     assert errors.all("h3")[0].text == "Train Sequence Model ✗ failed"

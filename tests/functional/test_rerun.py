@@ -19,14 +19,14 @@ from opsctl.domain.runs import Run
 from opsctl.operations import rerun as reruns
 from opsctl.operations import runs
 from opsctl.operations.start import Started
-from tests.functional.pipeline_world import BUCKET, DIVERGED, Bench, WorldStorage, training_failure
+from tests.functional.pipeline_world import BUCKET, DECIDED, DIVERGED, EVALUATED, Bench, WorldStorage, training_failure
 
 FETCH, IMAGE, TEXT = "Fetch Preprocessed Data", "Train Image Model", "Train Text Model"
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
 BETTER = ("--set", "hyperparameters.sequence_model.max_lr=0.01")
 UNKNOWN = "hyperparameters.sequence_model.lr: unknown key; the nearest known key is min_lr"
 REFUSED = f"the run input is refused: {UNKNOWN}"
-PLAN = """\
+PLAN = f"""\
 Rerun of nightly-7 from Train Sequence Model, as nightly-7-r1
 
 ACTION  STEP                     TOOK       USD      WHY
@@ -35,14 +35,17 @@ REUSE   Fetch Preprocessed Data  12.0 s     unknown  made by nightly-7
 REUSE   Train Image Model        1 min 0 s  0.0235   made by nightly-7 (branch 1 of Base Model Training)
 REUSE   Train Text Model         30.0 s     0.0019   made by nightly-7 (branch 2 of Base Model Training)
 RUN     Train Sequence Model                         named by --from
+ALWAYS  Find Champion                                has no guard in the definition
 RUN     Evaluate                                     comes after Train Sequence Model
+ALWAYS  Compare With Champion                        has no guard in the definition
+ALWAYS  Start Deployment                             {DECIDED}
 ALWAYS  Notify Success                               has no guard in the definition
 
 change: hyperparameters.sequence_model.max_lr: 1000000 -> 0.01
 
 saves at least 1 min 42 s and 0.0254 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); \
-15 state transitions
+spends at least 1.0 s and 0.0005 USD (time unknown: Train Sequence Model, Find Champion, Evaluate, \
+Compare With Champion, Start Deployment, Notify Success); 19 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 5 objects (381 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup
@@ -98,14 +101,14 @@ def test_a_rerun_copies_what_it_reuses_and_walks_as_planned(failed: Bench) -> No
     result = failed.opsctl("rerun", "--from", SEQUENCE, *BETTER, "--yes", "--wait")
     assert result.exit_code == 0
     assert result.stdout.startswith(PLAN)
-    assert result.stdout.splitlines()[-1] == "nightly-7-r1 SUCCEEDED after 43.0 s"
+    assert result.stdout.splitlines()[-1] == "nightly-7-r1 SUCCEEDED after 46.0 s"
     assert result.stderr.splitlines()[:4] == [
         "copied Fetch Preprocessed Data: 3 objects, 300 bytes",
         "copied Train Image Model: 1 object, 41 bytes",
         "copied Train Text Model: 1 object, 40 bytes",
         "following nightly-7-r1",
     ]
-    assert failed.world.entered() == ["Prepare Run", SEQUENCE, EVALUATE, "Notify Success"]
+    assert failed.world.entered() == ["Prepare Run", SEQUENCE, *EVALUATED]
     assert below(failed, "nightly-7-r1") >= MODELS
     assert not any(key.startswith("train-text-model/checkpoints") for key in below(failed, "nightly-7-r1"))
     document = failed.input_of("nightly-7-r1")
@@ -127,7 +130,7 @@ def test_a_rerun_of_a_rerun_of_a_rerun(failed: Bench) -> None:
     result = failed.opsctl("rerun", "nightly-7-r2", "--from", "evaluate", "--yes", "--wait", "-o", "json")
     document = json.loads(result.stdout)
     assert (document["run"], document["status"]) == ("nightly-7-r3", "SUCCEEDED")
-    assert failed.world.entered() == ["Prepare Run", EVALUATE, "Notify Success"]
+    assert failed.world.entered() == ["Prepare Run", *EVALUATED]
     reuse = failed.input_of("nightly-7-r3")["reuse"]
     assert {step: entry["run"] for step, entry in reuse.items()} == {
         "fetch-preprocessed-data": "nightly-7", "train-image-model": "nightly-7", "train-text-model": "nightly-7",
@@ -148,7 +151,7 @@ def test_from_inside_the_parallel_after_both_failed(bench: Bench) -> None:
     ])  # fmt: skip
     result = bench.opsctl("rerun", "--from", IMAGE, "--yes", "--wait")
     assert (result.exit_code, bench.world.entered()) == (
-        0, ["Prepare Run", IMAGE, TEXT, SEQUENCE, EVALUATE, "Notify Success"],
+        0, ["Prepare Run", IMAGE, TEXT, SEQUENCE, *EVALUATED],
     )  # fmt: skip
 
 

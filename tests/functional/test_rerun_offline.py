@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.pipeline_world import DEFINITION, MACHINE, Bench
+from tests.functional.pipeline_world import DECIDED, DEFINITION, MACHINE, Bench
 
 ROOT = Path(__file__).parents[2]
 SEQUENCE = "Train Sequence Model"
@@ -28,7 +28,7 @@ code = root.main(sys.argv[1:], standalone_mode=False)
 taken = sorted(name for name in sys.modules if name.split(".")[0] in ("boto3", "botocore", "python_terraform"))
 sys.exit(f"imported: {taken[:3]}" if taken else code)
 """
-PLAN = """\
+PLAN = f"""\
 Rerun of nightly-7 from Train Sequence Model, as nightly-7-r1
 
 ACTION  STEP                     TOOK       USD      WHY
@@ -37,14 +37,17 @@ REUSE   Fetch Preprocessed Data  12.0 s     unknown  made by nightly-7
 REUSE   Train Image Model        1 min 0 s  0.0235   made by nightly-7 (branch 1 of Base Model Training)
 REUSE   Train Text Model         30.0 s     0.0019   made by nightly-7 (branch 2 of Base Model Training)
 RUN     Train Sequence Model                         named by --from
+ALWAYS  Find Champion                                has no guard in the definition
 RUN     Evaluate                                     comes after Train Sequence Model
+ALWAYS  Compare With Champion                        has no guard in the definition
+ALWAYS  Start Deployment                             {DECIDED}
 ALWAYS  Notify Success                               has no guard in the definition
 
 warning: whether the results are still in S3 is not known offline, nor what else has changed since
 
 saves at least 1 min 42 s and 0.0254 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1.0 s and 0.0004 USD (time unknown: Train Sequence Model, Evaluate, Notify Success; \
-price unknown: Prepare Run); 15 state transitions
+spends at least 1.0 s and 0.0005 USD (time unknown: Train Sequence Model, Find Champion, Evaluate, \
+Compare With Champion, Start Deployment, Notify Success; price unknown: Prepare Run); 19 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies nothing
 plan """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opsctl.asl.effects import Failed, Succeeded
-from tests.functional.pipeline_world import DIVERGED, MACHINE, SECONDS, Bench, training_failure
+from tests.functional.pipeline_world import DECIDED, DIVERGED, EVALUATED, MACHINE, SECONDS, Bench, training_failure
 
 SEQUENCE = "Train Sequence Model"
 EXECUTION = MACHINE.replace("stateMachine", "execution")
@@ -36,10 +36,16 @@ following nightly-7
 08:01:13  Train Image Model  succeeded after 60 s
 08:01:13  Train Sequence Model  started
 08:01:53  Train Sequence Model  succeeded after 40 s
-08:01:53  Evaluate  started
-08:01:54  Evaluate  succeeded after 1 s
-08:01:54  Notify Success  started
-08:01:55  Notify Success  succeeded after 1 s
+08:01:53  Find Champion  started
+08:01:54  Find Champion  succeeded after 1 s
+08:01:54  Evaluate  started
+08:01:55  Evaluate  succeeded after 1 s
+08:01:55  Compare With Champion  started
+08:01:56  Compare With Champion  succeeded after 1 s
+08:01:56  Start Deployment  started
+08:01:57  Start Deployment  succeeded after 1 s
+08:01:57  Notify Success  started
+08:01:58  Notify Success  succeeded after 1 s
 """
 STATUS = """\
 RUN       nightly-7
@@ -47,7 +53,7 @@ MACHINE   documents-training
 VERSION   1, by the alias live
 STATUS    SUCCEEDED
 STARTED   2127-01-15 08:00:00 UTC
-DURATION  1 min 55 s
+DURATION  1 min 58 s
 
 STEP                     STATUS     ATTEMPTS  STARTED   DURATION   JOB                                     ERROR
 Prepare Run              SUCCEEDED  1         08:00:00  1.0 s      documents-prepare-run
@@ -55,15 +61,18 @@ Fetch Preprocessed Data  SUCCEEDED  1         08:00:01  12.0 s     nightly-7-fet
 Train Image Model        SUCCEEDED  1         08:00:13  1 min 0 s  nightly-7-train-image-model-d0r0
 Train Text Model         SUCCEEDED  1         08:00:13  30.0 s     nightly-7-train-text-model-d0r0
 Train Sequence Model     SUCCEEDED  1         08:01:13  40.0 s     nightly-7-train-sequence-model-d0r0
-Evaluate                 SUCCEEDED  1         08:01:53  1.0 s      nightly-7-evaluate-d0r0
-Notify Success           SUCCEEDED  1         08:01:54  1.0 s
+Find Champion            SUCCEEDED  1         08:01:53  1.0 s      documents-champion-gate
+Evaluate                 SUCCEEDED  1         08:01:54  1.0 s      nightly-7-evaluate-d0r0
+Compare With Champion    SUCCEEDED  1         08:01:55  1.0 s      documents-champion-gate
+Start Deployment         SUCCEEDED  1         08:01:56  1.0 s      x-deployment
+Notify Success           SUCCEEDED  1         08:01:57  1.0 s
 """
 
 
 def test_a_run_that_succeeds(bench: Bench) -> None:
     result = bench.opsctl("start", "--name", "nightly-7", "--wait")
     assert result.exit_code == 0
-    assert result.stdout == "nightly-7 SUCCEEDED after 1 min 55 s\n"
+    assert result.stdout == "nightly-7 SUCCEEDED after 1 min 58 s\n"
     assert result.stderr == TOLD
     assert bench.opsctl("status").stdout == STATUS
 
@@ -88,7 +97,10 @@ def test_a_run_that_fails_says_where_and_why_and_what_next(bench: Bench) -> None
     )
     assert steps[4:] == [
         [SEQUENCE, "FAILED", 2],
+        ["Find Champion", "NOT REACHED", 0],
         ["Evaluate", "NOT REACHED", 0],
+        ["Compare With Champion", "NOT REACHED", 0],
+        ["Start Deployment", "NOT REACHED", 0],
         ["Notify Success", "NOT REACHED", 0],
         ["Describe Failure", "SUCCEEDED", 1],
         ["Notify Failure", "SUCCEEDED", 1],
@@ -226,7 +238,7 @@ def test_status_as_json_holds_everything(bench: Bench) -> None:
     bench.opsctl("start", "--name", "one")
     document = json.loads(bench.opsctl("-o", "json", "status", "on").stdout)
     assert [document[key] for key in ("run", "status", "started", "stopped")] == [
-        "one", "SUCCEEDED", "2127-01-15T08:00:00.000+00:00", "2127-01-15T08:01:55.000+00:00",
+        "one", "SUCCEEDED", "2127-01-15T08:00:00.000+00:00", "2127-01-15T08:01:58.000+00:00",
     ]  # fmt: skip
     image = document["steps"][2]
     assert (image["step"], image["branch"]) == ("Train Image Model", [{"state": "Base Model Training", "branch": 0}])
@@ -270,7 +282,7 @@ def test_a_run_of_another_machine(bench: Bench) -> None:
 
 
 TAKEN_OVER = ("--skip", "fetch-preprocessed-data", "--skip", "train-text-model", "--reuse-from", "nightly-7")
-WITH_RESULTS = """\
+WITH_RESULTS = f"""\
 Start of july, with results of nightly-7
 
 ACTION  STEP                     TOOK       USD      WHY
@@ -279,12 +291,15 @@ REUSE   Fetch Preprocessed Data  12.0 s     unknown  by --skip; made by nightly-
 RUN     Train Image Model        1 min 0 s  0.0235   not skipped (branch 1 of Base Model Training)
 REUSE   Train Text Model         30.0 s     0.0019   by --skip; made by nightly-7 (branch 2 of Base Model Training)
 RUN     Train Sequence Model                         not skipped
+ALWAYS  Find Champion                                has no guard in the definition
 RUN     Evaluate                                     not skipped
+ALWAYS  Compare With Champion                        has no guard in the definition
+ALWAYS  Start Deployment                             {DECIDED}
 ALWAYS  Notify Success                               has no guard in the definition
 
 saves at least 42.0 s and 0.0019 USD (price unknown: Fetch Preprocessed Data)
-spends at least 1 min 1 s and 0.0239 USD (time unknown: Train Sequence Model, Evaluate, Notify Success); \
-17 state transitions
+spends at least 1 min 1 s and 0.0240 USD (time unknown: Train Sequence Model, Find Champion, Evaluate, \
+Compare With Champion, Start Deployment, Notify Success); 21 state transitions
 prices: SageMaker training on demand, us-east-1, as of 2026-11-22
 copies 4 objects (340 B): 0.0001 USD in requests, 0.00 USD a month; --data reuse would copy nothing and keep \
 nightly-7 from cleanup
@@ -303,7 +318,7 @@ def test_a_run_with_results_of_another(failed: Bench) -> None:
     assert failed.world.keys("") == before
     result = failed.opsctl("start", "--name", "july", *TAKEN_OVER, "--yes", "--wait")
     assert (result.exit_code, failed.world.entered()) == (
-        0, ["Prepare Run", "Train Image Model", SEQUENCE, "Evaluate", "Notify Success"],
+        0, ["Prepare Run", "Train Image Model", SEQUENCE, *EVALUATED],
     )  # fmt: skip
     document = failed.input_of("july")
     assert sorted(document) == ["reuse", "skip"]

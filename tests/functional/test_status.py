@@ -69,8 +69,9 @@ def test_while_it_runs_a_skipped_step_is_skipped_and_there_is_nothing_to_do(benc
     result = bench.opsctl("status", "--query", "steps[].[step, status]")
     assert dict(json.loads(result.stdout)) == {
         "Prepare Run": "SUCCEEDED", "Fetch Preprocessed Data": "SUCCEEDED", "Train Image Model": "RUNNING",
-        "Train Text Model": "SUCCEEDED", SEQUENCE: "NOT REACHED", "Evaluate": "SKIPPED",
-        "Notify Success": "NOT REACHED",
+        "Train Text Model": "SUCCEEDED", SEQUENCE: "NOT REACHED",
+        "Find Champion": "NOT REACHED", "Evaluate": "SKIPPED", "Compare With Champion": "NOT REACHED",
+        "Start Deployment": "NOT REACHED",         "Notify Success": "NOT REACHED",
     }  # fmt: skip
     assert result.stderr == ""
 

@@ -198,10 +198,10 @@ def test_as_json_it_is_an_object_in_each_line(bench: Bench) -> None:
     bench.opsctl("start", "--name", "nightly-7")
     result = bench.opsctl("watch", "nightly-7", "-o", "json")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert (result.exit_code, len(lines)) == (0, 15)
+    assert (result.exit_code, len(lines)) == (0, 21)
     assert lines[0] == {"at": "2127-01-15T08:00:00.000+00:00", "step": "Prepare Run", "text": "started", "run": None}
     assert lines[-1] == {
-        "run": "nightly-7", "arn": RUN_ARN, "status": "SUCCEEDED", "seconds": 115.0, "step": None, "error": None,
+        "run": "nightly-7", "arn": RUN_ARN, "status": "SUCCEEDED", "seconds": 118.0, "step": None, "error": None,
         "next": None,
     }  # fmt: skip
 

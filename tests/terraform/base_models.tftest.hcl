@@ -33,7 +33,7 @@ run "a_fourth_model_is_one_map_entry" {
     error_message = "the sequence model must read one channel per base model"
   }
   assert {
-    condition     = [for channel in jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "layout_boxes_2", "text", "sequence", "data"]
+    condition     = [for channel in jsondecode(module.machines["training"].definition).States["Evaluate"].Parameters.InputDataConfig : channel.ChannelName] == ["code", "image", "layout_boxes_2", "text", "sequence", "champion", "data"]
     error_message = "the evaluation must read one channel per base model"
   }
   assert {

@@ -225,7 +225,7 @@ def check_names(plan):
     named = {ARNS[kind].format(**values) for kind, values in planned if kind in ARNS}
     definitions = "".join(planned_definition(plan, name) for name in ("bulk", "deployment", "inference", "training"))
     used = set(re.findall(r'"(arn:aws:(?!states)[^"]+)"', definitions))
-    assert len(used) == 16
+    assert len(used) == 17
     assert used <= named
     buckets = {values["bucket"] for kind, values in planned if kind == "aws_s3_bucket"}
     assert buckets == {plan["output_changes"]["opsctl"]["after"]["bucket"]}

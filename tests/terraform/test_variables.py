@@ -34,7 +34,7 @@ PLAIN = SerializationOptions(
 # Variables whose rules look at each other: a plan breaks a rule of one of them only.
 LINKED = [
     {"batch", "compute_environments", "job_queues"},
-    {"base_models", "code", "evaluate", "sequence_model"},
+    {"base_models", "champion", "code", "evaluate", "sequence_model"},
     {"definitions", "definitions_dir", "name", "triggers"},
     {"deployment", "inference", "network"},
 ]
@@ -76,7 +76,8 @@ REFUSED = [
     ({"base_models": {"page-layout": {"script": "text.py"}}}, "A key of base_models becomes a state's name"),
     ({"base_models": {"": {"script": "text.py"}}}, "A key of base_models becomes a state's name"),
     ({"base_models": {"a_model_of_19_chars": {"script": "text.py"}}}, "A key of base_models may have at most 18"),
-    ({"base_models": {"sequence": {"script": "text.py"}}}, "average, code, data, evaluate, sequence and"),
+    ({"base_models": {"sequence": {"script": "text.py"}}}, "average, champion, code, data, evaluate, sequence and"),
+    ({"base_models": {"champion": {"script": "text.py"}}}, "average, champion, code, data, evaluate, sequence and"),
     ({"base_models": {"text": {"instance": {"type": "m5.large"}}}}, "An instance type in base_models must be one of"),
     ({"base_models": {"text": {"max_runtime": 59}}}, "max_runtime in base_models is in seconds"),
     ({"base_models": {"text": {"max_runtime": 90.5}}}, "max_runtime in base_models is in seconds"),
@@ -93,6 +94,10 @@ REFUSED = [
     ({"batch": {"source_buckets": ["s3://incoming"]}}, "batch.source_buckets must hold names of buckets"),
     ({"batch": {"timeout": 59}}, "batch.timeout must be a whole number of seconds, and Batch takes no less than 60."),
     ({"batch": {"timeout": 60.5}}, "batch.timeout must be a whole number of seconds"),
+    ({"champion": {"direction": "max"}}, "champion.direction must be maximize, where more is better"),
+    ({"champion": {"least_improvement": -0.01}}, "champion.least_improvement must be 0 or more"),
+    ({"champion": {"metric": "f1"}}, "champion.metric must be a figure that Evaluate measures"),
+    ({"champion": {"metric": "page accuracy"}, "evaluate": {"script": "text.py"}}, "champion.metric must be a figure"),
     ({"batch": {"attempts": 0}}, "batch.attempts must be a whole number from 1 to 10"),
     ({"batch": {"attempts": 11}}, "batch.attempts must be a whole number from 1 to 10"),
     ({"batch": {"vcpus": 1, "memory_mb": 1024}}, "batch.vcpus and batch.memory_mb must be a size that Fargate has"),
@@ -251,6 +256,7 @@ SMALLEST = {
         "vcpus": 1,
         "memory_mb": 4,
     },
+    "champion": {"least_improvement": 0},
     "compute_environments": {"e": {"kind": "ec2", "min_vcpus": 0, "max_vcpus": 1, "volume_gb": 30}},
     "dataset": "datasets/x/",
     "definitions": {},
@@ -281,6 +287,7 @@ LARGEST = {
         f"a_model_number_o{n}": {"script": "text.py", "max_runtime": 2419200, "instance": {"type": "ml.p5.48xlarge"}}
         for n in range(10, 24)
     },
+    "champion": {"direction": "minimize", "least_improvement": 1000, "metric": "log_loss"},
     "batch": {"timeout": 1209600, "attempts": 10, "spot_retries": 9, "queue": "q" * 24},
     "compute_environments": {
         "e" * 24: {"kind": "spot", "instance_types": ["g5", "g5.xlarge", "c6i"], "min_vcpus": 9, "max_vcpus": 9},

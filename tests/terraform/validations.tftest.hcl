@@ -14,6 +14,7 @@ run "refused_1" {
     alarms                   = { failure = 1 }
     base_models              = { image = null, text = null }
     batch                    = { timeout = 59 }
+    champion                 = { direction = "max" }
     dataset                  = "runs/sample/"
     definitions              = { nightly = {} }
     encryption               = { deletion_window_days = 6 }
@@ -25,7 +26,7 @@ run "refused_1" {
     versions                 = { keep = 0 }
   }
 
-  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.dataset, var.definitions, var.encryption, var.logs, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.champion, var.dataset, var.definitions, var.encryption, var.logs, var.notifications, var.permissions_boundary_arn, var.storage, var.training, var.versions]
 }
 
 run "refused_2" {
@@ -36,6 +37,7 @@ run "refused_2" {
     alarms        = { throttles = 0 }
     base_models   = { layout = null }
     batch         = { attempts = 0 }
+    champion      = { least_improvement = -0.01 }
     definitions   = { training = { alarms = { dead_letters = 1 } } }
     encryption    = { kms_key_arn = "arn:aws:kms:us-east-1:123456789012:alias/mine" }
     logs          = { retention_days = 0 }
@@ -44,7 +46,7 @@ run "refused_2" {
     training      = { spot_wait = -1 }
   }
 
-  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.encryption, var.logs, var.notifications, var.storage, var.training]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.champion, var.definitions, var.encryption, var.logs, var.notifications, var.storage, var.training]
 }
 
 run "refused_3" {
@@ -55,12 +57,13 @@ run "refused_3" {
     alarms        = { days_without_success = 91 }
     base_models   = { Layout = { script = "text.py" } }
     batch         = { spot_retries = 10 }
+    champion      = { metric = "f1" }
     definitions   = { training = { alarms = { failures = 0 } } }
     notifications = { subscriptions = { one = { protocol = "email", endpoint = "oncall", topics = ["failures"] } } }
     storage       = { bulk_concurrency = 0 }
   }
 
-  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.definitions, var.notifications, var.storage]
+  expect_failures = [var.deployment, var.alarms, var.base_models, var.batch, var.champion, var.definitions, var.notifications, var.storage]
 }
 
 run "refused_4" {

@@ -12,6 +12,8 @@ import pytest
 from opsctl.asl.effects import Failed, ScheduleTask, StartFailed, SubmitFailed, Submitted, Succeeded
 from opsctl.asl.interpreter import Execution
 from opsctl.asl.validate import parse, validate
+from opsctl.domain.champion_gate import Rule, Trained, decide
+from opsctl.domain.evaluation import Evaluation
 from opsctl.domain.names import job_prefix
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +21,13 @@ DEFINITION = json.loads((ROOT / "tests/golden/training.asl.json").read_text())
 MACHINE = parse(DEFINITION)
 JOBS = ["Train Image Model", "Train Text Model", "Train Sequence Model", "Evaluate"]
 STEPS = ["Fetch Preprocessed Data", *JOBS]
+FIND, COMPARE, START = "Find Champion", "Compare With Champion", "Start Deployment"
+
+
+def tasks(*skipped):
+    """All that a run asks for when these steps are skipped, in order."""
+    every = ["Prepare Run", *STEPS[:-1], FIND, "Evaluate", COMPARE, START, "Notify Success"]
+    return [state for state in every if state not in skipped]
 
 
 def load_handler(function):
@@ -82,6 +91,13 @@ class World:
     def answer(self, effect):
         if effect.state == "Prepare Run":
             return succeeded({"Payload": self.prepared(effect.parameters["Payload"])})
+        if effect.state == FIND:
+            uri = effect.parameters["Payload"]["run"]["code"]["uri"]
+            return succeeded({"Payload": {"run": "", "uri": uri, "warning": ""}})
+        if effect.state == START:
+            return succeeded({"ExecutionArn": "arn:aws:states:::execution:x:y", "StartDate": 0})
+        if effect.state == COMPARE:
+            return succeeded({"Payload": self.compared(effect.parameters["Payload"])})
         if effect.state == "Describe Failure":
             return succeeded({"Payload": describe_failure(effect.parameters["Payload"], None)})
         if effect.resource.endswith("sns:publish"):
@@ -102,6 +118,12 @@ class World:
             "hyperparameters": payload["pipeline"]["hyperparameters"],
             "steps": {step: {"uri": f"{prefix}{step}/"} for step in payload["pipeline"]["steps"]},
         }
+
+    def compared(self, payload):
+        names = {key: payload["run"][key] for key in ("name", "job_prefix", "prefix")}
+        trained = Trained(payload["machine"], **names, deployment=payload["deployment"])
+        outcome = decide(trained, Rule(**payload["rule"]), Evaluation({"page_accuracy": 0.9}, None), "", None, None)
+        return {**vars(outcome), "deployment": payload["deployment"]}
 
     @property
     def states(self):
@@ -140,7 +162,7 @@ def test_a_run_takes_every_step_and_says_so():
     world = World()
     execution = world.run()
     assert execution.status == "SUCCEEDED"
-    assert world.states == ["Prepare Run", *STEPS, "Notify Success"]
+    assert world.states == tasks()
     assert [message["Subject"] for message in world.published] == ["documents-training: nightly-7 succeeded"]
     assert "runs/nightly-7/" in world.published[0]["Message"]
 
@@ -177,6 +199,7 @@ def test_each_job_reads_what_the_steps_before_it_wrote():
     evaluate = world.parameters("Evaluate")
     assert {channel["ChannelName"]: channel["DataSource"]["S3DataSource"]["S3Uri"]
             for channel in evaluate["InputDataConfig"]} == {
+        "champion": f"{runs}code/",
         "code": f"{runs}code/",
         "data": f"{runs}fetch-preprocessed-data/",
         "image": f"{runs}train-image-model/",
@@ -243,16 +266,16 @@ def test_a_skipped_step_does_not_run_and_the_others_do(step):
     world = World()
     execution = world.run({"skip": {step.lower().replace(" ", "_"): True}})
     assert execution.status == "SUCCEEDED"
-    assert world.states == ["Prepare Run", *[other for other in STEPS if other != step], "Notify Success"]
+    assert world.states == tasks(step)
 
 
 def test_every_step_can_be_skipped_at_once_and_false_skips_nothing():
     world = World()
     world.run({"skip": {step.lower().replace(" ", "_"): True for step in STEPS}})
-    assert world.states == ["Prepare Run", "Notify Success"]
+    assert world.states == tasks(*STEPS)
     world = World()
     world.run({"skip": {step.lower().replace(" ", "_"): False for step in STEPS}})
-    assert world.states == ["Prepare Run", *STEPS, "Notify Success"]
+    assert world.states == tasks()
 
 
 TRANSIENT = {
@@ -261,7 +284,9 @@ TRANSIENT = {
     "Train Image Model": "SageMaker.ResourceLimitExceededException",
     "Train Text Model": "SageMaker.ThrottlingException",
     "Train Sequence Model": "SageMaker.AmazonSageMakerException",
+    "Find Champion": "Lambda.ServiceException",
     "Evaluate": "SageMaker.ResourceLimitExceeded",
+    "Compare With Champion": "Lambda.TooManyRequestsException",
     "Notify Success": "SNS.InternalErrorException",
 }
 
@@ -331,7 +356,7 @@ def test_a_refused_input_fails_the_run_before_anything_is_paid_for():
     assert "opsctl start" in alert["Message"]
 
 
-@pytest.mark.parametrize("step", ["Prepare Run", *STEPS, "Notify Success"])
+@pytest.mark.parametrize("step", ["Prepare Run", *STEPS, FIND, COMPARE, START, "Notify Success"])
 def test_a_broken_describe_failure_still_alerts(step):
     world = World({step: [job_failed()], "Describe Failure": [Failed("Runtime.ImportModuleError", "{}")]})
     alert = alert_of(world, world.run())

@@ -8,7 +8,6 @@ from opsctl.asl.interpreter import Execution
 from opsctl.asl.validate import parse
 from opsctl.domain.alerts import (
     CAUSE_LIMIT,
-    SUBJECT_LIMIT,
     Failure,
     caught_in,
     compose,
@@ -18,6 +17,7 @@ from opsctl.domain.alerts import (
     reported_failures,
     was_told,
 )
+from opsctl.domain.messages import SUBJECT_LIMIT
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:documents-failures"
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:documents-training:nightly-7"

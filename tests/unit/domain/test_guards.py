@@ -46,14 +46,17 @@ def guard_of(pipeline: Pipeline, name: str) -> Guard | None:
     return step.guard
 
 
-def test_our_own_machine_has_seven_steps_in_order() -> None:
+def test_our_own_machine_has_ten_steps_in_order() -> None:
     assert [(step.name, step.branch) for step in OURS.steps] == [
         ("Prepare Run", ()),
         ("Fetch Preprocessed Data", ()),
         ("Train Image Model", (("Base Model Training", 0),)),
         ("Train Text Model", (("Base Model Training", 1),)),
         ("Train Sequence Model", ()),
+        ("Find Champion", ()),
         ("Evaluate", ()),
+        ("Compare With Champion", ()),
+        ("Start Deployment", ()),
         ("Notify Success", ()),
     ]
     assert [name for name, kind in OURS.others.items() if kind == "Task"] == ["Describe Failure", "Notify Failure"]
@@ -72,8 +75,8 @@ def test_our_own_guards() -> None:
         assert guard_of(OURS, name) == Guard(
             f"Skip {name}?", (Setting(path, True),), (Setting(path, ABSENT),), frozenset({name})
         )
-    assert guard_of(OURS, "Prepare Run") is None
-    assert guard_of(OURS, "Notify Success") is None
+    for name in ("Prepare Run", "Find Champion", "Compare With Champion", "Start Deployment", "Notify Success"):
+        assert guard_of(OURS, name) is None
 
 
 def test_our_own_ancestors() -> None:

@@ -284,7 +284,14 @@ def test_our_own_plan_is_proven_with_and_without_a_history() -> None:
     new, proof = planned(OURS, {}, running)
     assert new == {"skip": {"fetch_preprocessed_data": True, "train_image_model": True, "train_text_model": True}}
     assert (proof.problem, proof.doubt) == (None, None)
-    assert proof.entered == {"Prepare Run", *running, "Notify Success"}
+    assert proof.entered == {
+        "Prepare Run",
+        "Find Champion",
+        *running,
+        "Compare With Champion",
+        "Start Deployment",
+        "Notify Success",
+    }
     skipped_needlessly = {"skip": {**new["skip"], "evaluate": True}}
     wrong = prove(OURS, skipped_needlessly, [*proof.entered])
     assert wrong.problem == "with this input the machine never comes to Evaluate, which the plan runs"

@@ -23,7 +23,15 @@ STORED = ["fetch-preprocessed-data", "train-image-model", "train-text-model", "t
 DEFAULTS = {"text_model": {"epochs": "6", "max_lr": "0.02"}, "image_model": {"epochs": "8"}, "sequence_model": {}}
 FETCH, IMAGE, TEXT = "Fetch Preprocessed Data", "Train Image Model", "Train Text Model"
 SEQUENCE, EVALUATE = "Train Sequence Model", "Evaluate"
-ALL = {"Prepare Run": 1, FETCH: 12, IMAGE: 60, TEXT: 30, SEQUENCE: 40, EVALUATE: 5, "Notify Success": 1}
+FIND, COMPARE, START = "Find Champion", "Compare With Champion", "Start Deployment"
+DECIDED = (
+    "its guard 'Better Than Champion?' reads $.gate.deploy, which 'Compare With Champion' (a Task) decides, and the "
+    "history does not show that it comes from the run's input"
+)
+ALL = {
+    "Prepare Run": 1, FETCH: 12, IMAGE: 60, TEXT: 30, SEQUENCE: 40, FIND: 1, EVALUATE: 5, COMPARE: 1,
+    START: 1, "Notify Success": 1,
+}  # fmt: skip
 PLACED = f"{TEXT} (branch 2 of Base Model Training), {IMAGE} (branch 1 of Base Model Training)"
 PLACED_IN_ORDER = f"{IMAGE} (branch 1 of Base Model Training), {TEXT} (branch 2 of Base Model Training)"
 JOB = "sagemaker:createTrainingJob.sync"
@@ -78,7 +86,10 @@ def test_from_the_step_that_failed_everything_before_is_reused() -> None:
         (IMAGE, "REUSE", "made by nightly-7", 60),
         (TEXT, "REUSE", "made by nightly-7", 30),
         (SEQUENCE, "RUN", "named by --from", None),
+        (FIND, "ALWAYS", "has no guard in the definition", None),
         (EVALUATE, "RUN", f"comes after {SEQUENCE}", None),
+        (COMPARE, "ALWAYS", "has no guard in the definition", None),
+        (START, "ALWAYS", DECIDED, None),
         ("Notify Success", "ALWAYS", "has no guard in the definition", None),
     ]
     assert plan.input == {
@@ -115,8 +126,8 @@ def test_a_rerun_of_a_rerun_reuses_what_earlier_runs_made() -> None:
 def test_from_inside_a_parallel_only_that_branch_runs_again() -> None:
     plan = plan_rerun(source(completed(*ALL, status="SUCCEEDED")), Request(("train-image-model",)))
     assert actions(plan) == {
-        "Prepare Run": "ALWAYS", FETCH: "REUSE", IMAGE: "RUN", TEXT: "REUSE", SEQUENCE: "RUN", EVALUATE: "RUN",
-        "Notify Success": "ALWAYS",
+        "Prepare Run": "ALWAYS", FETCH: "REUSE", IMAGE: "RUN", TEXT: "REUSE", SEQUENCE: "RUN", FIND: "ALWAYS",
+        EVALUATE: "RUN", COMPARE: "ALWAYS", START: "ALWAYS", "Notify Success": "ALWAYS",
     }  # fmt: skip
 
 
