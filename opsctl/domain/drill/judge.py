@@ -39,7 +39,7 @@ def judge(subject: Subject, drive: Drive, calm: frozenset[str]) -> Iterator[Refu
     yield from _own_way(subject, drive)
     yield from _not_retried(subject, drive)
     yield from _siblings(drive)
-    yield from same_names(drive.taken)
+    yield from same_names(subject, drive.taken)
 
 
 def _blamed(drive: Drive) -> str:
@@ -182,8 +182,10 @@ def _siblings(drive: Drive) -> Iterator[Refutation]:
         return
 
 
-def same_names(taken: Iterable[tuple[str, str, str]]) -> Iterator[Refutation]:
-    """Jobs that would be asked for under a name that is taken."""
+def same_names(subject: Subject, taken: Iterable[tuple[str, str, str]]) -> Iterator[Refutation]:
+    """Jobs that would be asked for under a name that is taken, where nobody meant them to be."""
+    nodes = subject.nodes.nodes
+    taken = [one for one in taken if one[2] not in nodes or not nodes[one[2]].starts_once]
     counted = Counter((kind, name) for kind, name, _ in taken)
     for (kind, name), times in counted.items():
         if times > 1:

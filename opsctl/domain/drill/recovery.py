@@ -49,7 +49,7 @@ class Recovery:
         last = drive.struck[-1][0].state if drive.struck else ""
         if native.status == SUCCEEDED:
             yield from self._repeats("a redrive", native, done - self._inside_failed(drive), last)
-            yield from _names(drive, native)
+            yield from _names(self.subject, drive, native)
             if native.alerts:
                 yield Refutation(Check.ALERT, last, "a redrive that succeeds tells of a failure")
         again = self._rerun(drive)
@@ -65,7 +65,7 @@ class Recovery:
         yield from self._repeats(
             "a rerun", again, done & self.subject.paid | (done & again.always & self.subject.paid), last
         )
-        yield from _names(drive, again)
+        yield from _names(self.subject, drive, again)
 
     def _redriven(self, drive: Drive) -> Recovered:
         key = (drive.scenario.name, drive.execution.standing(), drive.status)
@@ -147,9 +147,9 @@ class Recovery:
         return plan_rerun(source, Request(steps=tuple(failed or undone[:1])))
 
 
-def _names(drive: Drive, found: Recovered) -> Iterator[Refutation]:
+def _names(subject: Subject, drive: Drive, found: Recovered) -> Iterator[Refutation]:
     before = {(kind, name) for kind, name, _ in drive.taken}
-    yield from same_names([*drive.taken, *(one for one in found.taken if (one[0], one[1]) in before)])
+    yield from same_names(subject, [*drive.taken, *(one for one in found.taken if (one[0], one[1]) in before)])
 
 
 def _steps_key(drive: Drive, subject: Subject) -> Hashable:

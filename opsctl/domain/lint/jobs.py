@@ -104,6 +104,15 @@ def _is_constant(node: Node, field: str) -> bool:
 def _collisions(node: Node, name: str, loops: bool) -> Iterator[str]:
     if not _OF_THE_RUN.search(name):
         yield "in every run"
+    if not node.starts_once:
+        yield from _repetitions(node, name)
+    if any(container.type == "Map" for container in node.containers) and not _OF_THE_ITEM.search(name):
+        yield "in every iteration"
+    if loops:
+        yield "each time its loop comes round"
+
+
+def _repetitions(node: Node, name: str) -> Iterator[str]:
     if _effective(node) and "RetryCount" not in name:
         yield "on every retry"
     if "RedriveCount" not in name:
@@ -111,10 +120,6 @@ def _collisions(node: Node, name: str, loops: bool) -> Iterator[str]:
     retrying = next((container for container in node.containers if _effective(container)), None)
     if retrying is not None:
         yield f"when '{retrying.name}' is retried (RetryCount starts again at 0)"
-    if any(container.type == "Map" for container in node.containers) and not _OF_THE_ITEM.search(name):
-        yield "in every iteration"
-    if loops:
-        yield "each time its loop comes round"
 
 
 def _looping(machine: Machine) -> frozenset[str]:

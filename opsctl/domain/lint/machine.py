@@ -22,6 +22,7 @@ GENERIC_ERRORS = frozenset({"States.ALL", "States.TaskFailed", "States.Timeout",
 _TELLS = re.compile(
     r"notif|alert|pager|\bpage\W?(on\W?call|duty|ops|team|us)\b|slack|escalat|send\W*e?\W?mail", re.IGNORECASE
 )
+_THERE_ALREADY = re.compile(r"\.ExecutionAlreadyExists(Exception)?$")
 _SENDS = re.compile(
     r":states:::(aws-sdk:)?("
     r"sns:publish|ses(v2)?:send\w*mail|sqs:sendMessage|(eventbridge|events):putEvents|chatbot:\w+|ssmincidents:startIncident"
@@ -101,6 +102,12 @@ class Node:
             Catcher(f"{self.location}/Catch[{index}]", tuple(entry["ErrorEquals"]), entry["Next"], entry)
             for index, entry in enumerate(self.state.get("Catch") or ())
         )
+
+    @cached_property
+    def starts_once(self) -> bool:
+        """Whether its Catch has the very error of an execution whose name is taken: then a repetition is meant to meet
+        what was started before."""
+        return any(_THERE_ALREADY.search(error) for catcher in self.catchers for error in catcher.errors)
 
     @cached_property
     def uncaught(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.e2e.conftest import ACCOUNT, Clone
 from tests.e2e.recovery.pipeline import Pipeline, task_states, wait_for
 
 GATE = "Evaluate"
+BETTER = "better"  # the run that passes the champion gate (programs/job.py)
 KEY = "alias/documents"
 # A statement less: whose role, its sid, where the run then fails, and what is denied.
 MUTATIONS = (
@@ -78,6 +80,35 @@ def ask_for_approval(pipeline: Pipeline, name: str) -> None:
 
 def _waits(pipeline: Pipeline, run: str) -> bool:
     return GATE in pipeline.entered(run) and pipeline.events(run)[-1]["type"] == "TaskSubmitted"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The execution by which a training run's model is to be deployed."""
+
+    pipeline: Pipeline
+    arn: str
+
+    @property
+    def name(self) -> str:
+        return self.arn.rpartition(":")[2]
+
+    def waits(self) -> bool:
+        events = self.pipeline.states.get_execution_history(executionArn=self.arn, maxResults=1, reverseOrder=True)
+        return bool(events["events"][0]["type"] == "TaskSubmitted")
+
+    def status(self) -> str:
+        return str(self.pipeline.states.describe_execution(executionArn=self.arn)["status"])
+
+
+def train_a_better_model(pipeline: Pipeline) -> Deployment:
+    """A run whose model passes the gate; returns its deployment, which waits for a person."""
+    pipeline.start(BETTER, pipeline.put_data(BETTER))
+    wait_for(lambda: pipeline.status(BETTER) != "RUNNING", f"{BETTER} to end")
+    output = json.loads(pipeline.states.describe_execution(executionArn=pipeline.arn(BETTER))["output"])
+    deployment = Deployment(pipeline, output["deployment"]["execution"])
+    wait_for(deployment.waits, f"{deployment.name} to ask")
+    return deployment
 
 
 @contextmanager

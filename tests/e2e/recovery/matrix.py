@@ -13,11 +13,11 @@ from functools import partial
 
 from tabulate import tabulate
 
-from tests.e2e.recovery.pipeline import JOBS, Pipeline, Step, wait_for
+from tests.e2e.recovery.pipeline import JOBS, LOOKS, Pipeline, Step, wait_for
 from tests.e2e.recovery.ways import WAYS, Row, break_step
 
 AT_ONCE = 16
-SETUP = "Prepare Run"  # it has no guard: every run begins with it
+UNGUARDED = {"Prepare Run", *LOOKS}  # every run enters them
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def make_rows(pipeline: Pipeline, steps: list[Step]) -> Iterator[Row]:
     """One for each way that each step can end in, with a version of the definition of its own where that needs one."""
     for way, made in WAYS.items():
         for number, step in enumerate(steps):
-            if step.kind not in made.not_for:
+            if not made.leaves_out(step):
                 version = pipeline.publish(partial(made.change, step)) if made.change else None
                 yield Row(pipeline, step, way, f"{way.replace(' ', '-').lower()}-{number}", version)
 
@@ -113,7 +113,7 @@ def recover(one: Played, command: str, before: Mapping[str, str], *options: str)
     one.demand(f"{command} was native", native, command == "redrive" and WAYS[one.row.way].native)
     one.demand(f"{command} ended", pipeline.status(run), "SUCCEEDED")
     worked = pipeline.redriven(run) if native else set(pipeline.entered(run))
-    one.demand(f"{command} ran", worked, one.rest if native else one.rest | {SETUP})
+    one.demand(f"{command} ran", worked, one.rest if native else one.rest | UNGUARDED)
     look_at_objects(one, command, before, run)
 
 
@@ -164,7 +164,7 @@ def table(steps: list[Step], rows: list[Played]) -> str:
         for way, made in WAYS.items():
             one = found.get((step.name, way))
             if one is None:
-                lines.append([step.name, way, f"n/a: {made.not_for[step.kind]}"])
+                lines.append([step.name, way, f"n/a: {made.leaves_out(step)}"])
                 continue
             took = {recovery.command: recovery for recovery in one.recoveries}
             lines.append(

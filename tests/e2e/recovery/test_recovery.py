@@ -89,6 +89,7 @@ def test_a_rerun_reads_in_place_what_it_does_not_copy(pipeline: Pipeline) -> Non
     }
     assert channels == {
         "code": f"{third}/code/",
+        "champion": f"{third}/code/",  # there is none, and SageMaker takes no channel without objects
         "data": f"{first}/{data}/",
         "image": f"{first}/train-image-model/",
         "text": f"{first}/train-text-model/",
@@ -147,6 +148,20 @@ def test_an_approver_answers_a_run_and_a_reader_does_not(pipeline: Pipeline) -> 
         assert said.startswith("error: not allowed: states:SendTask")
         pipeline.clone.acting_as(person).run(verdict, run, "--reason", "looked at it", "--yes")
         wait_for(lambda run=run: pipeline.status(run) != "RUNNING", f"{run} to end")
+
+
+def test_an_approver_answers_the_deployment_of_a_training_run_by_the_runs_name(pipeline: Pipeline) -> None:
+    """The run has passed the gate, handed its model over and ended; once answered, nothing of it waits any more."""
+    deployment = access.train_a_better_model(pipeline)
+    assert deployment.name in pipeline.clone.run("status", access.BETTER).stdout
+    approver = pipeline.clone.acting_as("approver")
+    approver.run("reject", access.BETTER, "--reason", "not in August", "--yes", "--wait")
+    assert deployment.status() == "SUCCEEDED"
+    assert "not deployed: not in August (rejected by" in pipeline.mail("was-not-deployed")
+    for verdict in ("approve", "reject"):
+        refused = approver.run(verdict, access.BETTER, "--yes", code=3)
+        error = f"error: {access.BETTER} waits for no approval: it has ended SUCCEEDED"
+        assert refused.stderr.splitlines()[1:] == [error]  # the first line says that this is a sandbox
 
 
 @pytest.mark.parametrize(("role", "sid", "step", "action"), access.MUTATIONS)

@@ -20,12 +20,14 @@ EXECUTION_SECONDS = 40  # for all that comes before the step, while dozens of ru
 # What each integration calls when a state starts, how a service says that it is asked too often, and what that becomes.
 CALLS = {
     "Lambda": "lambda:Invoke",
+    "look": "lambda:Invoke",
     "Batch": "batch:SubmitJob",
     "SageMaker": "sagemaker:CreateTrainingJob",
     "SNS": "sns:Publish",
 }
 THROTTLES = {
     "Lambda": ("TooManyRequestsException", "Lambda.TooManyRequestsException"),
+    "look": ("TooManyRequestsException", "Lambda.TooManyRequestsException"),
     "Batch": ("TooManyRequestsException", "Batch.AWSBatchException"),
     "SageMaker": ("ThrottlingException", "SageMaker.AmazonSageMakerException"),
     "SNS": ("Throttled", "SNS.ThrottledException"),
@@ -50,9 +52,11 @@ class Row:
     def call(self) -> str:
         """What the request that starts the step's work holds, and no other request does."""
         return {
-            "Lambda": f'"execution":"{self.run}"',
-            "SNS": f"Run:    {self.run}\nStatus: SUCCEEDED",
-        }.get(self.step.kind, f"{self.run}-{self.step.slug}-d0r")
+            "Prepare Run": f'"execution":"{self.run}"',
+            "Find Champion": f'"name":"{self.run}"',
+            "Compare With Champion": f'"deployment":"{self.run}-deployment"',
+            "Notify Success": f"Run:    {self.run}\nStatus: SUCCEEDED",
+        }.get(self.step.name, f"{self.run}-{self.step.slug}-d0r")
 
     def mark(self, what: str) -> None:
         """Say how the step's program behaves, once."""
@@ -64,12 +68,13 @@ class Row:
 
 def break_step(row: Row) -> None:
     """Start the row's run and make its step end as it says. Returns when nothing moves any more."""
-    if row.way != "Lambda error":
+    late = row.way == "Lambda error" and row.step.kind == "Lambda"
+    if not late:
         row.pipeline.put_data(row.run)
     WAYS[row.way].play(row)
     wait_for(lambda: row.pipeline.status(row.run) != "RUNNING", f"{row.run} to end")
     wait_for(lambda: not _functions(row), f"the functions of {row.run} to end")
-    if row.way == "Lambda error":
+    if late:
         row.pipeline.put_data(row.run)
 
 
@@ -82,7 +87,9 @@ def _job_failure(row: Row) -> None:
 
 
 def _lambda_error(row: Row) -> None:
-    """The data set is not there yet: the function says so and fails."""
+    """The data set is not there yet, or the figures may not be looked for: the function says so and fails."""
+    if row.step.kind == "look":
+        row.fault("s3:ListObjectsV2", error="AccessDenied", match=f"runs/{row.run}/evaluate", times=1)
     _start(row)
 
 
@@ -118,13 +125,17 @@ def _stop(row: Row) -> None:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to end. `change` makes the row's version of the definition; `not_for` says why it cannot happen, by kind;
-    `status` is how the run ends; `native` says whether nothing catches it, so that AWS's own redrive helps."""
+    """One way to end. `change` makes the row's version of the definition; `not_for` says why it is not played, by kind
+    or step; `status` is how the run ends; `native` says whether nothing catches it, so that AWS's own redrive helps."""
 
     play: Callable[[Row], None]
     not_for: Mapping[str, str]
     change: Callable[[Step, dict[str, Any]], None] | None = None
     status: str = "FAILED"
+
+    def leaves_out(self, step: Step) -> str | None:
+        """Why it is not played for a step; None where it is."""
+        return self.not_for.get(step.name) or self.not_for.get(step.kind)
 
     @property
     def native(self) -> bool:
@@ -147,17 +158,21 @@ def _shorter_execution(step: Step, definition: dict[str, Any]) -> None:
     definition["TimeoutSeconds"] = EXECUTION_SECONDS
 
 
-NO_JOB = {"Lambda": "a function", "SNS": "a message"}
+SHORT = {"look": "a look"}
+NO_JOB = {**SHORT, "Lambda": "a function", "SNS": "a message"}
 # Those that take longest come first.
 WAYS = {
-    "execution timeout": Way(_time_limit, {}, _shorter_execution, "TIMED_OUT"),
+    "execution timeout": Way(_time_limit, SHORT, _shorter_execution, "TIMED_OUT"),
     "throttling": Way(_throttling, {}),
-    "state timeout": Way(_time_limit, {}, _shorter_state),
+    "state timeout": Way(_time_limit, SHORT, _shorter_state),
     "job time limit": Way(_time_limit, NO_JOB, _shorter_job),
-    "abort by stop": Way(_stop, {}, status="ABORTED"),
-    "kill": Way(_kill, {"SNS": "a message"}),
+    "abort by stop": Way(_stop, SHORT, status="ABORTED"),
+    "kill": Way(_kill, {**SHORT, "SNS": "a message"}),
     "job failure": Way(_job_failure, NO_JOB),
-    "Lambda error": Way(_lambda_error, {"Batch": "a job", "SageMaker": "a job", "SNS": "a message"}),
+    "Lambda error": Way(
+        _lambda_error,
+        {"Batch": "a job", "SageMaker": "a job", "SNS": "a message", "Find Champion": "every run reads the same"},
+    ),
 }
 
 

@@ -90,6 +90,27 @@ def test_what_takes_a_name_only_once(resource, field):
     assert findings({"T": state}, NAME) == [f"/States/T/Parameters/{field}"]
 
 
+@pytest.mark.parametrize(
+    ("error", "parameters", "when"),
+    [
+        ("StepFunctions.ExecutionAlreadyExistsException", {"Name.$": RUN}, None),
+        ("Sfn.ExecutionAlreadyExistsException", {"Name.$": RUN}, None),
+        ("StepFunctions.ExecutionAlreadyExistsException", {"Name": "fixed"}, "in every run"),
+        ("StepFunctions.ExecutionLimitExceededException", {"Name.$": RUN}, "on every retry and on a redrive"),
+        ("States.ALL", {"Name.$": RUN}, "on every retry and on a redrive"),
+    ],
+)
+def test_whose_catch_expects_the_execution_to_be_there_starts_it_once_on_purpose(error, parameters, when):
+    state = task(
+        Resource="arn:aws:states:::states:startExecution",
+        Parameters=parameters,
+        Retry=[{"ErrorEquals": ["StepFunctions.ThrottlingException"]}],
+        Catch=[{"ErrorEquals": [error], "Next": "Done"}],
+    )
+    expected = [f"The Name of 'T' is the same {when}."] if when else []
+    assert said({"T": state, "Done": {"Type": "Succeed"}}) == expected
+
+
 def test_batch_takes_a_name_any_number_of_times():
     assert findings({"T": job(Parameters={"JobName": "fixed"})}, NAME) == []
 
