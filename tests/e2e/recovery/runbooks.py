@@ -91,7 +91,8 @@ def ended(pipeline: Pipeline) -> None:
 # In the order in which the pages are read: each finds what those before it left.
 SETTINGS: dict[str, Callable[[Pipeline], None]] = {
     "failed-run": failed, "stopped-run": going, "approve": asking, "train-again": ended, "clean-up": lambda _: None,
-    "alarms": lambda _: None, "dead-letters": lambda _: None,
+    "alarms": lambda _: None, "dead-letters": lambda _: None, "deploy": lambda _: None,
+    "no-run-started": lambda _: None, "worker": lambda _: None,
 }  # fmt: skip
 
 
