@@ -1,8 +1,11 @@
 # What the deployment machine is told: what var.deployment says, with the container and the names that follow from it.
 
 locals {
+  # How AWS's container wants to be told where the handlers are (sagemaker-inference toolkit).
+  _handlers = { SAGEMAKER_PROGRAM = "inference.py", SAGEMAKER_SUBMIT_DIRECTORY = "/opt/ml/model/code" }
+
   _serving = {
-    image = coalesce(var.deployment.image, can(regex("^ml\\.[gp][0-9]", var.deployment.instance.type)) ? module.images.inference.gpu : module.images.inference.cpu)
+    image = coalesce(var.deployment.image, can(regex(local._with_gpus, var.deployment.instance.type)) ? module.images.inference.gpu : module.images.inference.cpu)
     vpc   = coalesce(var.deployment.vpc, var.network != null)
   }
 
@@ -21,8 +24,7 @@ locals {
     timeout      = var.deployment.timeout
     training     = "arn:${local.partition}:states:${local._here}:stateMachine:${lookup(local.machines, "training", "${var.name}-training")}"
 
-    # As AWS's container wants to know where the handlers are (sagemaker-inference toolkit).
-    environment     = merge({ SAGEMAKER_PROGRAM = "inference.py", SAGEMAKER_SUBMIT_DIRECTORY = "/opt/ml/model/code" }, var.deployment.environment)
+    environment     = merge(local._handlers, var.deployment.environment)
     options         = local._serving.vpc ? { VpcConfig = { SecurityGroupIds = module.network.security_group_ids, Subnets = module.network.subnet_ids } } : {}
     startup_timeout = var.deployment.startup_timeout
 

@@ -4,9 +4,8 @@ locals {
   _scores_in_vpc = coalesce(var.inference.vpc, var.network != null)
 
   inference = {
-    # As AWS's container wants to know where the handlers are (sagemaker-inference toolkit).
-    environment    = merge({ SAGEMAKER_PROGRAM = "inference.py", SAGEMAKER_SUBMIT_DIRECTORY = "/opt/ml/model/code" }, var.inference.environment)
-    image          = coalesce(var.inference.image, can(regex("^ml\\.[gp][0-9]", var.inference.instance.type)) ? module.images.inference.gpu : module.images.inference.cpu)
+    environment    = merge(local._handlers, var.inference.environment)
+    image          = coalesce(var.inference.image, can(regex(local._with_gpus, var.inference.instance.type)) ? module.images.inference.gpu : module.images.inference.cpu)
     machine        = lookup(local.machines, "training", "${var.name}-training")
     max_concurrent = var.inference.max_concurrent
     max_payload_mb = var.inference.max_payload_mb

@@ -23,6 +23,8 @@ locals {
     warm_pool_seconds = coalesce(job.warm_pool_seconds, local._on_sagemaker[key] ? var.training.warm_pool_seconds : 0)
   } }
 
+  _with_gpus = "^ml\\.[gp][0-9]"
+
   # Instances with disks of their own encrypt them themselves, and refuse a key
   # (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html).
   _own_disks = "^ml\\.(g4dn|g5|g6|g6e|g7|g7e|p3dn|p4d|p4de|p5|p5e|p5en|p6-b200|p6-b300|p6e-gb200|trn1|trn1n|trn2|[cmr][0-9]+[a-z]*d)\\."
@@ -30,7 +32,7 @@ locals {
   # What the definition needs of each job. A state outlives its job by an hour, for the wait for capacity and the upload.
   jobs = { for key, job in local._jobs : key => merge(job, local._choices[key], {
     activity   = lookup(local.arns.activities, key, null)
-    image      = coalesce(job.image, can(regex("^ml\\.[gp][0-9]", job.instance.type)) ? module.images.training.gpu : module.images.training.cpu)
+    image      = coalesce(job.image, can(regex(local._with_gpus, job.instance.type)) ? module.images.training.gpu : module.images.training.cpu)
     entrypoint = ["python3", "/opt/ml/input/data/code/${job.script}"]
     metrics    = [for metric in job.metrics : { Name = metric, Regex = "\\b${metric}=([-+0-9.eE]+)" }]
     options = merge(

@@ -18,6 +18,22 @@ moved {
   to   = module.network.aws_security_group.jobs
 }
 
+# The rules of the trigger for data are a map.
+moved {
+  from = module.triggers[0].aws_cloudwatch_event_rule.arrived[0]
+  to   = module.triggers[0].aws_cloudwatch_event_rule.this["data-arrived"]
+}
+
+moved {
+  from = module.triggers[0].aws_cloudwatch_event_target.arrived[0]
+  to   = module.triggers[0].aws_cloudwatch_event_target.this["data-arrived"]
+}
+
+moved {
+  from = module.triggers[0].aws_lambda_permission.arrived[0]
+  to   = module.triggers[0].aws_lambda_permission.this["data-arrived"]
+}
+
 # Each definition file makes a machine.
 moved {
   from = module.bulk

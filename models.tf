@@ -49,6 +49,9 @@ locals {
     seed         = "1"
   }
 
+  # SageMaker's instance types: ml., a family and a size.
+  instance_type = "^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$"
+
   _keys = [for key in setunion(keys(local.shipped_base_models), keys(var.base_models)) : key if try(var.base_models[key] != null, true)]
 
   # Map key `text` gives the state `Train Text Model`, the slug `train-text-model`, the skip key `train_text_model`, the

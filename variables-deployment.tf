@@ -40,7 +40,7 @@ variable "deployment" {
     error_message = "deployment.approval.timeout must be a whole number of seconds from 60 to 31536000, a year, which is as long as a run can take."
   }
   validation {
-    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.deployment.instance.type))
+    condition     = can(regex(local.instance_type, var.deployment.instance.type))
     error_message = "deployment.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.m5.large."
   }
   validation {

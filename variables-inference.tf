@@ -22,7 +22,7 @@ variable "inference" {
   nullable = false
 
   validation {
-    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.inference.instance.type))
+    condition     = can(regex(local.instance_type, var.inference.instance.type))
     error_message = "inference.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.m5.xlarge."
   }
   validation {

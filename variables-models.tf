@@ -60,7 +60,7 @@ variable "base_models" {
     error_message = "average, champion, code, data, evaluate, sequence and sequence_model are taken by other channels, jobs and figures: choose another key in base_models."
   }
   validation {
-    condition     = alltrue([for model in var.base_models : can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", model.instance.type)) || try(model.instance.type, null) == null])
+    condition     = alltrue([for model in var.base_models : can(regex(local.instance_type, model.instance.type)) || try(model.instance.type, null) == null])
     error_message = "An instance type in base_models must be one of SageMaker's: ml., a family and a size, for example ml.g5.xlarge."
   }
   validation {
@@ -110,7 +110,7 @@ variable "evaluate" {
   nullable = false
 
   validation {
-    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.evaluate.instance.type))
+    condition     = can(regex(local.instance_type, var.evaluate.instance.type))
     error_message = "evaluate.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.m5.xlarge."
   }
   validation {
@@ -149,7 +149,7 @@ variable "sequence_model" {
   nullable = false
 
   validation {
-    condition     = can(regex("^ml\\.[a-z]+[0-9][a-z0-9-]*\\.(medium|large|[0-9]*xlarge|metal)$", var.sequence_model.instance.type))
+    condition     = can(regex(local.instance_type, var.sequence_model.instance.type))
     error_message = "sequence_model.instance.type must be one of SageMaker's: ml., a family and a size, for example ml.g5.xlarge."
   }
   validation {

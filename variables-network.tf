@@ -25,11 +25,13 @@ variable "network" {
     error_message = "network names no VPC: set network.vpc_id to the VPC of network.subnet_ids, or leave network out to use the default VPC."
   }
   validation {
-    condition = var.network == null ? true : alltrue(flatten([
-      for kind, ids in {
-        rtb = var.network.route_table_ids, sg = var.network.security_group_ids, subnet = var.network.subnet_ids, vpc = compact([var.network.vpc_id])
-      } : [for id in ids : can(regex("^${kind}-[0-9a-z]+$", id))]
-    ]))
+    # Security groups come last: until they are made, nothing behind them is known.
+    condition = var.network == null ? true : alltrue([
+      alltrue([for id in compact([var.network.vpc_id]) : can(regex("^vpc-[0-9a-z]+$", id))]),
+      alltrue([for id in var.network.subnet_ids : can(regex("^subnet-[0-9a-z]+$", id))]),
+      alltrue([for id in var.network.route_table_ids : can(regex("^rtb-[0-9a-z]+$", id))]),
+      alltrue([for id in var.network.security_group_ids : can(regex("^sg-[0-9a-z]+$", id))]),
+    ])
     error_message = "network takes EC2's ids: vpc-0a1b2c3d for vpc_id, subnet-… in subnet_ids, sg-… in security_group_ids, rtb-… in route_table_ids; no names, no ARNs."
   }
   validation {

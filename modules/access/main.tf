@@ -1,5 +1,5 @@
-# What people need, and no more: to look, to operate, to approve; and what a worker outside AWS needs. Attach the documents to roles or permission sets of your
-# own, or let this module make managed policies of them.
+# What people need, and no more: to look, to operate, to approve; and what a worker outside AWS needs. Attach the documents to
+# roles or permission sets of your own, or let this module make managed policies of them.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -14,11 +14,13 @@ locals {
   # of their names stands for all.
   _machines = length(var.machines) == 1 && length(join("", var.machines)) <= 44 ? var.machines : toset(["${var.name}-*"])
   _jobs     = length(join("", var.jobs)) + 3 * length(var.name) <= 150 ? var.jobs : toset(["*-d*r*"])
-  machines  = sort([for name in local._machines : "arn:${local._partition}:states:${local._here}:stateMachine:${name}"])
-  # Runs, and a distributed Map's: <machine>/<label>.
+  # With their versions and aliases, and the runs of theirs and of a distributed Map (<machine>/<label>). A `*` at the end takes
+  # in what is behind a colon too (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html).
+  machines = sort(flatten([for name in local._machines : [
+    for part in endswith(name, "*") ? [""] : ["", ":*"] : "arn:${local._partition}:states:${local._here}:stateMachine:${name}${part}"
+  ]]))
   executions = sort(flatten([for name in local._machines : [
-    "arn:${local._partition}:states:${local._here}:execution:${name}:*",
-    "arn:${local._partition}:states:${local._here}:execution:${name}/*",
+    for part in endswith(name, "*") ? [""] : [":*", "/*"] : "arn:${local._partition}:states:${local._here}:execution:${name}${part}"
   ]]))
   map_runs   = sort([for name in local._machines : "arn:${local._partition}:states:${local._here}:mapRun:${name}/*"])
   bucket_arn = "arn:${local._partition}:s3:::${var.bucket}"

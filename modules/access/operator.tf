@@ -6,7 +6,7 @@ data "aws_iam_policy_document" "operator" {
   statement {
     sid       = "StartRuns"
     actions   = ["states:StartExecution"]
-    resources = concat(local.machines, [for arn in local.machines : "${arn}:*"]) # versions and aliases too
+    resources = local.machines
   }
   statement {
     sid       = "StopAndRedriveRuns"

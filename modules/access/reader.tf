@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "reader" {
       "states:DescribeStateMachine", "states:DescribeStateMachineAlias", "states:ListExecutions",
       "states:ListStateMachineAliases", "states:ListStateMachineVersions",
     ]
-    resources = concat(local.machines, [for arn in local.machines : "${arn}:*"], local.map_runs) # versions and aliases too
+    resources = concat(local.machines, local.map_runs)
   }
   statement {
     sid = "ReadRuns"

@@ -1,6 +1,6 @@
 output "pattern" {
   description = "What the rule for data lets through; null without one."
-  value       = one([for rule in aws_cloudwatch_event_rule.arrived : jsondecode(rule.event_pattern)])
+  value       = try(jsondecode(aws_cloudwatch_event_rule.this["data-arrived"].event_pattern), null)
 }
 
 output "schedules" {

@@ -1,44 +1,5 @@
-# Data that came while a run went on waits in the bucket until that run ends. Step Functions' events are a best effort, so
-# the function also looks by itself now and then. Both stay with "parallel": something may wait from before a change.
-
-resource "aws_cloudwatch_event_rule" "ended" {
-  count = var.data == null ? 0 : 1
-
-  name        = "${var.name}-data-waits" # no machine's rule is called so: those end in -ended
-  description = "Runs that have ended, so that data that waits starts the next one"
-
-  event_pattern = jsonencode({
-    source      = ["aws.states"]
-    detail-type = ["Step Functions Execution Status Change"]
-    detail = {
-      stateMachineArn = [var.data.machine_arn]
-      status          = ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
-    }
-  })
-}
-
-resource "aws_cloudwatch_event_target" "ended" {
-  count = var.data == null ? 0 : 1
-
-  rule = one(aws_cloudwatch_event_rule.ended).name
-  arn  = var.function_arn
-
-  dead_letter_config {
-    arn = var.dead_letters_arn
-  }
-
-  depends_on = [aws_lambda_permission.ended, var.after]
-}
-
-resource "aws_lambda_permission" "ended" {
-  count = var.data == null ? 0 : 1
-
-  statement_id  = "run-ended"
-  action        = "lambda:InvokeFunction"
-  function_name = var.function_arn
-  principal     = "events.amazonaws.com"
-  source_arn    = one(aws_cloudwatch_event_rule.ended).arn
-}
+# Step Functions' events are a best effort, so the function also looks by itself now and then after data that waits. It does
+# with "parallel" too: something may wait from before a change.
 
 resource "aws_scheduler_schedule" "waiting" {
   count = var.data == null ? 0 : 1
