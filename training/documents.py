@@ -1,6 +1,7 @@
 """Generates sample mortgage files, scanned in stacks: `python documents.py --out DIR|s3://... [--stacks N] [--seed S]`.
 
-DIR may be an address such as s3://bucket/datasets/sample/; the files are then uploaded below it (boto3).
+DIR may be an address such as s3://bucket/datasets/sample/; the files are then uploaded below it (boto3). Every class
+comes as often as any other, unless `--mix appraisal=5,pay-stub=0` says otherwise: five times as often, and not at all.
 
 Each stack is a folder with two files:
 
@@ -15,23 +16,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import numpy as np
 from layouts import draw
 from PIL import Image
-from vocabulary import COMMON, KINDS, Kind
+from vocabulary import CLASSES, COMMON, KINDS, Kind
 
 DEFAULT_STACKS = 100
 DEFAULT_SEED = 1
 UPLOADS_AT_ONCE = 8
 
 Random = np.random.Generator
+Mix = Mapping[str, float]  # how often a class comes, beside the 1 of those that are not named
+ALIKE: Mix = MappingProxyType({})
 
 # What OCR mistakes for what.
 MISREAD = {
@@ -59,10 +64,11 @@ class Scan:
     bitmap: np.ndarray
 
 
-def documents_of_stack(random: Random) -> Iterator[tuple[Kind, int]]:
+def documents_of_stack(random: Random, mix: Mix) -> Iterator[tuple[Kind, int]]:
     """The documents of one loan file: their class and number of pages. A class may come twice in a row."""
+    shares = np.array([mix.get(kind.label, 1.0) for kind in KINDS])
     for _ in range(int(random.integers(4, 9))):
-        kind = KINDS[int(random.integers(len(KINDS)))]
+        kind = KINDS[int(random.choice(len(KINDS), p=shares / shares.sum()) if mix else random.integers(len(KINDS)))]
         weights = np.array(kind.page_weights, dtype=float)
         yield kind, 1 + int(random.choice(len(weights), p=weights / weights.sum()))
 
@@ -110,11 +116,11 @@ def text_of_page(kind: Kind, document_page: int, random: Random) -> str:
     return "\n".join(" ".join(words[start : start + 8]) for start in range(0, len(words), 8))
 
 
-def make_stack(seed: int, number: int) -> list[Scan]:
+def make_stack(seed: int, number: int, mix: Mix = ALIKE) -> list[Scan]:
     """The pages of stack `number`, in the order in which they were scanned."""
     random = np.random.default_rng([seed, number])
     scans: list[Scan] = []
-    for document, (kind, pages) in enumerate(documents_of_stack(random), start=1):
+    for document, (kind, pages) in enumerate(documents_of_stack(random, mix), start=1):
         for document_page in range(1, pages + 1):
             text = text_of_page(kind, document_page, random)
             record = PageRecord(len(scans) + 1, text, kind.label, document, document_page)
@@ -130,11 +136,11 @@ def write_stack(folder: Path, scans: list[Scan]) -> None:
     images[0].save(folder / "pages.tif", save_all=True, append_images=images[1:], compression="tiff_deflate")
 
 
-def generate(out: Path, stacks: int = DEFAULT_STACKS, seed: int = DEFAULT_SEED) -> int:
+def generate(out: Path, stacks: int = DEFAULT_STACKS, seed: int = DEFAULT_SEED, mix: Mix = ALIKE) -> int:
     """Writes `stacks` stacks below `out`; returns the number of pages."""
     pages = 0
     for number in range(1, stacks + 1):
-        scans = make_stack(seed, number)
+        scans = make_stack(seed, number, mix)
         write_stack(out / f"stack-{number:04d}", scans)
         pages += len(scans)
     return pages
@@ -157,11 +163,30 @@ def upload(folder: Path, address: str) -> None:
             done.result()
 
 
+def read_mix(text: str) -> Mix:
+    """`appraisal=5,pay-stub=0`. Raises ArgumentTypeError for an unknown class, a wrong share, and no class left."""
+    mix = {}
+    for part in text.split(","):
+        label, _, share = part.partition("=")
+        if label not in CLASSES:
+            raise argparse.ArgumentTypeError(f"{label!r} is no class; classes: {', '.join(CLASSES)}")
+        try:
+            mix[label] = float(share)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part!r} is not CLASS=NUMBER") from None
+        if not 0 <= mix[label] < math.inf:
+            raise argparse.ArgumentTypeError(f"{part!r}: the number must be 0 or more")
+    if not any(mix.get(label, 1.0) for label in CLASSES):
+        raise argparse.ArgumentTypeError("no class would be left")
+    return mix
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Generate sample mortgage files.")
     parser.add_argument("--out", required=True, help="directory, or s3:// address, to write the stacks to")
     parser.add_argument("--stacks", type=int, default=DEFAULT_STACKS, help="number of stacks (default %(default)s)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="same seed, same bytes (default %(default)s)")
+    parser.add_argument("--mix", type=read_mix, default=ALIKE, help="how often: appraisal=5,pay-stub=0")
     arguments = parser.parse_args()
     if not 1 <= arguments.stacks <= 9999:
         parser.error("--stacks must be between 1 and 9999")
@@ -169,10 +194,10 @@ def main() -> None:
         parser.error("--seed must not be negative")
     if arguments.out.startswith("s3://"):
         with TemporaryDirectory(prefix="documents-") as folder:
-            pages = generate(Path(folder), arguments.stacks, arguments.seed)
+            pages = generate(Path(folder), arguments.stacks, arguments.seed, arguments.mix)
             upload(Path(folder), arguments.out)
     else:
-        pages = generate(Path(arguments.out), arguments.stacks, arguments.seed)
+        pages = generate(Path(arguments.out), arguments.stacks, arguments.seed, arguments.mix)
     print(f"{arguments.stacks} stacks, {pages} pages in {arguments.out}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import subprocess
@@ -63,6 +64,37 @@ def test_documents_have_one_to_six_pages_in_order() -> None:
             assert len({record.label for record in own}) == 1
         labels |= {record.label for record in records}
     assert labels == set(CLASSES)
+
+
+def test_a_shifted_mix_of_classes() -> None:
+    mix = documents.read_mix("appraisal=6,pay-stub=0")
+    begins = [
+        scan.record.label
+        for number in range(1, 31)
+        for scan in make_stack(1, number, mix)
+        if scan.record.document_page == 1
+    ]
+    counted = Counter(begins)
+    assert set(counted) == set(CLASSES) - {"pay-stub"}
+    assert 0.4 < counted["appraisal"] / len(begins) < 0.6  # 6 of 12
+
+
+@pytest.mark.parametrize(
+    ("mix", "why"),
+    [
+        ("appraisals=2", "'appraisals' is no class; classes: appraisal, bank-statement, "),
+        ("appraisal", "'appraisal' is not CLASS=NUMBER"),
+        ("appraisal=much", "'appraisal=much' is not CLASS=NUMBER"),
+        ("appraisal=-1", "'appraisal=-1': the number must be 0 or more"),
+        ("appraisal=inf", "'appraisal=inf': the number must be 0 or more"),
+        ("appraisal=nan", "'appraisal=nan': the number must be 0 or more"),
+        (",".join(f"{label}=0" for label in CLASSES), "no class would be left"),
+    ],
+)
+def test_a_mix_that_is_none(mix: str, why: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        documents.read_mix(mix)
+    assert str(refused.value).startswith(why)
 
 
 def test_every_class_has_its_words_and_its_looks() -> None:
