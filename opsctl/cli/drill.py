@@ -176,12 +176,16 @@ def _lines(report: Report) -> Iterator[str]:
         yield "never struck"
         for (state, why), words in _by_reason(never).items():
             yield f"  {printable(state)}: {printable(', '.join(words))}: {why}"
-    for trace in report.traces[:MOST_TOLD]:
+    alike: dict[tuple[str, str], list[Trace]] = {}
+    for trace in report.traces:
+        alike.setdefault((trace.refutation.check, trace.refutation.at), []).append(trace)
+    for traces in list(alike.values())[:MOST_TOLD]:
         yield ""
-        yield from _told(trace)
-    if len(report.traces) > MOST_TOLD:
+        yield from _told(traces[0])
+        yield from (f"  so too: {printable(trace.refutation.words)}" for trace in traces[1:])
+    if len(alike) > MOST_TOLD:
         yield ""
-        yield f"{len(report.traces) - MOST_TOLD} more refutations: -o json, or --out drill.html"
+        yield f"{len(alike) - MOST_TOLD} more kinds of refutations: -o json, or --out drill.html"
 
 
 def _cell(counts: tuple[int, int, int] | None) -> str:

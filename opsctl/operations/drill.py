@@ -17,7 +17,7 @@ from typing import Any
 
 from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.validate import validate
-from opsctl.domain.cases import Case, CaseError, Suite
+from opsctl.domain.cases import Case, CaseError, Suite, definition_of
 from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
 from opsctl.domain.drill.model import Check, Fault, Refutation
@@ -74,14 +74,15 @@ def _demand_valid(definition: Mapping[str, Any], named: str) -> None:
 
 def _cases(definition: Mapping[str, Any], path: Path) -> tuple[Case, ...]:
     source = load(read_text(path), str(path))
-    if not isinstance(source.value, dict):
-        raise UsageError(f"{path} is no file of cases", "docs/testing-definitions.md describes it")
     try:
+        definition_of(source.value)
         return Suite(definition, source.value, path.name.partition(".")[0]).cases
     except CaseError as error:
         raise UsageError(f"{path}:{source.line(error.location)}: {error.message}", error.hint) from error
     except InvalidDefinition as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
+    except RecursionError:
+        raise UsageError(f"{path}: the document is nested too deeply") from None
 
 
 def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, processes: int | None = None) -> Report:

@@ -75,6 +75,14 @@ def test_a_refutation_comes_with_its_trace(tmp_path: Path) -> None:
     ).replace("     1 min 0 s", "   1 min 0 s").replace("   1 min 0 s", "  " + "1 min 0 s".rjust(11)) in result.stdout
     assert "Done  is entered\n" in result.stdout
     assert "REFUTED 2 of 2" in result.stdout
+    assert "  so too: Work fails with States.Permissions, and the run ends SUCCEEDED\n" in result.stdout
+
+
+def test_a_file_that_holds_no_cases_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, SMALL)
+    result = opsctl("--model", "--definition", path, "--cases", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {path}:")
 
 
 @pytest.mark.parametrize("name", ["bulk", "deployment", "inference", "training"])
