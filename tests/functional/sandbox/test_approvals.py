@@ -169,6 +169,24 @@ def test_somebody_else_was_first(cloud: Cloud, topic: str) -> None:
     assert ended.value.hint == f"{run} has ended ABORTED"
 
 
+def test_an_answer_to_an_earlier_attempt_and_one_after_the_time_was_up(cloud: Cloud, topic: str) -> None:
+    again = [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    machine = cloud.machine({"Ask": gate(topic, TimeoutSeconds=3, Retry=again)})
+    run = waiting(cloud, machine)
+    me = connection(cloud, machine)
+    planned = approvals.plan(me, resolve(me, run), Verdict(approved=True))
+    wait_for(lambda: kinds(cloud, execution(machine, run)).count("TaskSubmitted") == 2, "the second attempt")
+    with pytest.raises(RefusedError) as late:
+        approvals.execute(me, planned)
+    assert late.value.message == (
+        f"Ask of {run}: it does not wait any more: somebody else answered first, or its time was up"
+    )
+    status = cloud.finish(execution(machine, run))["status"]
+    assert error(opsctl(cloud, machine, "approve", run, "--yes")) == (
+        3, [f"error: {run} waits for no approval: it has ended {status}"],
+    )  # fmt: skip
+
+
 def test_what_cannot_be_approved(cloud: Cloud, topic: str) -> None:
     silent = cloud.machine({"Ask": task(f"sns:publish{GATE}", {"TopicArn": topic, "Message": "please"})})
     run = waiting(cloud, silent)
