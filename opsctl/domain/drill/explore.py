@@ -15,7 +15,8 @@ from opsctl.domain.drill.model import Check, Fault, Kind, Refutation
 from opsctl.domain.drill.recovery import Recovery
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.subject import Subject
-from opsctl.domain.drill.walk import Drive, spoils
+from opsctl.domain.drill.tasks import spoils
+from opsctl.domain.drill.walk import Drive
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsctl.domain.drill.model import Fault, Line, Refutation, Trace
-from opsctl.domain.drill.walk import START, Drive
+from opsctl.domain.drill.tasks import START
+from opsctl.domain.drill.walk import Drive
 
 MOST_LINES = 60
 LONGEST = 160  # letters of a cause

@@ -10,12 +10,11 @@ from __future__ import annotations
 import heapq
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from opsctl.asl.definition import Map, Parallel, StateMachine
+from opsctl.asl.definition import StateMachine
 from opsctl.asl.effects import (
     AbandonTask,
     Effect,
@@ -32,26 +31,32 @@ from opsctl.asl.effects import (
 from opsctl.asl.failures import TIMEOUT, StateError
 from opsctl.asl.interpreter import Execution
 from opsctl.asl.payload import LIMIT_BYTES
-from opsctl.asl.timestamps import format_timestamp
 from opsctl.asl.validate import parse
 from opsctl.domain.answers import STAND_IN
 from opsctl.domain.cases.map_runs import ChildRun, WalkChild, walk_map_run
 from opsctl.domain.cases.model import Answer, Record
 from opsctl.domain.cases.model import Kind as Answers
 from opsctl.domain.cases.query import QueryError, search
-from opsctl.domain.drill.faults import BRANCH_FAILED
 from opsctl.domain.drill.model import Fault, Kind
 from opsctl.domain.drill.scenario import Scenario
-from opsctl.domain.redrive_walk import UNIQUE_NAMES
-from opsctl.domain.results import JOB_STATUS
+from opsctl.domain.drill.tasks import (
+    START,
+    Asked,
+    GivenUp,
+    containers_of,
+    context_of,
+    handed_over,
+    job_name,
+    paid,
+    spoils,
+    stopped,
+)
 
 JOB, QUESTION, CALL = 3600.0, 600.0, 2.0  # seconds that work takes
-START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 LONGEST = 366 * 86_400.0
 MOST_MOVES = 60_000
 MOST_ITEMS = 2
 RUNNING = "RUNNING"
-ACCOUNT = "us-east-1:123456789012"
 _TOO_LARGE = json.dumps("x" * LIMIT_BYTES)
 
 
@@ -63,54 +68,12 @@ class UnwalkableError(Exception):
         self.drive = drive
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A task that was asked for; `job` is the name that its service takes once, `taken` whether it was."""
-
-    task: int
-    state: str
-    resource: str
-    at: float
-    redrives: int
-    job: str | None
-    parameters: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """A paid task that was ended from elsewhere, and in which redrive that was."""
-
-    state: str
-    redrives: int
-
-
 Observer = Callable[["Drive", ScheduleTask], None]
 
 
 class _LongestDelays(Random):
     def uniform(self, a: float, b: float) -> float:
         return max(a, b)
-
-
-def paid(resource: str) -> bool:
-    """Whether it is work that costs time and money: a job that is waited for, or a worker's."""
-    return resource.endswith((".sync", ".sync:2")) or ":activity:" in resource
-
-
-def spoils(fault: Fault, containers: frozenset[str]) -> bool:
-    """Whether it strikes when the branches of a Parallel or Map have all ended well."""
-    return fault.state in containers and (fault.kind is Kind.OVERSIZED or fault.error == BRANCH_FAILED)
-
-
-def containers_of(machine: StateMachine) -> frozenset[str]:
-    """The names of all Parallels and Maps."""
-    found, scopes = set(), [machine.scope]
-    for scope in scopes:
-        for state in scope.states.values():
-            if isinstance(state, Parallel | Map):
-                found.add(state.name)
-                scopes += state.branches if isinstance(state, Parallel) else [state.processor]
-    return frozenset(found)
 
 
 class Drive:
@@ -121,7 +84,7 @@ class Drive:
         self.name = name or scenario.run
         self.machine = machine
         document = scenario.document if document is None else document
-        context = _context(scenario.machine, self.name)
+        context = context_of(scenario.machine, self.name)
         self.execution = Execution(machine, json.dumps(document), context, _LongestDelays(0))
         self.now = START
         self.containers = containers_of(machine)
@@ -291,7 +254,7 @@ class Drive:
 
     def _call(self, effect: ScheduleTask) -> None:
         number = self._counts[effect.state] = self._counts.get(effect.state, 0) + 1
-        job = _job_name(effect)
+        job = job_name(effect)
         self.asked.append(
             Asked(
                 effect.task, effect.state, effect.resource, self.now, self.execution.redrives, job, effect.parameters
@@ -302,7 +265,7 @@ class Drive:
         took = JOB if paid(effect.resource) else took
         if fault is not None and fault.kind is Kind.REFUSED:
             self._note_name(effect, job, fault)
-            refused = SubmitFailed if _handed_over(effect) else Failed
+            refused = SubmitFailed if handed_over(effect) else Failed
             self._put(effect.task, CALL, refused(fault.error, "the drill's"))
             return
         self._note_name(effect, job, None)
@@ -343,7 +306,7 @@ class Drive:
         if answer.kind in (Answers.TIMEOUT, Answers.HEARTBEAT, Answers.NEVER):
             return Failed(TIMEOUT, "")
         text = self._text(effect, answer, number)
-        return Succeeded(_stopped(effect.resource, text) if kind is Kind.STOPPED else text)
+        return Succeeded(stopped(effect.resource, text) if kind is Kind.STOPPED else text)
 
     def _text(self, effect: ScheduleTask, answer: Answer, number: int) -> str:
         value = answer.value
@@ -373,7 +336,7 @@ class Drive:
     def _hand_over(self, effect: ScheduleTask) -> None:
         if ":activity:" in effect.resource:
             self._tell(effect.task, Started())
-        elif _handed_over(effect):
+        elif handed_over(effect):
             self._tell(effect.task, Submitted("{}"))
 
     def _beat(self, task: int) -> None:
@@ -438,29 +401,3 @@ def _record(child: Drive, start: float) -> Record:
         run.status, None if run.output is None else json.loads(run.output), run.error, run.cause,
         child.now - start, (), frozenset(one.state for one in child.asked), (), (), 0, problem=child.problem or None,
     )  # fmt: skip
-
-
-def _context(machine: str, name: str) -> dict[str, Any]:
-    arn = f"arn:aws:states:{ACCOUNT}"
-    own = {
-        "Id": f"{arn}:execution:{machine}:{name}", "Name": name, "RoleArn": "arn:aws:iam::123456789012:role/drill",
-        "StartTime": format_timestamp(START), "RedriveCount": 0,
-    }  # fmt: skip
-    return {"Execution": own, "StateMachine": {"Id": f"{arn}:stateMachine:{machine}", "Name": machine}}
-
-
-def _handed_over(effect: ScheduleTask) -> bool:
-    return effect.resource.endswith((".sync", ".sync:2", ".waitForTaskToken"))
-
-
-def _job_name(effect: ScheduleTask) -> str | None:
-    key = UNIQUE_NAMES.get(effect.resource.rpartition(":")[2].partition(".")[0])
-    asked: Mapping[str, Any] = effect.parameters if isinstance(effect.parameters, dict) else {}
-    return str(asked[key]) if key and asked.get(key) is not None else None
-
-
-def _stopped(resource: str, text: str) -> str:
-    """A job's answer that says that it was stopped."""
-    key, _ = JOB_STATUS[resource.rpartition(":")[2].partition(".")[0]]
-    answer = json.loads(text)
-    return json.dumps({**answer, key: "Stopped"} if isinstance(answer, dict) else {key: "Stopped"})
