@@ -21,6 +21,17 @@ from tests.functional.sandbox.cloud import wait_for
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
+STATES = "terraform-states"
+# A state in a file would be written anew after each resource, which with five instances takes most of Terraform's time.
+BACKEND = f"""
+terraform {{
+  backend "s3" {{
+    bucket = "{STATES}"
+    key    = "examples.tfstate"
+    region = "us-east-1"
+  }}
+}}
+"""
 CONFIGURATION = """
 module "{name}" {{
   source = "{source}"
@@ -105,10 +116,13 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         parts = [
             CONFIGURATION.format(name=name, source=source, more=more.get(name, "")) for name, source in sources.items()
         ]
-        (workspace.directory / "main.tf").write_text("".join(parts))
+        (workspace.directory / "main.tf").write_text("".join([BACKEND, *parts]))
+        s3 = client(server, "s3")
+        s3.create_bucket(Bucket=STATES)
         terraform.init(workspace)
         terraform.apply(workspace)
-        outputs = terraform.state_outputs(workspace.directory / "terraform.tfstate")
+        state = json.loads(s3.get_object(Bucket=STATES, Key="examples.tfstate")["Body"].read())
+        outputs = {name: output["value"] for name, output in state["outputs"].items()}
         yield Account(directory, server, workspace, outputs)
     finally:
         sandbox.down(directory)
@@ -178,7 +192,7 @@ def test_destroy_leaves_nothing(account: Account) -> None:
     terraform.destroy(account.workspace)
     roles = [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]]
     assert [role for role in roles if not role.startswith("AWSServiceRole")] == []
-    assert account.client("s3").list_buckets()["Buckets"] == []
+    assert [bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]] == [STATES]
     assert account.client("stepfunctions").list_state_machines()["stateMachines"] == []
     assert account.client("stepfunctions").list_activities()["activities"] == []
     assert account.client("lambda").list_functions()["Functions"] == []
