@@ -13,7 +13,7 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-main test-recovery test-rest test-sandbox test-terraform check checkov fmt bench bench-gpu conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-terraform test-unit check checkov fmt bench bench-gpu conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -35,7 +35,7 @@ demo: setup
 # All at once, the longest first: what is deployed waits for its cloud most of the time. It also has the time limits of
 # real runs, so that the others give way to it.
 GIVING_WAY := nice -n 5
-STREAMS := test-recovery test-main test-sandbox test-terraform test-rest test-examples check
+STREAMS := test-recovery test-main test-functional test-sandbox test-terraform test-unit test-examples check
 
 test: setup
 	@$(MAKE) --no-print-directory --jobs=$(words $(STREAMS)) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(STREAMS)
@@ -59,8 +59,12 @@ test-terraform: setup
 	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
 	$(GIVING_WAY) $(BIN)/python -m pytest tests/terraform
 
-test-rest: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform --ignore=tests/functional/sandbox
+test-functional: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional --ignore=tests/functional/sandbox
+
+# Whatever the other streams have not.
+test-unit: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/terraform --ignore=tests/functional
 
 checkov: setup $(CHECKOV)/.ready
 	$(BIN)/python -m pytest tests/terraform/test_checkov.py
