@@ -116,6 +116,8 @@ def _check_parts(state: dict[str, Any], kind: str, location: str, language: str)
     if "Choices" in state and kind == "Choice":
         for problem, where in check_choices(state["Choices"], language):
             yield finding(problem, location + where)
+        if language == "JSONPath":
+            yield from _check_assignments(state["Choices"], f"{location}/Choices")
     if kind in ("Map", "Parallel", "Task"):
         yield from _check_retriers(state.get("Retry", []), f"{location}/Retry")
         yield from _check_catchers(state.get("Catch", []), f"{location}/Catch", language)
@@ -127,6 +129,12 @@ def _check_parts(state: dict[str, Any], kind: str, location: str, language: str)
         for problem, where in check_map(state, language):
             yield finding(problem, location + where)
         yield from _check_map_templates(state, location, language)
+
+
+def _check_assignments(rules: Any, location: str) -> Iterator[Diagnostic]:
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict) and "Assign" in rule:
+            yield from check_template(rule["Assign"], f"{location}[{index}]/Assign")
 
 
 def check_template(template: Any, location: str) -> Iterator[Diagnostic]:

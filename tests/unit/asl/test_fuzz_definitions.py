@@ -110,6 +110,22 @@ def test_any_object_is_judged(value: dict[str, Any]) -> None:
     judged(value)
 
 
+@pytest.mark.parametrize("value", [None, 5, "nope", {}])
+def test_what_a_choice_rule_assigns_is_judged_too(value: Any) -> None:
+    assert not judged(
+        machine_of(
+            {
+                "Choice": {
+                    "Type": "Choice",
+                    "Choices": [{"Variable": "$.a", "IsPresent": True, "Assign": {"x.$": value}, "Next": "Done"}],
+                    "Default": "Done",
+                },
+                "Done": {"Type": "Succeed"},
+            }
+        )
+    )
+
+
 @pytest.mark.parametrize("good", [JSONPATH, JSONATA])
 def test_the_unspoilt_definitions_are_accepted(good: dict[str, Any]) -> None:
     assert judged(good)
