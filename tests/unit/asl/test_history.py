@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opsctl.asl.history import RunHistory, Scope, StateRun, read_history
+from tests.unit.asl.walking import lines_run
 
 Event = dict[str, Any]
 
@@ -325,20 +324,7 @@ def test_a_long_history_is_read_in_linear_time() -> None:
                 event(n + 2, n + 1, "TaskSucceeded", **JOB),
                 event(n + 3, n + 2, "TaskStateExited", name="Work"),
             ]
-        done = 0
+        assert len(read_history(rows).states) == loops
+        return lines_run(lambda: read_history(rows))
 
-        def trace(_frame: FrameType, kind: str, _more: object) -> Any:
-            nonlocal done
-            done += kind == "line"
-            return trace
-
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            states = read_history(rows).states
-        finally:
-            sys.settrace(before)
-        assert len(states) == loops
-        return done
-
-    assert lines(1200) < 12 * 1.1 * lines(100)  # lines of Python that were run: no clock has a say
+    assert lines(1200) < 12 * 1.1 * lines(100)
