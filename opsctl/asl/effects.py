@@ -31,6 +31,11 @@ class ScheduleTask:
     token: str | None = None
     credentials: Any = None
 
+    @property
+    def handed_over(self) -> bool:
+        """Whether the service takes the request on first, and answers later."""
+        return self.resource.endswith((".sync", ".sync:2", ".waitForTaskToken"))
+
 
 @dataclass(frozen=True, slots=True)
 class AbandonTask:

@@ -111,9 +111,9 @@ class _Answers:
 
     def _output(self, effect: ScheduleTask) -> Any:
         """A job answers the same every time, but for details; what anything else answers is a guess."""
-        key, done = JOB_STATUS.get(_action(effect.resource), ("", ""))
+        key, done = JOB_STATUS.get(action_of(effect.resource), ("", ""))
         earlier = self._earlier(effect.state)
-        job = key and ".sync" in effect.resource and _action(effect.resource) != "startExecution"
+        job = key and ".sync" in effect.resource and action_of(effect.resource) != "startExecution"
         if job and earlier and earlier.get(key) == done:
             return earlier
         self.guessed = True
@@ -132,16 +132,15 @@ class _Answers:
         return value if isinstance(value, dict) else None
 
     def _note_name(self, effect: ScheduleTask) -> None:
-        key = UNIQUE_NAMES.get(_action(effect.resource))
-        name = effect.parameters.get(key) if key and isinstance(effect.parameters, dict) else None
-        if name and (effect.state, name) not in self.repeated and name in self._used(effect.state, str(key)):
+        name = unique_name(effect.resource, effect.parameters)
+        if name and (effect.state, name) not in self.repeated and name in self._used(effect):
             self.repeated.append((effect.state, name))
 
-    def _used(self, name: str, key: str) -> set[Any]:
+    def _used(self, effect: ScheduleTask) -> set[Any]:
         """The names under which jobs of the state exist."""
-        attempts = [one for state in self.history.states if state.name == name for one in state.attempts]
+        attempts = [one for state in self.history.states if state.name == effect.state for one in state.attempts]
         asked = (json.loads(attempt.parameters or "{}") for attempt in attempts if attempt.submitted is not None)
-        return {value.get(key) for value in asked if isinstance(value, dict)}
+        return {unique_name(effect.resource, value) for value in asked}
 
 
 def _failed_at(execution: Execution) -> str | None:
@@ -170,5 +169,12 @@ def _ways_on(state: Mapping[str, Any]) -> Iterator[str]:
         yield state["Default"]
 
 
-def _action(resource: str) -> str:
+def unique_name(resource: str, parameters: Any) -> Any:
+    """The name that a request asks for and that the service takes only once; None where there is none."""
+    key = UNIQUE_NAMES.get(action_of(resource))
+    return parameters.get(key) if key and isinstance(parameters, dict) else None
+
+
+def action_of(resource: str) -> str:
+    """`createTrainingJob` of `arn:aws:states:::sagemaker:createTrainingJob.sync`."""
     return resource.partition(".")[0].rpartition(":")[2]

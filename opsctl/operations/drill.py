@@ -17,7 +17,7 @@ from typing import Any
 
 from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.validate import validate
-from opsctl.domain.cases import Case, CaseError, Suite, definition_of
+from opsctl.domain.cases import Case, Suite, definition_of
 from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
 from opsctl.domain.drill.model import Check, Fault, Refutation
@@ -31,7 +31,7 @@ from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.documents_yaml import load
 from opsctl.operations.graph_files import definition_in, title_of
-from opsctl.operations.testing import SUFFIX, read_text
+from opsctl.operations.testing import SUFFIX, located, read_text
 
 CUT_OFF = "the drill was interrupted before it"
 FEW = 8  # first faults that a process is given at a time
@@ -74,15 +74,12 @@ def _demand_valid(definition: Mapping[str, Any], named: str) -> None:
 
 def _cases(definition: Mapping[str, Any], path: Path) -> tuple[Case, ...]:
     source = load(read_text(path), str(path))
-    try:
+    with located(path, source):
         definition_of(source.value)
-        return Suite(definition, source.value, path.name.partition(".")[0]).cases
-    except CaseError as error:
-        raise UsageError(f"{path}:{source.line(error.location)}: {error.message}", error.hint) from error
-    except InvalidDefinition as error:
-        raise UsageError(f"{path}: {error.message}", error.hint) from error
-    except RecursionError:
-        raise UsageError(f"{path}: the document is nested too deeply") from None
+        try:
+            return Suite(definition, source.value, path.name.partition(".")[0]).cases
+        except InvalidDefinition as error:
+            raise UsageError(f"{path}: {error.message}", error.hint) from error
 
 
 def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, processes: int | None = None) -> Report:
@@ -115,7 +112,7 @@ def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, proces
         interrupted = (
             f"interrupted after {singles.walked + stops.walked + both.walked:,} runs: what follows is what they showed"
         )
-    known = {**both.traces}
+    known = dict(both.traces)
     for tally in (stops, singles):
         known.update(tally.traces)
     return Report(
@@ -157,7 +154,8 @@ def _walk_pairs(
 ) -> None:
     firsts = list(dict.fromkeys(subject.classes.values()))
     parts = [firsts[start : start + FEW] for start in range(0, len(firsts), FEW)]
-    workers = min(processes or len(os.sched_getaffinity(0)), len(parts))
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(processes or usable, len(parts))
     for number, part in enumerate(_parts(target, subject.rule, chosen, parts, workers), 1):
         tally.join(part)
         progress(f"pairs, {100 * number // len(parts)} %")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,17 +73,25 @@ def _timed(suite: Suite, case: Case, source: Source) -> Timed:
 
 def _suite(file: Path) -> tuple[Source, Suite]:
     source = load(read_text(file), str(file))
-    try:
+    with located(file, source):
         named, variables = definition_of(source.value)
-        definition = _definition(file, source, named, variables)
-        return source, Suite(definition, source.value, file.name.partition(".")[0])
+        try:
+            definition = _definition(file, source, named, variables)
+            return source, Suite(definition, source.value, file.name.partition(".")[0])
+        except InvalidDefinition as error:
+            place = file if isinstance(named, dict) else file.parent / named
+            raise UsageError(f"{place}: {error.message}", error.hint) from error
+
+
+@contextmanager
+def located(file: Path, source: Source) -> Iterator[None]:
+    """Raise UsageError, with file and line, for what is wrong inside with a file of cases."""
+    try:
+        yield
     except CaseError as error:
         raise UsageError(f"{file}:{source.line(error.location)}: {error.message}", error.hint) from error
     except RecursionError:
         raise UsageError(f"{file}: the document is nested too deeply") from None
-    except InvalidDefinition as error:
-        place = file if isinstance(named, dict) else file.parent / named
-        raise UsageError(f"{place}: {error.message}", error.hint) from error
 
 
 def _definition(file: Path, source: Source, named: Any, variables: Any) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The virtual clock: outcomes that are due, in order of time and then of being asked."""
+"""The virtual clock: outcomes that are due, in order of time and then of being asked; and jitter that is none."""
 
 from __future__ import annotations
 
 import heapq
+from random import Random
 
 from opsctl.asl.effects import Outcome
 
@@ -14,6 +15,13 @@ class EndOfTimeError(Exception):
     """The clock has come to a moment that no timestamp can tell."""
 
 
+class LongestDelays(Random):
+    """A source of reproducible numbers in which jitter takes its upper end."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
+
+
 class Clock:
     """`now` is in seconds since the epoch; it never goes back."""
 
@@ -21,6 +29,12 @@ class Clock:
         self.now = now
         self._due: list[tuple[float, int, int, Outcome]] = []
         self._order = 0
+
+    def fork(self) -> Clock:
+        """A second clock that stands where this one does."""
+        twin = Clock(self.now)
+        twin._due, twin._order = list(self._due), self._order
+        return twin
 
     @property
     def next_due(self) -> float | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import jmespath
 
+from opsctl.asl.effects import ScheduleTask
+
 
 class QueryError(ValueError):
     """An expression that cannot be compiled or evaluated."""
@@ -25,6 +27,14 @@ def search(expression: str, document: Any) -> Any:
         return jmespath.search(expression, document)
     except jmespath.exceptions.JMESPathError as error:
         raise QueryError(_words(expression, error)) from error
+
+
+def view_of(effect: ScheduleTask, call: int, iteration: str, execution: str) -> dict[str, Any]:
+    """What the query of a mock sees of a task: the state's `call`th, in that iteration of a Map ("" outside)."""
+    return {
+        "parameters": effect.parameters, "state": effect.state, "call": call, "iteration": iteration,
+        "token": effect.token, "execution": execution,
+    }  # fmt: skip
 
 
 def _words(expression: str, error: Exception) -> str:

@@ -12,7 +12,6 @@ import re
 from collections import deque
 from functools import partial
 from itertools import chain
-from random import Random
 from typing import Any
 
 from opsctl.asl.definition import StateMachine
@@ -31,24 +30,15 @@ from opsctl.asl.effects import (
     Succeeded,
 )
 from opsctl.asl.interpreter import Execution
-from opsctl.domain.cases.clock import Clock, EndOfTimeError
+from opsctl.domain.cases.clock import Clock, EndOfTimeError, LongestDelays
 from opsctl.domain.cases.map_run_walks import MapRunWalks, StuckError
 from opsctl.domain.cases.model import BEGINNING, Answer, Call, Case, Entry, Kind, Record, Stop
-from opsctl.domain.cases.query import QueryError, search
+from opsctl.domain.cases.query import QueryError, search, view_of
 from opsctl.domain.cases.trail import Trail, iteration_of, map_names
 from opsctl.errors import OpsError
 
 _PUBLISH = re.compile(r"(^|:)sns:publish(\.waitForTaskToken)?$")
 _ACTIVITY = ":activity:"
-_CALLBACK = ".waitForTaskToken"
-_HANDED_OVER = (".sync", ".sync:2", _CALLBACK)
-
-
-class _LongestDelays(Random):
-    """A source of reproducible numbers in which jitter takes its upper end."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return max(a, b)
 
 
 def walk_case(machine: StateMachine, case: Case, within: str = "", origin: float | None = None) -> Record:
@@ -66,7 +56,7 @@ class _Walk:
         self._origin = origin
         self._maps = map_names(machine)
         self._trail = Trail(machine)
-        self._execution = Execution(machine, json.dumps(case.input), case.context, _LongestDelays(case.seed))
+        self._execution = Execution(machine, json.dumps(case.input), case.context, LongestDelays(case.seed))
         self._clock = Clock(case.start)
         self._asked = 0
         self._open: dict[int, ScheduleTask] = {}
@@ -183,7 +173,7 @@ class _Walk:
     def _answer(self, effect: ScheduleTask, call: Call, answer: Answer) -> None:
         if answer.kind is Kind.ERROR and answer.phase != "run":
             refused = StartFailed if answer.phase == "start" else SubmitFailed
-            if refused is SubmitFailed and not effect.resource.endswith(_HANDED_OVER):
+            if refused is SubmitFailed and not effect.handed_over:
                 raise StuckError(f"the state {effect.state} submits nothing (no .sync): `phase: submit` cannot happen")
             self._put(effect, answer, refused(answer.error, answer.cause))
             return
@@ -210,18 +200,15 @@ class _Walk:
         if _ACTIVITY in effect.resource:
             if answer.kind is not Kind.NEVER:
                 self._tell(effect.task, Started())
-        elif effect.resource.endswith(_HANDED_OVER):
+        elif effect.handed_over:
             self._tell(effect.task, Submitted(json.dumps(answer.submitted)))
 
     def _result(self, effect: ScheduleTask, call: Call, answer: Answer) -> Any:
         if answer.kind is Kind.RESULT:
             return answer.value
-        view = {
-            "parameters": effect.parameters, "state": effect.state, "call": call.number, "iteration": call.iteration,
-            "token": effect.token, "execution": self._case.context["Execution"]["Name"],
-        }  # fmt: skip
+        execution = self._case.context["Execution"]["Name"]
         try:
-            return search(answer.value, view)
+            return search(answer.value, view_of(effect, call.number, call.iteration, execution))
         except QueryError as error:
             raise StuckError(f"the mock of {call.state}: {error}") from error
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.definition import Map, Parallel, StateMachine
-from opsctl.asl.effects import ScheduleTask
 from opsctl.asl.timestamps import format_timestamp
 from opsctl.domain.drill.faults import BRANCH_FAILED
 from opsctl.domain.drill.model import Fault, Kind
-from opsctl.domain.redrive_walk import UNIQUE_NAMES
+from opsctl.domain.redrive_walk import action_of
 from opsctl.domain.results import JOB_STATUS
 
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -71,20 +69,8 @@ def context_of(machine: str, name: str) -> dict[str, Any]:
     return {"Execution": own, "StateMachine": {"Id": f"{arn}:stateMachine:{machine}", "Name": machine}}
 
 
-def handed_over(effect: ScheduleTask) -> bool:
-    """Whether the service takes the request on first, and answers later."""
-    return effect.resource.endswith((".sync", ".sync:2", ".waitForTaskToken"))
-
-
-def job_name(effect: ScheduleTask) -> str | None:
-    """The name that is asked for and that the service takes only once."""
-    key = UNIQUE_NAMES.get(effect.resource.rpartition(":")[2].partition(".")[0])
-    asked: Mapping[str, Any] = effect.parameters if isinstance(effect.parameters, dict) else {}
-    return str(asked[key]) if key and asked.get(key) is not None else None
-
-
 def stopped(resource: str, text: str) -> str:
     """A job's answer that says that it was stopped."""
-    key, _ = JOB_STATUS[resource.rpartition(":")[2].partition(".")[0]]
+    key, _ = JOB_STATUS[action_of(resource)]
     answer = json.loads(text)
     return json.dumps({**answer, key: "Stopped"} if isinstance(answer, dict) else {key: "Stopped"})

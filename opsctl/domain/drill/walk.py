@@ -7,11 +7,9 @@ drive keeps what events do not say: which paid work was given up, and which name
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections import deque
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 from opsctl.asl.definition import StateMachine
@@ -33,10 +31,11 @@ from opsctl.asl.interpreter import Execution
 from opsctl.asl.payload import LIMIT_BYTES
 from opsctl.asl.validate import parse
 from opsctl.domain.answers import STAND_IN
+from opsctl.domain.cases.clock import Clock, EndOfTimeError, LongestDelays
 from opsctl.domain.cases.map_runs import ChildRun, WalkChild, walk_map_run
 from opsctl.domain.cases.model import Answer, Record
 from opsctl.domain.cases.model import Kind as Answers
-from opsctl.domain.cases.query import QueryError, search
+from opsctl.domain.cases.query import QueryError, search, view_of
 from opsctl.domain.drill.model import Fault, Kind
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.tasks import (
@@ -45,15 +44,15 @@ from opsctl.domain.drill.tasks import (
     GivenUp,
     containers_of,
     context_of,
-    handed_over,
-    job_name,
     paid,
     spoils,
     stopped,
 )
+from opsctl.domain.redrive_walk import action_of, unique_name
 
 JOB, QUESTION, CALL = 3600.0, 600.0, 2.0  # seconds that work takes
 LONGEST = 366 * 86_400.0
+TOO_LONG = "goes on for more than a year"
 MOST_MOVES = 60_000
 MOST_ITEMS = 2
 RUNNING = "RUNNING"
@@ -71,22 +70,18 @@ class UnwalkableError(Exception):
 Observer = Callable[["Drive", ScheduleTask], None]
 
 
-class _LongestDelays(Random):
-    def uniform(self, a: float, b: float) -> float:
-        return max(a, b)
-
-
 class Drive:
     """A run that can be moved, broken, forked, and redriven."""
 
-    def __init__(self, machine: StateMachine, scenario: Scenario, name: str = "", document: Any = None) -> None:
+    def __init__(
+        self, machine: StateMachine, scenario: Scenario, name: str = "", document: Any = None, begin: float = START
+    ) -> None:
         self.scenario = scenario
         self.name = name or scenario.run
         self.machine = machine
         document = scenario.document if document is None else document
         context = context_of(scenario.machine, self.name)
-        self.execution = Execution(machine, json.dumps(document), context, _LongestDelays(0))
-        self.now = START
+        self.execution = Execution(machine, json.dumps(document), context, LongestDelays(0))
         self.containers = containers_of(machine)
         self.armed: tuple[Fault, ...] = ()
         self.struck: list[tuple[Fault, int, float]] = []
@@ -96,8 +91,7 @@ class Drive:
         self.done: list[tuple[str, int]] = []
         self.problem = ""
         self._counts: dict[str, int] = {}
-        self._due: list[tuple[float, int, int, Outcome]] = []
-        self._order = 0
+        self._clock = Clock(begin)
         self._open: dict[int, ScheduleTask | StartMapRun] = {}
         self._pending: deque[Effect] = deque()
         self._children: dict[str, dict[int, ChildRun]] = {}
@@ -109,11 +103,16 @@ class Drive:
         twin = Drive.__new__(Drive)
         twin.__dict__.update(self.__dict__)
         twin.execution = self.execution.fork()
-        for name in ("struck", "asked", "taken", "given_up", "done", "_due"):
+        for name in ("struck", "asked", "taken", "given_up", "done"):
             setattr(twin, name, list(getattr(self, name)))
-        twin._counts, twin._open = dict(self._counts), dict(self._open)
+        twin._clock, twin._counts, twin._open = self._clock.fork(), dict(self._counts), dict(self._open)
         twin._pending, twin._children = deque(self._pending), dict(self._children)
         return twin
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, on the run's own clock."""
+        return self._clock.now
 
     @property
     def status(self) -> str:
@@ -152,10 +151,10 @@ class Drive:
 
     def redrive(self) -> bool:
         """Redrive the run, a minute later; False where it cannot be."""
-        self.now += 60
+        self._clock = Clock(self.now + 60)  # on which nothing is due any more
         if self.execution.redrive_refusal(self.now) is not None:
             return False
-        self._due, self._open = [], {}
+        self._open = {}
         self._pending.clear()
         self.execution.redrive(self.now)
         return True
@@ -180,7 +179,7 @@ class Drive:
         while self._move(on_ask, on_step):
             moves += 1
             if moves > most or self.now - START > LONGEST:
-                self.problem = "goes on for more than a year" if moves <= most else "goes round for ever"
+                self.problem = TOO_LONG if moves <= most else "goes round for ever"
                 break
         return self
 
@@ -212,17 +211,20 @@ class Drive:
             self._call(effect)
 
     def _jump(self) -> bool:
-        timer, due = self.execution.next_timer(), self._due[0][0] if self._due else None
+        timer, due = self.execution.next_timer(), self._clock.next_due
         moments = [moment for moment in (timer, due) if moment is not None]
         if not moments:
             self.problem = (
                 f"waits for ever for {', '.join(effect.state for effect in self._open.values()) or 'nothing'}"
             )
             return False
-        self.now = max(self.now, min(moments))
+        try:
+            self._clock.jump(min(moments))
+        except EndOfTimeError:
+            self.problem = TOO_LONG
+            return False
         if due is not None and due <= self.now:
-            _, _, task, outcome = heapq.heappop(self._due)
-            self._tell(task, outcome)
+            self._tell(*self._clock.take())
         else:
             self._blamed = -1
             self.execution.tick(self.now)
@@ -241,8 +243,7 @@ class Drive:
     def _abandoned(self, task: int) -> None:
         """What nobody waits for any more; the timed-out task itself is no victim of another."""
         effect = self._open.pop(task, None)
-        self._due = [entry for entry in self._due if entry[2] != task]
-        heapq.heapify(self._due)
+        self._clock.drop(task)
         if isinstance(effect, ScheduleTask) and paid(effect.resource) and not self._own_limit(effect):
             self.given_up.append(GivenUp(effect.state, self.execution.redrives))
 
@@ -254,7 +255,8 @@ class Drive:
 
     def _call(self, effect: ScheduleTask) -> None:
         number = self._counts[effect.state] = self._counts.get(effect.state, 0) + 1
-        job = job_name(effect)
+        name = unique_name(effect.resource, effect.parameters)
+        job = None if name is None else str(name)
         self.asked.append(
             Asked(
                 effect.task, effect.state, effect.resource, self.now, self.execution.redrives, job, effect.parameters
@@ -265,7 +267,7 @@ class Drive:
         took = JOB if paid(effect.resource) else took
         if fault is not None and fault.kind is Kind.REFUSED:
             self._note_name(effect, job, fault)
-            refused = SubmitFailed if handed_over(effect) else Failed
+            refused = SubmitFailed if effect.handed_over else Failed
             self._put(effect.task, CALL, refused(fault.error, "the drill's"))
             return
         self._note_name(effect, job, None)
@@ -311,12 +313,8 @@ class Drive:
     def _text(self, effect: ScheduleTask, answer: Answer, number: int) -> str:
         value = answer.value
         if answer.kind is Answers.QUERY:
-            view = {
-                "parameters": effect.parameters, "state": effect.state, "call": number, "iteration": "",
-                "token": effect.token, "execution": self.name,
-            }  # fmt: skip
             try:
-                value = search(str(answer.value), view)
+                value = search(str(answer.value), view_of(effect, number, "", self.name))
             except QueryError as error:
                 raise UnwalkableError(f"the mock of {effect.state}: {error}") from error
         text = json.dumps(value)
@@ -336,7 +334,7 @@ class Drive:
     def _hand_over(self, effect: ScheduleTask) -> None:
         if ":activity:" in effect.resource:
             self._tell(effect.task, Started())
-        elif handed_over(effect):
+        elif effect.handed_over:
             self._tell(effect.task, Submitted("{}"))
 
     def _beat(self, task: int) -> None:
@@ -345,13 +343,12 @@ class Drive:
             self._put(task, effect.heartbeat * 0.9, Heartbeat())
 
     def _put(self, task: int, after: float, outcome: Outcome) -> None:
-        self._order += 1
-        heapq.heappush(self._due, (self.now + after, self._order, task, outcome))
+        self._clock.put(self.now + after, task, outcome)
 
     def _note_name(self, effect: ScheduleTask, job: str | None, fault: Fault | None) -> None:
         """A request that was clearly refused takes no name; one whose answer was lost may have."""
         if job is not None and (fault is None or (fault.passing and not fault.error.endswith("ThrottledException"))):
-            self.taken.append((effect.resource.rpartition(":")[2].partition(".")[0], job, effect.state))
+            self.taken.append((action_of(effect.resource), job, effect.state))
 
     # Map Runs
 
@@ -382,8 +379,8 @@ class Drive:
         machine = parse(effect.processor)
 
         def walk_child(index: int, text: str, start: float, *_: object) -> Record:
-            child = Drive(machine, self.scenario, f"{self.name}-child-{index}", json.loads(text))
-            child.now, child.armed = start, self.armed
+            child = Drive(machine, self.scenario, f"{self.name}-child-{index}", json.loads(text), start)
+            child.armed = self.armed
             child.start().run()
             self.armed = child.armed
             self.struck += [(fault, len(self.events), at) for fault, _, at in child.struck]
