@@ -22,7 +22,9 @@ def _effect(one: dict[str, Any]) -> str:
     late = f"{one['delay']:g} s late" if one["delay"] else None
     lost = f"{one['drop']} lost" if one["drop"] else None
     more = f"{one['duplicate']} times more" if one["duplicate"] else None
-    return ", ".join(filter(None, (late, one["error"], lost, more)))
+    stale = f"up to {one['stale']:g} s stale" if one["stale"] else None
+    order = f"{one['reorder']} at a time, last first" if one["reorder"] else None
+    return ", ".join(filter(None, (late, one["error"], lost, more, stale, order)))
 
 
 def _limits(one: dict[str, Any]) -> str:

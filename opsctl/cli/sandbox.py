@@ -178,6 +178,10 @@ def fault() -> None:
     help="Lose the request, or only its answer, or the host of the job that it starts.",
 )
 @click.option("--duplicate", type=int, default=0, metavar="N", help="Carry the request out N times more.")
+@click.option(
+    "--stale", type=float, default=0.0, metavar="SECONDS", help="Answer what the same question was answered until then."
+)
+@click.option("--reorder", type=int, metavar="N", help="Gather N deliveries, and hand them over last first.")
 @click.option("--times", type=int, metavar="N", help="Only for so many requests. Default: until it is cleared.")
 @click.option("--rate", type=float, default=1.0, metavar="SHARE", help="Only for this share of requests, 0 to 1.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Of the dice that --rate throws.")
@@ -189,6 +193,9 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
     A fault meets requests of clients, of jobs and of states alike; the state machine's own Retry is what has to deal
     with it. The first fault that fits a request is the one that happens.
 
+    `events:delivery` and `sns:delivery` are what EventBridge hands to a target and SNS to a subscriber: both come late,
+    doubled or out of order where --delay, --duplicate or --reorder says so.
+
     \b
     Examples:
       opsctl sandbox fault add sagemaker:CreateTrainingJob --error ThrottlingException --times 5
@@ -197,6 +204,9 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
       opsctl sandbox fault add sns:Publish --delay 20 --match nightly-7
       opsctl sandbox fault add lambda:Invoke --duplicate 4 --match "Object Created"
       opsctl sandbox fault add batch:SubmitJob --drop host --delay 2 --times 1
+      opsctl sandbox fault add "states:Describe*" --stale 5 --rate 0.5
+      opsctl sandbox fault add events:delivery --duplicate 1
+      opsctl sandbox fault add sns:delivery --reorder 3
     """
     from opsctl import sandbox as service
 

@@ -59,11 +59,12 @@ class _Handler(MotoRequestHandler):
 def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Clients]:
     """The server, not yet serving, on a socket that listens already; and the clients its integrations use."""
     clients = Clients(world.url, world.region, world.access)
+    faults = Faults()
     mailbox.install(world)
-    subscriptions.install(world, clients)
+    subscriptions.install(world, clients, faults)
     alarms.install(world, clients)
     functions.install(world, clients)
-    bus = events.install(world, clients)
+    bus = events.install(world, clients, faults)
     s3events.install(bus.emit)
     scheduler.install(world, clients, bus)
     training.install(world, lambda job: _training_changed(bus, job))
@@ -84,7 +85,7 @@ def assemble(world: World, listener: socket.socket) -> tuple[BaseWSGIServer, Cli
     provider.install()
     simulation.install(world.access.identities)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    application = Gateway(DomainDispatcherApplication(create_backend_app), Faults(), world.access)
+    application = Gateway(DomainDispatcherApplication(create_backend_app), faults, world.access)
     server = make_server(
         "127.0.0.1",
         listener.getsockname()[1],

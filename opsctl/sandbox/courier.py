@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -58,9 +58,9 @@ class Courier:
     def __init__(self, name: str, workers: int = 8) -> None:
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
 
-    def send(self, attempt: Callable[[], None], patience: Patience, lost: Callable[[Loss], None]) -> None:
-        """Begin a delivery; returns at once."""
-        self._pool.submit(self._try, attempt, patience, lost, 0, time.monotonic() + patience.seconds)
+    def send(self, attempt: Callable[[], None], patience: Patience, lost: Callable[[Loss], None]) -> Future[None]:
+        """Begin a delivery; returns at once. The future is done after the first attempt, whatever that came to."""
+        return self._pool.submit(self._try, attempt, patience, lost, 0, time.monotonic() + patience.seconds)
 
     def _try(
         self,

@@ -24,6 +24,8 @@ from opsctl.sandbox.access.needs import unqualified
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.courier import Courier, Loss, Patience, Undelivered, refusal
 from opsctl.sandbox.deadletters import send_dead_letter
+from opsctl.sandbox.deliveries import Deliveries
+from opsctl.sandbox.faults import Faults
 from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.transform import shape
 from opsctl.sandbox.world import World
@@ -47,8 +49,9 @@ class Events:
     Targets are called as anybody would call them, through the front door: a fault of the sandbox meets deliveries too.
     """
 
-    def __init__(self, world: World, clients: Clients) -> None:
+    def __init__(self, world: World, clients: Clients, faults: Faults) -> None:
         self._world = world
+        self._deliveries = Deliveries("events", faults)
         self._clients = clients
         self._courier = Courier("events")
 
@@ -73,11 +76,13 @@ class Events:
         """Hand an event that a rule matched to each of the rule's targets."""
         for target in list(rule.targets):
             text = shape(event, target, rule.arn)
-            self._courier.send(
+            begin = partial(
+                self._courier.send,
                 partial(self.hand_over, target, text, rule.arn),
                 patience_of(target),
                 partial(self._lost, target, event, rule.arn),
             )
+            self._deliveries.hand_over(f"{target['Arn']}\n{text}", begin)
 
     def hand_over(self, target: Mapping[str, Any], text: str, source: str, principal: str = SERVICE) -> None:
         """Give a target its text, in a service's name, for the rule or the schedule whose ARN is `source`.
@@ -167,9 +172,9 @@ class DeliveringRule(Rule):
             self.events.deliver(self, event)
 
 
-def install(world: World, clients: Clients) -> Events:
+def install(world: World, clients: Clients, faults: Faults) -> Events:
     """Put the rule class in place."""
-    DeliveringRule.events = Events(world, clients)
+    DeliveringRule.events = Events(world, clients, faults)
     models: Any = moto.events.models
     models.Rule = DeliveringRule
     return DeliveringRule.events

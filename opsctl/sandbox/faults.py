@@ -21,7 +21,11 @@ from opsctl.sandbox.actions import UnknownActionError, error_status, find_action
 DROPS = ("request", "answer", "host")
 STARTS = ("batch:SubmitJob", "sagemaker:CreateTrainingJob")  # the requests that start something on a host
 HOST_LOST = "X-Sandbox-Host-Lost"  # the header by which a job's service is told, in seconds after its program began
-KNOWN = {"action", "match", "error", "status", "delay", "drop", "duplicate", "times", "rate", "seed"}
+DELIVERIES = ("events:delivery", "sns:delivery")  # of an event to a target, of a message to a subscriber
+READS = ("Get", "List", "Describe", "Head", "Search", "Query", "Scan", "BatchGet", "Lookup", "Filter")
+KNOWN = {
+    "action", "match", "error", "status", "delay", "drop", "duplicate", "stale", "reorder", "times", "rate", "seed",
+}  # fmt: skip
 
 
 class BadFaultError(ValueError):
@@ -32,7 +36,8 @@ class BadFaultError(ValueError):
 class Fault:
     """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after, or, for
     a request that starts a job, the host on which the job runs, `delay` after its program began; `duplicate` is how
-    many times more the request is carried out.
+    many times more the request is carried out. `stale` is for how many seconds a question is answered as it was before,
+    `reorder` how many deliveries are gathered, to be handed over last first.
 
     `seen` counts the requests that it could have met, `applied` those that it did. `lifted` is set when it is cleared,
     so that nobody waits any longer for a late answer.
@@ -46,6 +51,8 @@ class Fault:
     delay: float = 0.0
     drop: str | None = None
     duplicate: int = 0
+    stale: float = 0.0
+    reorder: int = 0
     times: int | None = None
     rate: float = 1.0
     seed: int = 0
@@ -60,7 +67,7 @@ class Fault:
         """Whether it applies to this request, which is counted. Its dice are thrown once for each request seen."""
         if self.times is not None and self.applied >= self.times:
             return False
-        if not fnmatch.fnmatchcase(action.lower(), self.action.lower()):
+        if not self._is_for(action):
             return False
         if self.match is not None and self.match not in text:
             return False
@@ -69,6 +76,14 @@ class Fault:
             return False
         self.applied += 1
         return True
+
+    def _is_for(self, action: str) -> bool:
+        """Deliveries are nothing that a pattern means; only what reads can be stale."""
+        if action in DELIVERIES or self.action in DELIVERIES:
+            return action == self.action
+        if self.stale and not _reads(action):
+            return False
+        return fnmatch.fnmatchcase(action.lower(), self.action.lower())
 
     def answer(self, action: str) -> tuple[int, str, str] | None:
         """HTTP status, error code and message of the error that it answers with, if it does."""
@@ -79,8 +94,8 @@ class Fault:
 
     def document(self) -> dict[str, Any]:
         """As `opsctl sandbox fault list` shows it."""
-        names = ("id", "action", "match", "error", "status", "delay", "drop", "duplicate", "times", "rate", "seed")
-        return {name: getattr(self, name) for name in (*names, "seen", "applied")}
+        names = ("id", "action", "match", "error", "status", "delay", "drop", "duplicate", "stale", "reorder")
+        return {name: getattr(self, name) for name in (*names, "times", "rate", "seed", "seen", "applied")}
 
 
 class Faults:
@@ -136,6 +151,8 @@ def request_text(environ: Mapping[str, Any], body: bytes) -> str:
 
 def _action(wanted: Mapping[str, Any]) -> str:
     pattern = str(wanted.get("action") or "")
+    if pattern.lower() in DELIVERIES:
+        return pattern.lower()
     if ":" not in pattern:
         raise BadFaultError(f"{pattern!r} is no action: name a service and one, such as sagemaker:CreateTrainingJob")
     try:
@@ -150,7 +167,7 @@ def _check(action: str, wanted: Mapping[str, Any]) -> None:
     unknown = sorted(wanted.keys() - KNOWN)
     if unknown:
         raise BadFaultError(f"a fault has no {unknown[0]!r}")
-    if not (wanted.get("error") or wanted.get("drop") or wanted.get("delay") or wanted.get("duplicate")):
+    if not any(wanted.get(name) for name in ("error", "drop", "delay", "duplicate", "stale", "reorder")):
         raise BadFaultError("a fault that does nothing: give it an error, a delay, a drop or a duplicate")
     if wanted.get("error") and wanted.get("drop"):
         raise BadFaultError("an error is an answer: it cannot be dropped as well")
@@ -162,11 +179,39 @@ def _check(action: str, wanted: Mapping[str, Any]) -> None:
         raise BadFaultError(f"drop is {' or '.join(DROPS)}, not {wanted['drop']!r}")
     if wanted.get("drop") == "host" and action not in STARTS:
         raise BadFaultError(f"only {' and '.join(STARTS)} start something on a host, not {action}")
+    _check_delivery(action, wanted)
+    _check_stale(action, wanted)
     _check_numbers(wanted)
 
 
+def _check_delivery(action: str, wanted: Mapping[str, Any]) -> None:
+    if action in DELIVERIES and any(wanted.get(name) for name in ("error", "drop", "stale")):
+        called = "the action that delivers, such as lambda:Invoke"
+        raise BadFaultError(f"a delivery is late, doubled or out of order; to refuse or lose it, name {called}")
+    if wanted.get("reorder") and action not in DELIVERIES:
+        raise BadFaultError(f"only deliveries come out of order ({' and '.join(DELIVERIES)}), not {action}")
+
+
+def _check_stale(action: str, wanted: Mapping[str, Any]) -> None:
+    if not wanted.get("stale"):
+        return
+    if action.startswith("s3:"):
+        raise BadFaultError("S3 is never stale: it answers by what was written last")
+    if not any(sign in action for sign in "*?[") and not _reads(action):
+        raise BadFaultError(f"only what reads can be stale, and {action} changes something")
+    if any(wanted.get(name) for name in ("error", "drop", "duplicate")):
+        raise BadFaultError("a stale answer is an answer: it goes with no error, drop or duplicate")
+
+
+def _reads(action: str) -> bool:
+    return action.partition(":")[2].startswith(READS)
+
+
 def _check_numbers(wanted: Mapping[str, Any]) -> None:
-    limits = {"status": (400, 599), "delay": (0, 900), "duplicate": (0, 100), "times": (1, math.inf), "rate": (0, 1)}
+    limits = {
+        "status": (400, 599), "delay": (0, 900), "duplicate": (0, 100), "stale": (0, 900), "reorder": (2, 100),
+        "times": (1, math.inf), "rate": (0, 1),
+    }  # fmt: skip
     for name, (low, high) in limits.items():
         value = wanted.get(name)
         if value is not None and not (isinstance(value, int | float) and low <= value <= high):

@@ -24,6 +24,7 @@ from opsctl.sandbox.access.requests import call_of, key_of
 from opsctl.sandbox.actions import action_of
 from opsctl.sandbox.faults import HOST_LOST, BadFaultError, Fault, Faults, request_text
 from opsctl.sandbox.repeats import Repeats
+from opsctl.sandbox.staleness import PastAnswers
 from opsctl.sandbox.storage import S3_LOCK
 
 FAULTS_PATH = "/_sandbox/faults"
@@ -46,6 +47,7 @@ class Gateway:
         self._faults = faults
         self._access = access
         self._repeats = Repeats()
+        self._past = PastAnswers()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -78,6 +80,9 @@ class Gateway:
         fault.lifted.wait(fault.delay)
         if fault.drop == "request":
             return _hang_up(environ)
+        if fault.stale:
+            asked = (fault.id, action, request_text(environ, _read_body(environ)))
+            return self._past.answer(asked, fault.stale, self._serve, environ, start_response)
         error = fault.answer(action)
         if error is not None:
             return _answer(environ, start_response, *error)

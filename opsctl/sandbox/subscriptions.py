@@ -26,6 +26,8 @@ from opsctl.sandbox.access import DeniedError, Need
 from opsctl.sandbox.clients import Clients
 from opsctl.sandbox.courier import SERVER_ERRORS, THROTTLED, Courier, Loss, Patience, Undelivered, refusal
 from opsctl.sandbox.deadletters import send_dead_letter
+from opsctl.sandbox.deliveries import Begin, Deliveries
+from opsctl.sandbox.faults import Faults
 from opsctl.sandbox.filterpolicy import passes
 from opsctl.sandbox.world import World
 
@@ -41,6 +43,7 @@ class DeliveringSubscription(Subscription):
 
     clients: ClassVar[Clients]
     courier: ClassVar[Courier]
+    deliveries: ClassVar[Deliveries]
     world: ClassVar[World]
 
     def publish(  # type: ignore[override]
@@ -56,13 +59,17 @@ class DeliveringSubscription(Subscription):
         if self.protocol in PATIENCE:
             attempt = partial(getattr(self, f"_to_{self.protocol}"), message, message_id, subject, attributes)
             lost = partial(self._lost, message, message_id, subject, attributes)
-            self.courier.send(attempt, PATIENCE[self.protocol], lost)
-            return
+            begin: Begin = partial(self.courier.send, attempt, PATIENCE[self.protocol], lost)
+        else:
+            begin = partial(self._to_queue, message, message_id, subject, options)
+        self.deliveries.hand_over(f"{self.endpoint}\n{subject or ''}\n{message}", begin)
+
+    def _to_queue(self, message: str, message_id: str, subject: str | None, options: dict[str, Any]) -> None:
         try:
             super().publish(message, message_id, subject, **options)
         except QueueDoesNotExist as error:
             gone = Undelivered("QueueDoesNotExist", str(error), passing=False)
-            self._lost(message, message_id, subject, attributes, Loss(gone, 0, None))
+            self._lost(message, message_id, subject, options.get("message_attributes"), Loss(gone, 0, None))
 
     @property
     def _filter_policy_matcher(self) -> None:
@@ -145,11 +152,12 @@ class DeliveringSubscription(Subscription):
         return self.get_post_data(message, message_id, subject, attributes or None)
 
 
-def install(world: World, clients: Clients) -> None:
+def install(world: World, clients: Clients, faults: Faults) -> None:
     """Put the class in place."""
     DeliveringSubscription.world = world
     DeliveringSubscription.clients = clients
     DeliveringSubscription.courier = Courier("subscriptions")
+    DeliveringSubscription.deliveries = Deliveries("sns", faults)
     models: Any = moto.sns.models
     models.Subscription = DeliveringSubscription
 

@@ -180,7 +180,8 @@ def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
     first = added["id"]
     assert added == {
         "id": first, "action": "sagemaker:CreateTrainingJob", "match": None, "error": "Boom", "status": None,
-        "delay": 0.0, "drop": None, "duplicate": 0, "times": 5, "rate": 1.0, "seed": 0, "seen": 0, "applied": 0,
+        "delay": 0.0, "drop": None, "duplicate": 0, "stale": 0.0, "reorder": 0, "times": 5,
+        "rate": 1.0, "seed": 0, "seen": 0, "applied": 0,
     }  # fmt: skip
     opsctl(faulty, "add", "s3:Put*", "--delay", "0.5", "--drop", "answer", "--rate", "0.3", "--match", "models/")
     shown = [line.split("  ") for line in opsctl(faulty, "list").splitlines()]
@@ -207,6 +208,14 @@ def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
         (["s3:GetObject", "--error", "X", "--rate", "1.5"], "rate is a number from 0 to 1, not 1.5"),
         (["s3:GetObject", "--error", "X", "--times", "0"], "times is a number of at least 1, not 0"),
         (["s3:GetObject", "--drop", "both"], "'both' is not one of"),
+        (["s3:GetObject", "--stale", "5"], "S3 is never stale"),
+        (["sns:Publish", "--stale", "5"], "only what reads can be stale, and sns:Publish changes something"),
+        (["sns:ListTopics", "--stale", "5", "--duplicate", "1"], "goes with no error, drop or duplicate"),
+        (["sns:ListTopics", "--stale", "-1"], "stale is a number from 0 to 900, not -1"),
+        (["sns:Publish", "--reorder", "2"], "only deliveries come out of order (events:delivery and sns:delivery)"),
+        (["sns:delivery", "--reorder", "1"], "reorder is a number from 2 to 100, not 1"),
+        (["events:delivery", "--drop", "request"], "to refuse or lose it, name the action that delivers"),
+        (["sqs:delivery", "--delay", "1"], "sqs has no action 'delivery'"),
     ],
 )
 def test_what_is_no_fault_is_refused_in_one_line(faulty: Cloud, arguments: list[str], said: str) -> None:
@@ -233,3 +242,28 @@ def test_a_request_can_be_carried_out_more_than_once(faulty: Cloud) -> None:
     assert met(faulty) == [(1, 1)]
     refused = opsctl(faulty, "add", "states:StartExecution", "--duplicate", "1", "--drop", "request", code=2)
     assert "a request that is not carried out cannot be carried out twice" in refused
+
+
+def test_a_stale_answer_is_what_was_so_before(faulty: Cloud) -> None:
+    client = once(faulty, "stepfunctions")
+    machine = faulty.machine({"Done": {"Type": "Pass", "End": True}})
+
+    def runs() -> list[str]:
+        return [entry["name"] for entry in client.list_executions(stateMachineArn=machine)["executions"]]
+
+    added = opsctl(faulty, "add", "states:*", "--stale", "600", "--match", machine)
+    assert "up to 600 s stale" in added
+    assert runs() == []
+    faulty.start(machine, name="first")  # what changes something is never stale
+    assert runs() == []
+    assert met(faulty) == [(2, 2)]
+    opsctl(faulty, "clear")
+    assert runs() == ["first"]
+
+
+def test_refusals_are_remembered_too_and_forgotten_in_time(faulty: Cloud) -> None:
+    client, name = once(faulty, "sqs"), unique("queue")
+    add(faulty, "sqs:GetQueueUrl", stale=0.2, match=name)
+    assert _fails(lambda: client.get_queue_url(QueueName=name))
+    client.create_queue(QueueName=name)
+    wait_for(lambda: not _fails(lambda: client.get_queue_url(QueueName=name)), "the queue to be seen")
