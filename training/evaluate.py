@@ -7,15 +7,19 @@ metrics.json, in the model artifact and in the output data:
     boundary_accuracy   share of pages (but each stack's first) where it is right whether a document begins there
     document_accuracy   share of documents found whole: where they begin, where they end, and the class of every page
     log_loss            mean of -ln(probability of the right class), per page: less is better
-    confusion           {"classes": [...], <model>: rows of true classes, columns of found ones, in pages}
-    champion            {"run", "warning"}: the run that the champion comes from, and why it counts as none; else null
+    confusion           {"classes": [...], <model>: rows of true classes, columns of found ones, in pages}; the last
+                        classes are those that only the champion knows
+    champion            {"run", "warning", "note"}: the run that the champion comes from, why it counts as none, and in
+                        which classes it differs from the data; else null
     deployable          whether the sequence model's artifact can be served
 
 The sequence model says where documents begin. For the others, one begins wherever the class changes.
 
 With a champion (its run in $CHAMPION_RUN, its artifact in the channel `champion`) each figure is there for `champion`
 too, on the same pages; `sequence` is then read from its artifact in the same way as the champion (served.py). A
-champion that cannot be read, or knows other classes, counts as none, with a warning.
+champion that cannot be read counts as none, with a warning. One that was trained on other classes than this data has
+is measured all the same: classes go by their names, a page of a class that it does not know is wrong, and so is a page
+that it takes for something that the data has not.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import hashlib
 import os
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from contract import Artifact, Job, JobError, find_artifact, run
@@ -31,6 +36,9 @@ from hosts import read_hosts
 from hyperparameters import parse_hyperparameters
 from outputs import average, read_outputs
 from stacks import HELD_OUT, DataSet, read_data_set
+
+if TYPE_CHECKING:
+    from served import Served
 
 AVERAGE, CHAMPION, SEQUENCE = "average", "champion", "sequence"
 HANDLERS = "code/inference.py"  # what an artifact is served by
@@ -98,9 +106,11 @@ def confusion(reading: Reading, truth: Reading, classes: int) -> list[list[int]]
     return counts.tolist()
 
 
-def measure(data: DataSet, readings: dict[str, Answers], truth: Reading, stack: np.ndarray) -> dict[str, object]:
-    """The figures of metrics.json of these readings of the held-out pages."""
-    matrices = {name: confusion(reading, truth, len(data.classes)) for name, reading in readings.items()}
+def measure(
+    data: DataSet, readings: dict[str, Answers], truth: Reading, stack: np.ndarray, classes: tuple[str, ...]
+) -> dict[str, object]:
+    """The figures of metrics.json of these readings of the held-out pages; `classes` are all that anybody names."""
+    matrices = {name: confusion(reading, truth, len(classes)) for name, reading in readings.items()}
     return {
         "held_out": {
             "stacks": len(np.unique(stack)),
@@ -112,7 +122,7 @@ def measure(data: DataSet, readings: dict[str, Answers], truth: Reading, stack: 
         "boundary_accuracy": {name: boundary_accuracy(reading, truth, stack) for name, reading in readings.items()},
         "document_accuracy": {name: document_accuracy(reading, truth) for name, reading in readings.items()},
         "log_loss": {name: log_loss(reading.log_probability, truth) for name, reading in readings.items()},
-        "confusion": {"classes": list(data.classes), **matrices},
+        "confusion": {"classes": list(classes), **matrices},
     }
 
 
@@ -144,23 +154,50 @@ def sequence_reading(job: Job, data: DataSet, pages: np.ndarray, stack: np.ndarr
     return read_with_beginnings(outputs.log_probability[pages], outputs.first[pages], stack)
 
 
-def served_reading(artifact: Artifact, data: DataSet, stack: np.ndarray) -> Answers:
+@dataclass(frozen=True)
+class Compared:
+    """The champion on the held-out pages: its reading, None with a `warning` if it cannot be read; all classes that it
+    or the data knows; and a `note` where these differ."""
+
+    reading: Answers | None
+    classes: tuple[str, ...]
+    warning: str | None = None
+    note: str | None = None
+
+
+def served_reading(artifact: Artifact, data: DataSet, stack: np.ndarray) -> tuple[Served, Answers]:
     """What the ensemble in an artifact makes of the held-out pages. Raises JobError if it cannot be read."""
     from served import read_as_served  # PyTorch, which nothing else here needs
 
-    return read_with_beginnings(*read_as_served(artifact, data, data.stacks_in(HELD_OUT)), stack)
+    served = read_as_served(artifact, data, data.stacks_in(HELD_OUT))
+    return served, read_with_beginnings(served.log_probability, served.first, stack)
 
 
-def champion_reading(
-    job: Job, run: str, data: DataSet, stack: np.ndarray
-) -> tuple[dict[str, Answers], str | None]:  # fmt: skip
-    """What the champion makes of the held-out pages; nothing, and a warning, if it cannot be read."""
+def champion_reading(job: Job, run: str, data: DataSet, truth: Reading, stack: np.ndarray) -> Compared:
+    """What the champion makes of the held-out pages."""
     try:
-        return {CHAMPION: served_reading(find_artifact(job.channel(CHAMPION)), data, stack)}, None
+        served, reading = served_reading(find_artifact(job.channel(CHAMPION)), data, stack)
     except JobError as error:
         warning = f"the champion, of {run}, counts as none: {error}"
         print(f"warning: {warning}", flush=True)
-        return {}, warning
+        return Compared(None, data.classes, warning)
+    note = difference(data, truth, served.strange, served.unknown)
+    if note:
+        print(f"note: {note}", flush=True)
+    return Compared(reading, served.classes, note=note)
+
+
+def difference(data: DataSet, truth: Reading, strange: tuple[str, ...], unknown: tuple[str, ...]) -> str | None:
+    """In which classes the champion differs from the data, in words; None where it does not."""
+    parts = []
+    if unknown:
+        pages = int(np.isin(truth.label, [data.classes.index(name) for name in unknown]).sum())
+        parts.append(
+            f"the champion does not know {', '.join(unknown)}: {pages} of the {len(truth.label)} held-out pages"
+        )
+    if strange:
+        parts.append(f"the data has no {', '.join(strange)}, which the champion knows")
+    return "; ".join(parts) or None
 
 
 def work(job: Job) -> None:
@@ -174,10 +211,12 @@ def work(job: Job) -> None:
     ours = find_artifact(job.channel(SEQUENCE))
     deployable, run = ours.holds(HANDLERS), os.environ.get("CHAMPION_RUN")
     if run and deployable:
-        readings[SEQUENCE] = served_reading(ours, data, stack)
-    champion, warning = champion_reading(job, run, data, stack) if run else ({}, None)
-    metrics = measure(data, readings | champion, truth, stack)
-    given = {"run": run, "warning": warning} if run else None
+        readings[SEQUENCE] = served_reading(ours, data, stack)[1]
+    champion = champion_reading(job, run, data, truth, stack) if run else Compared(None, data.classes)
+    if champion.reading:
+        readings[CHAMPION] = champion.reading
+    metrics = measure(data, readings, truth, stack, champion.classes)
+    given = {"run": run, "warning": champion.warning, "note": champion.note} if run else None
     job.write_metrics(metrics | {"champion": given, "deployable": deployable})
     for name, share in metrics["page_accuracy"].items():
         print(f"{name}_page_accuracy={share:.4f}", flush=True)

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,41 @@ from stacks import DataSet
 BITMAPS = "pages.tif"
 
 
-def read_as_served(artifact: Artifact, data: DataSet, stacks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log probabilities of the classes [pages, classes] and the probability of a beginning [pages], for the pages of
-    these stacks, in order. Raises JobError if the artifact is broken, or knows other classes than the data."""
+@dataclass(frozen=True)
+class Served:
+    """What an ensemble makes of pages: log probabilities of `classes` [pages, classes], and the probability of a
+    beginning [pages]. `classes` are the data's, in its order, then those that only the ensemble knows (`strange`); of
+    the data's it does not know `unknown`, and finds none of them."""
+
+    log_probability: np.ndarray
+    first: np.ndarray
+    classes: tuple[str, ...]
+    strange: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def read_as_served(artifact: Artifact, data: DataSet, stacks: np.ndarray) -> Served:
+    """The answers for the pages of these stacks, in order. Raises JobError if the artifact is broken.
+
+    Classes are told apart by their names: data of another time may have other ones than the ensemble was trained on.
+    """
     try:
         ensemble = _unpacked(artifact)
-        if ensemble.classes != data.classes:
-            raise JobError(f"it knows the classes {', '.join(ensemble.classes)}, the data {', '.join(data.classes)}")
+        own = ensemble.classes
+        strange = tuple(name for name in own if name not in data.classes)
         read = [_read(ensemble, data, stack) for stack in stacks]
+        probability, first = (np.concatenate(parts) for parts in zip(*read, strict=True))
+        classes = (*data.classes, *strange)
+        named = np.zeros((len(probability), len(classes)), probability.dtype)
+        named[:, [classes.index(name) for name in own]] = probability
     except torch.cuda.OutOfMemoryError:
         raise  # says nothing about the artifact
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise JobError(f"{artifact.path} holds no ensemble that this code can read ({error!r})") from None
-    probability, first = (np.concatenate(parts) for parts in zip(*read, strict=True))
-    if not (np.isfinite(probability).all() and np.isfinite(first).all()):
+    if not (np.isfinite(named).all() and np.isfinite(first).all()):
         raise JobError(f"the ensemble in {artifact.path} answers with what is no number")
-    return np.log(np.maximum(probability, np.finfo(np.float32).tiny)), first
+    logarithm = np.log(np.maximum(named, np.finfo(np.float32).tiny))
+    return Served(logarithm, first, classes, strange, tuple(name for name in data.classes if name not in own))
 
 
 def _unpacked(artifact: Artifact) -> Ensemble:
@@ -57,7 +77,7 @@ def _read(ensemble: Ensemble, data: DataSet, stack: int) -> tuple[np.ndarray, np
     images = list(_images(data.root / data.stacks[stack] / BITMAPS))
     if len(images) != len(texts):
         raise JobError(f"{data.stacks[stack]}/{BITMAPS} holds {len(images)} pages for {len(texts)} texts")
-    return ensemble.read(DataSet.of_pages(texts, [len(texts)], data.classes), images)
+    return ensemble.read(DataSet.of_pages(texts, [len(texts)], ensemble.classes), images)
 
 
 def _images(path: Path) -> Iterator[Any]:

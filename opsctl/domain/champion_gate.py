@@ -107,7 +107,8 @@ def decide(
     the run of the present champion, None where there is none, and `warning` why one counts as none. Raises
     InvalidEvaluation if the figure that the rule asks for was not measured."""
     passed, reasons = _judged(trained, rule, evaluation, where, champion)
-    warnings = [words for words in (warning, evaluation and evaluation.warning) if words]
+    notes = (warning, evaluation and evaluation.warning, evaluation and evaluation.note)
+    warnings = [words for words in notes if words]
     deploy = passed and trained.deployment is not None
     lost = trained.deployment is not None and not deploy
     ending = ", not deployed" if lost else ""

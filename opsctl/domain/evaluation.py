@@ -35,12 +35,14 @@ class InvalidEvaluation(ValueError):  # noqa: N818 - Step Functions shows the na
 class Evaluation:
     """The figures by name, of the ensemble and of the champion (None where none was measured). `champion_run` is the
     run that the champion came from that Evaluate was given, None where there was none; `warning` says why it counts as
-    none all the same. `held_out` is the SHA-256 of the held-out set, None where it is not told."""
+    none all the same, and `note` in which classes it differs from the data. `held_out` is the SHA-256 of the held-out
+    set, None where it is not told."""
 
     ensemble: Mapping[str, float]
     champion: Mapping[str, float] | None
     champion_run: str | None = None
     warning: str | None = None
+    note: str | None = None
     held_out: str | None = None
     deployable: bool = True
 
@@ -95,13 +97,14 @@ def _evaluation(document: Mapping[str, Any]) -> Evaluation:
     ensemble, champion = (_figures(document, model) for model in (ENSEMBLE, CHAMPION))
     given, held_out = document.get("champion"), document.get("held_out")
     run = given.get("run") if isinstance(given, dict) else None
-    warning = given.get("warning") if isinstance(given, dict) else None
+    warning, note = (given.get(key) if isinstance(given, dict) else None for key in ("warning", "note"))
     sha256 = held_out.get("sha256") if isinstance(held_out, dict) else None
     return Evaluation(
         ensemble=ensemble,
         champion=champion if run and not warning else None,
         champion_run=str(run) if run else None,
         warning=str(warning) if warning else None,
+        note=str(note) if note else None,
         held_out=sha256 if isinstance(sha256, str) and sha256 else None,
         deployable=document.get("deployable") is not False,
     )

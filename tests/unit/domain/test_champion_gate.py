@@ -1,5 +1,7 @@
 """When a new model may take the champion's place, and in which words it is told."""
 
+from dataclasses import replace
+
 import pytest
 
 from opsctl.domain.champion_gate import MAXIMIZE, MINIMIZE, Outcome, Rule, Trained, compare, decide
@@ -101,6 +103,17 @@ def test_a_champion_that_could_not_be_read_counts_as_none_with_a_note():
         assert (told.deploy, gate_lines(told)) == (
             True, ["Gate:   page_accuracy 0.1; there is no champion to compare with", "Note:   it is broken"],
         )  # fmt: skip
+
+
+def test_what_is_to_be_known_of_the_comparison_is_said():
+    told = outcome(replace(BETTER, note="the champion does not know deed: 7 of the 20 held-out pages"), "nightly-6")
+    assert (told.deploy, gate_lines(told)) == (
+        True,
+        [
+            "Gate:   page_accuracy 0.93 is 0.02 better than the champion's 0.91",
+            "Note:   the champion does not know deed: 7 of the 20 held-out pages",
+        ],
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,12 @@ def test_a_champion_that_could_not_be_read_counts_as_none():
     assert (found.champion, found.champion_run, found.warning) == (None, "nightly-6", "it is broken")
 
 
+def test_a_champion_of_other_classes_counts_with_a_note():
+    noted = METRICS | {"champion": {"run": "nightly-6", "warning": None, "note": "it does not know deed"}}
+    found = read_evaluation(packed(noted), WHERE)
+    assert (found.champion, found.note) == ({"log_loss": 0.4, "page_accuracy": 0.91}, "it does not know deed")
+
+
 @pytest.mark.parametrize(
     ("artifact", "reason"),
     [
