@@ -19,6 +19,11 @@ def faults_text(faults: list[dict[str, Any]]) -> str:
 def _effect(one: dict[str, Any]) -> str:
     if one["drop"] == "host":
         return f"host lost after {one['delay']:g} s"
+    if one["exit_code"] is not None:
+        return f"exit code {one['exit_code']}"
+    if one["job"]:
+        notice = f", {one['notice']:g} s notice" if one["notice"] is not None else ""
+        return f"{one['job'].replace('-', ' ')} after {one['delay']:g} s{notice}"
     late = f"{one['delay']:g} s late" if one["delay"] else None
     lost = f"{one['drop']} lost" if one["drop"] else None
     more = f"{one['duplicate']} times more" if one["duplicate"] else None

@@ -15,6 +15,10 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, table
 from opsctl.errors import FAILED, ConfigurationError, UsageError
 
+JOB_FAULTS = (
+    "killed", "out-of-memory", "disk-full", "hangs", "ignores-sigterm", "spot-interruption", "corrupt-model",
+)  # fmt: skip
+
 
 def _directory_option(command: Any) -> Any:
     return click.option(
@@ -171,7 +175,7 @@ def fault() -> None:
 @_directory_option
 @click.option("--error", metavar="CODE", help="Answer with this error, such as ThrottlingException or AccessDenied.")
 @click.option("--status", type=int, metavar="N", help="HTTP status of the error. Default: what the service uses.")
-@click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Answer, or lose the host, this much later.")
+@click.option("--delay", type=float, default=0.0, metavar="SECONDS", help="Answer, or strike the job, this much later.")
 @click.option(
     "--drop",
     type=click.Choice(["request", "answer", "host"]),
@@ -182,6 +186,14 @@ def fault() -> None:
     "--stale", type=float, default=0.0, metavar="SECONDS", help="Answer what the same question was answered until then."
 )
 @click.option("--reorder", type=int, metavar="N", help="Gather N deliveries, and hand them over last first.")
+@click.option(
+    "--job",
+    metavar="WHAT",
+    type=click.Choice(JOB_FAULTS),
+    help="What befalls the job that the request starts.",
+)
+@click.option("--exit-code", type=int, metavar="N", help="What the job's program is said to end with.")
+@click.option("--notice", type=float, metavar="SECONDS", help="From SIGTERM to the end of a Spot host. Default: 120.")
 @click.option("--times", type=int, metavar="N", help="Only for so many requests. Default: until it is cleared.")
 @click.option("--rate", type=float, default=1.0, metavar="SHARE", help="Only for this share of requests, 0 to 1.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Of the dice that --rate throws.")
@@ -196,6 +208,10 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
     `events:delivery` and `sns:delivery` are what EventBridge hands to a target and SNS to a subscriber: both come late,
     doubled or out of order where --delay, --duplicate or --reorder says so.
 
+    With --job or --exit-code the request is carried out, and its job is struck, --delay seconds after its program
+    began: it is killed, by a signal or for want of memory; its disk is full; it stands still; SIGTERM never reaches it;
+    its Spot host is taken back, two minutes after it was told so; or the model that it leaves is cut off.
+
     \b
     Examples:
       opsctl sandbox fault add sagemaker:CreateTrainingJob --error ThrottlingException --times 5
@@ -207,6 +223,8 @@ def add_fault(context: click.Context, /, action: str, directory: Path | None, **
       opsctl sandbox fault add "states:Describe*" --stale 5 --rate 0.5
       opsctl sandbox fault add events:delivery --duplicate 1
       opsctl sandbox fault add sns:delivery --reorder 3
+      opsctl sandbox fault add sagemaker:CreateTrainingJob --job hangs --delay 5 --match nightly-7-train-text
+      opsctl sandbox fault add batch:SubmitJob --exit-code 3 --times 1
     """
     from opsctl import sandbox as service
 

@@ -19,7 +19,7 @@ from opsctl.sandbox.access import DeniedError
 from opsctl.sandbox.api import serve
 from opsctl.sandbox.batchjob import EXITED, FINAL, STARTED, TIMED_OUT, BatchJob
 from opsctl.sandbox.computeenvironments import EnvironmentsBackend, EnvironmentsResponse
-from opsctl.sandbox.faults import HOST_LOST
+from opsctl.sandbox.jobfaults import HEADER, NO_MEMORY, OUT_OF_MEMORY, JobFault, exit_code, job_fault
 from opsctl.sandbox.jobroles import pulling, writer
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
@@ -46,8 +46,8 @@ class JobsBackend(EnvironmentsBackend):
         found: dict[str, BatchJob] = jobs
         return found
 
-    def run_job(self, request: dict[str, Any], host_lost: float | None = None) -> BatchJob:
-        """SubmitJob. With `host_lost` the first attempt loses its host so many seconds after it began.
+    def run_job(self, request: dict[str, Any], fault: JobFault | None = None) -> BatchJob:
+        """SubmitJob of a job that a fault may befall.
 
         Raises ClientException for a bad name and for a definition or queue that does not exist.
         """
@@ -60,7 +60,7 @@ class JobsBackend(EnvironmentsBackend):
         if definition.container_properties is None or (request.get("arrayProperties") or {}).get("size"):
             raise ClientException("The sandbox runs single-container jobs only: no array, multi-node or EKS jobs")
         job_id = str(uuid.uuid4())
-        job = BatchJob(job_id, self.world.arn("batch", f"job/{job_id}"), request, definition, queue, host_lost)
+        job = BatchJob(job_id, self.world.arn("batch", f"job/{job_id}"), request, definition, queue, fault)
         self.own_jobs[job_id] = job
         queued: list[Any] = queue.jobs
         queued.append(job)
@@ -118,8 +118,7 @@ class JobsResponse(EnvironmentsResponse):
     def submitjob(self) -> str:
         """SubmitJob."""
         backend: Any = self.batch_backend
-        lost = self.headers.get(HOST_LOST)
-        job: BatchJob = backend.run_job(json.loads(self.body), float(lost) if lost else None)
+        job: BatchJob = backend.run_job(json.loads(self.body), job_fault(self.headers.get(HEADER)))
         return json.dumps({"jobId": job.job_id, "jobName": job.job_name, "jobArn": job.arn})
 
 
@@ -178,10 +177,12 @@ def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int
     if refusal:
         job.end_attempt(1, refusal)
         return 1, refusal
-    process = place.start(command, variables, log.write)
+    fault = job.fault if number == 1 or job.fault is None or not job.fault.takes_host else None
+    process = place.start(command, variables, log.write, fault=fault)
     job.attach(lambda: process.stop(min(GRACE_SECONDS, world.grace)))
-    code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace), job.host_lost if number == 1 else None)
-    job.end_attempt(code, reason)
+    code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace), fault)
+    no_memory = fault is not None and fault.kind == OUT_OF_MEMORY and code == KILLED
+    job.end_attempt(code, reason, NO_MEMORY if no_memory else None)
     return code, reason
 
 
@@ -202,15 +203,15 @@ def _refusal(world: World, job: BatchJob, executing: str | None) -> str | None:
     return None
 
 
-def _attend(job: BatchJob, process: Process, grace: float, host_lost: float | None) -> tuple[int | None, str]:
+def _attend(job: BatchJob, process: Process, grace: float, fault: JobFault | None) -> tuple[int | None, str]:
     """Wait for the process within the attempt's time limit, or until its host is lost."""
     limit = job.seconds()
-    lost = host_lost is not None and (limit is None or host_lost < limit)
-    code = process.wait(host_lost if lost else limit)
+    loss = fault if fault is not None and fault.takes_host and (limit is None or fault.after < limit) else None
+    code = process.wait(loss.after if loss else limit)
     if code is not None:
-        return code, EXITED
-    process.stop(grace)
+        return exit_code(fault, code), EXITED
+    process.stop(loss.grace(grace) if loss else grace)
     ended = process.wait()
-    if lost and not job.termination:
+    if loss and not job.termination:
         return job.host_loss()
     return ended or KILLED, TIMED_OUT

@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.batch.models import JobDefinition, JobQueue
 
+from opsctl.sandbox.jobfaults import JobFault
 from opsctl.sandbox.processes import KILLED
 
 LOG_GROUP = "/aws/batch/job"
@@ -35,7 +36,7 @@ class BatchJob:
         request: Mapping[str, Any],
         definition: JobDefinition,
         queue: JobQueue,
-        host_lost: float | None = None,
+        fault: JobFault | None = None,
     ) -> None:
         self.job_id = job_id
         self.arn = arn
@@ -54,7 +55,7 @@ class BatchJob:
         self.overrides: dict[str, Any] = request.get("containerOverrides") or {}
         self.parameters: dict[str, str] = {**definition.parameters, **(request.get("parameters") or {})}
         self.termination: str | None = None
-        self.host_lost = host_lost  # seconds after which the first attempt loses its host
+        self.fault = fault  # what befalls every attempt on purpose, or the first, which loses its host
         self._interrupt: Callable[[], None] | None = None
         self.lock = threading.RLock()
 
@@ -123,9 +124,11 @@ class BatchJob:
             self.attempts.append(attempt)
             return attempt
 
-    def end_attempt(self, code: int | None, reason: str) -> None:
+    def end_attempt(self, code: int | None, reason: str, container_reason: str | None = None) -> None:
         """Complete the current attempt's record."""
         with self.lock:
+            if container_reason:
+                self.attempts[-1]["container"]["reason"] = container_reason
             if code is not None:
                 self.attempts[-1]["container"]["exitCode"] = code
             self.attempts[-1] |= {"stoppedAt": _now(), "statusReason": reason}

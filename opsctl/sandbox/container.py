@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from opsctl.sandbox.jobfaults import CORRUPT_MODEL, damage
 from opsctl.sandbox.storage import ALL, NoSuchBucketError, Share, Storage, pack
 from opsctl.sandbox.trainingjob import REASON_CHARACTERS, TrainingJob
 
@@ -89,6 +90,8 @@ def upload(job: TrainingJob, bases: Sequence[Path], storage: Storage) -> None:
         if any(first.iterdir()):
             archive = bases[0].parent / "tmp" / name
             pack(first, archive)
+            if name == "model.tar.gz" and job.befallen_by(CORRUPT_MODEL):
+                damage(archive)
             storage.upload_file(archive, f"{job.uri}/{name}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +17,19 @@ from random import Random
 from typing import Any
 from urllib.parse import unquote_plus
 
+from opsctl.sandbox import jobfaults
 from opsctl.sandbox.actions import UnknownActionError, error_status, find_actions
+from opsctl.sandbox.jobfaults import SPOT, JobFault
 
+TRAINING = "sagemaker:CreateTrainingJob"
 DROPS = ("request", "answer", "host")
-STARTS = ("batch:SubmitJob", "sagemaker:CreateTrainingJob")  # the requests that start something on a host
-HOST_LOST = "X-Sandbox-Host-Lost"  # the header by which a job's service is told, in seconds after its program began
+STARTS = ("batch:SubmitJob", TRAINING)  # the requests that start something on a host
+ON_SPOT = re.compile(r'"EnableManagedSpotTraining"\s*:\s*true')
 DELIVERIES = ("events:delivery", "sns:delivery")  # of an event to a target, of a message to a subscriber
 READS = ("Get", "List", "Describe", "Head", "Search", "Query", "Scan", "BatchGet", "Lookup", "Filter")
 KNOWN = {
-    "action", "match", "error", "status", "delay", "drop", "duplicate", "stale", "reorder", "times", "rate", "seed",
+    "action", "match", "error", "status", "delay", "drop", "duplicate", "stale", "reorder", "job", "exit_code",
+    "notice", "times", "rate", "seed",
 }  # fmt: skip
 
 
@@ -37,7 +42,9 @@ class Fault:
     """One fault. `delay` is in seconds; `drop` loses the request before it is carried out, or its answer after, or, for
     a request that starts a job, the host on which the job runs, `delay` after its program began; `duplicate` is how
     many times more the request is carried out. `stale` is for how many seconds a question is answered as it was before,
-    `reorder` how many deliveries are gathered, to be handed over last first.
+    `reorder` how many deliveries are gathered, to be handed over last first. `job` is what else befalls the job that is
+    started, `exit_code` what its program is said to have ended with, `notice` the seconds from SIGTERM to the end of a
+    Spot host.
 
     `seen` counts the requests that it could have met, `applied` those that it did. `lifted` is set when it is cleared,
     so that nobody waits any longer for a late answer.
@@ -53,6 +60,9 @@ class Fault:
     duplicate: int = 0
     stale: float = 0.0
     reorder: int = 0
+    job: str | None = None
+    exit_code: int | None = None
+    notice: float | None = None
     times: int | None = None
     rate: float = 1.0
     seed: int = 0
@@ -62,6 +72,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         self._dice = Random(self.seed)
+        if self.job == SPOT and self.notice is None:
+            self.notice = jobfaults.NOTICE_SECONDS
 
     def meets(self, action: str, text: str) -> bool:
         """Whether it applies to this request, which is counted. Its dice are thrown once for each request seen."""
@@ -70,6 +82,8 @@ class Fault:
         if not self._is_for(action):
             return False
         if self.match is not None and self.match not in text:
+            return False
+        if self.job == SPOT and action == TRAINING and not ON_SPOT.search(text):
             return False
         self.seen += 1
         if self.rate < 1.0 and self._dice.random() >= self.rate:
@@ -92,10 +106,19 @@ class Fault:
         status = self.status or error_status(action, self.error)
         return status, self.error, f"{self.error} on purpose: fault {self.id} of this sandbox"
 
+    def job_fault(self) -> JobFault | None:
+        """What befalls the job that the request starts, if anything."""
+        ends = jobfaults.EXIT_CODE if self.exit_code is not None else None
+        kind = jobfaults.HOST if self.drop == "host" else self.job or ends
+        return JobFault(kind, self.delay, self.notice, self.exit_code) if kind else None
+
     def document(self) -> dict[str, Any]:
         """As `opsctl sandbox fault list` shows it."""
-        names = ("id", "action", "match", "error", "status", "delay", "drop", "duplicate", "stale", "reorder")
-        return {name: getattr(self, name) for name in (*names, "times", "rate", "seed", "seen", "applied")}
+        names = (
+            "id", "action", "match", "error", "status", "delay", "drop", "duplicate", "stale", "reorder", "job",
+            "exit_code", "notice", "times", "rate", "seed", "seen", "applied",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
 
 
 class Faults:
@@ -167,8 +190,10 @@ def _check(action: str, wanted: Mapping[str, Any]) -> None:
     unknown = sorted(wanted.keys() - KNOWN)
     if unknown:
         raise BadFaultError(f"a fault has no {unknown[0]!r}")
-    if not any(wanted.get(name) for name in ("error", "drop", "delay", "duplicate", "stale", "reorder")):
-        raise BadFaultError("a fault that does nothing: give it an error, a delay, a drop or a duplicate")
+    of_job = wanted.get("job") is not None or wanted.get("exit_code") is not None
+    effects = ("error", "drop", "delay", "duplicate", "stale", "reorder")
+    if not (of_job or any(wanted.get(name) for name in effects)):
+        raise BadFaultError("a fault that does nothing: give it an error, a delay, a drop, a duplicate or a job fault")
     if wanted.get("error") and wanted.get("drop"):
         raise BadFaultError("an error is an answer: it cannot be dropped as well")
     if wanted.get("duplicate") and (wanted.get("error") or wanted.get("drop") == "request"):
@@ -181,6 +206,10 @@ def _check(action: str, wanted: Mapping[str, Any]) -> None:
         raise BadFaultError(f"only {' and '.join(STARTS)} start something on a host, not {action}")
     _check_delivery(action, wanted)
     _check_stale(action, wanted)
+    if of_job:
+        _check_job(action, wanted)
+    if wanted.get("notice") is not None and wanted.get("job") != SPOT:
+        raise BadFaultError(f"a notice goes with the job fault {SPOT}")
     _check_numbers(wanted)
 
 
@@ -207,10 +236,26 @@ def _reads(action: str) -> bool:
     return action.partition(":")[2].startswith(READS)
 
 
+def _check_job(action: str, wanted: Mapping[str, Any]) -> None:
+    kind = wanted.get("job")
+    if kind not in (None, *jobfaults.KINDS):
+        raise BadFaultError(f"job is {', '.join(jobfaults.KINDS)}, not {kind!r}")
+    if action not in STARTS:
+        raise BadFaultError(f"only {' and '.join(STARTS)} start a job, not {action}")
+    if wanted.get("error") or wanted.get("drop") or wanted.get("duplicate"):
+        raise BadFaultError("a job fault is all that its request meets: no error, drop or duplicate beside it")
+    if kind is not None and wanted.get("exit_code") is not None:
+        raise BadFaultError(f"a job that is {kind} has the exit code of that: give it one or the other")
+    if kind == jobfaults.CORRUPT_MODEL and action != TRAINING:
+        raise BadFaultError("a Batch job leaves no model")
+    if kind == jobfaults.DISK_FULL and not jobfaults.CAN_FILL:
+        raise BadFaultError("only Linux lets another process's disk be full")
+
+
 def _check_numbers(wanted: Mapping[str, Any]) -> None:
     limits = {
         "status": (400, 599), "delay": (0, 900), "duplicate": (0, 100), "stale": (0, 900), "reorder": (2, 100),
-        "times": (1, math.inf), "rate": (0, 1),
+        "exit_code": (0, 255), "notice": (0, 900), "times": (1, math.inf), "rate": (0, 1),
     }  # fmt: skip
     for name, (low, high) in limits.items():
         value = wanted.get(name)

@@ -22,7 +22,8 @@ from xml.sax.saxutils import escape
 from opsctl.sandbox.access import Access, DeniedError, UnknownKeyError, answers
 from opsctl.sandbox.access.requests import call_of, key_of
 from opsctl.sandbox.actions import action_of
-from opsctl.sandbox.faults import HOST_LOST, BadFaultError, Fault, Faults, request_text
+from opsctl.sandbox.faults import BadFaultError, Fault, Faults, request_text
+from opsctl.sandbox.jobfaults import HEADER
 from opsctl.sandbox.repeats import Repeats
 from opsctl.sandbox.staleness import PastAnswers
 from opsctl.sandbox.storage import S3_LOCK
@@ -31,7 +32,7 @@ FAULTS_PATH = "/_sandbox/faults"
 ACCESS_PATH = "/_sandbox/access"
 MOTO_PATH = "/moto-api"
 INVOKE = "/invocations"
-HOST_LOST_KEY = f"HTTP_{HOST_LOST.upper().replace('-', '_')}"
+JOB_FAULT_KEY = f"HTTP_{HEADER.upper().replace('-', '_')}"
 ROLES_LOCK = threading.RLock()
 LOCAL_NAMES = ("127.0.0.1", "localhost")
 StartResponse = Callable[..., Any]
@@ -75,8 +76,9 @@ class Gateway:
     ) -> Iterable[bytes]:
         """Answer late, with an error, or not at all; or do twice what was asked for once."""
         logger.info("fault %s on %s: %s", fault.id, action, fault.document())
-        if fault.drop == "host":
-            return self._serve({**environ, HOST_LOST_KEY: f"{fault.delay:g}"}, start_response)
+        befalls = fault.job_fault()
+        if befalls is not None:
+            return self._serve({**environ, JOB_FAULT_KEY: befalls.text}, start_response)
         fault.lifted.wait(fault.delay)
         if fault.drop == "request":
             return _hang_up(environ)

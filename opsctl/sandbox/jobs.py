@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsctl.sandbox.environment import PROGRAMS, environment
+from opsctl.sandbox.jobfaults import JobFault
 from opsctl.sandbox.processes import Order, Process, Start, start_program
 from opsctl.sandbox.world import World
 
@@ -46,11 +47,12 @@ class Room:
         directory: Path | None = None,
         isolated: bool = False,
         start: Start = start_program,
+        fault: JobFault | None = None,
     ) -> Process:
         """Start the job's process with `variables` on top of the sandbox's own environment.
 
         The sandbox's AWS variables win over the job's: a job cannot be led to a real account by its definition. One
-        that is isolated is told of no AWS at all.
+        that is isolated is told of no AWS at all. `fault` befalls it on purpose.
         """
         keys = self.world.access.variables(self.role, re.sub(r"[^\w+=,.@-]", "-", self.name)[:64])
         own = environment({"url": NOWHERE if isolated else self.world.url, "region": self.world.region}, keys)
@@ -65,6 +67,7 @@ class Room:
             },
             directory or self.base,
             self.world.place.jobs_lock,
+            fault.order() if fault else None,
         )
         process = Process(order, on_line, start)
         self._announce(process.pid())

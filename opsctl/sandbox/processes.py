@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 KILLED = 137
@@ -22,12 +23,14 @@ DRAIN_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Order:
-    """What a supervisor is to run. `lock` is the file that it shares a lock of while it lives."""
+    """What a supervisor is to run. `lock` is the file that it shares a lock of while it lives, `fault` what befalls the
+    program on purpose."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
     lock: Path
+    fault: Mapping[str, Any] | None = None
 
     def line(self) -> bytes:
         """As a supervisor reads it."""

@@ -1,10 +1,14 @@
 """The parent of one job: a program of its own, run by path, which imports nothing of ours.
 
-Its standard input is a pipe from the server. The first line is the order, `{"command": [...], "lock": path}`; every
-later line `stop <seconds>` means SIGTERM to the job's process group and SIGKILL after that time. End of file means
-that the server is gone, however it died, and everything is killed at once: that is what makes `kill -9` of the server
-leave nothing behind, without any race. The write end of `sys.argv[1]` (a file descriptor) gets one line with the job's
-process number and one with its exit status in docker's convention (128 + n for signal n, 127 for no such program).
+Its standard input is a pipe from the server. The first line is the order, `{"command": [...], "lock": path, "fault":
+null}`; every later line `stop <seconds>` means SIGTERM to the job's process group and SIGKILL after that time. End of
+file means that the server is gone, however it died, and everything is killed at once: that is what makes `kill -9` of
+the server leave nothing behind, without any race. The write end of `sys.argv[1]` (a file descriptor) gets one line with
+the job's process number and one with its exit status in docker's convention (128 + n for signal n, 127 for no such
+program).
+
+A fault, `{"kind": "hangs", "after": seconds}`, befalls the job on purpose (opsctl/sandbox/jobfaults.py): it is killed,
+for want of memory or not, or stands still, or finds no room on its disk, or is never sent SIGTERM.
 
 The job is the leader of its own session. On Linux the supervisor adopts orphaned descendants, so that a job's
 children end with it even if they left its process group.
@@ -15,6 +19,7 @@ import ctypes
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -23,6 +28,7 @@ from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PARENT, GROUP = 1, 2  # what /proc/<pid>/stat has behind the program's name
 
 
 def prctl(option: int, value: int) -> None:
@@ -87,13 +93,31 @@ def signal_group(pid: int, number: int) -> None:
 
 def children() -> list[int]:
     """Process numbers of our own children: the job, and on Linux every orphan that we adopted."""
+    return processes(PARENT, os.getpid())
+
+
+def processes(field: int, value: int) -> list[int]:
+    """On Linux, the numbers of the processes whose parent or group is this."""
     found = []
     for entry in os.listdir("/proc") if sys.platform == "linux" else []:
         if entry.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as file:
-                if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
+                if int(file.read().rpartition(")")[2].split()[field]) == value:
                     found.append(int(entry))
     return found
+
+
+def strike(kind: str, pid: int) -> None:
+    """Let a fault happen to the job."""
+    if kind == "hangs":
+        signal_group(pid, signal.SIGSTOP)
+    elif kind == "disk-full":
+        for one in processes(GROUP, pid):
+            with contextlib.suppress(OSError):
+                # Nobody can fill a disk for one job alone; that no file may grow is what a program notices of it.
+                resource.prlimit(one, resource.RLIMIT_FSIZE, (0, resource.prlimit(one, resource.RLIMIT_FSIZE)[1]))
+    elif kind in ("killed", "out-of-memory"):
+        signal_group(pid, signal.SIGKILL)
 
 
 def end_descendants() -> None:
@@ -110,23 +134,31 @@ def end_descendants() -> None:
         time.sleep(0.005)
 
 
-def wait_for(pid: int, wake: int) -> int:
+def wait_for(pid: int, wake: int, fault: dict[str, object]) -> int:
     """Wait for the job, obeying the pipe meanwhile; returns its exit status as docker gives it."""
     deadline = None
+    kind = str(fault.get("kind"))
+    strikes = time.monotonic() + float(str(fault["after"])) if fault else None
     inputs = [0, wake]
     while True:
         ended, raw = os.waitpid(pid, os.WNOHANG)
         if ended:
             code = os.waitstatus_to_exitcode(raw)
             return code if code >= 0 else 128 - code
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if strikes is not None and time.monotonic() >= strikes:
+            strike(kind, pid)
+            strikes = None
+        next_one = min((at for at in (deadline, strikes) if at is not None), default=None)
+        left = None if next_one is None else max(0.0, next_one - time.monotonic())
         ready, _, _ = select.select(inputs, [], [], left)
         if wake in ready:
             os.read(wake, 512)
         if 0 in ready:
             words = os.read(0, 512).split()
             if words:
-                signal_group(pid, signal.SIGTERM)
+                if kind != "ignores-sigterm":
+                    signal_group(pid, signal.SIGTERM)
+                    signal_group(pid, signal.SIGCONT)  # what stands still could not hear it
                 deadline = time.monotonic() + float(words[-1])
             else:
                 inputs = [wake]
@@ -148,7 +180,8 @@ def supervise(report: int, become: Callable[[dict[str, object]], None] = execute
     signal.signal(signal.SIGCHLD, lambda *_: None)
     pid = spawn(become, order)
     os.write(report, f"{pid}\n".encode())
-    status = wait_for(pid, wake)
+    fault = order.get("fault")
+    status = wait_for(pid, wake, fault if isinstance(fault, dict) else {})
     # The job's leader is gone; its group may live on, and on Linux so may what it put elsewhere.
     signal_group(pid, signal.SIGKILL)
     end_descendants()

@@ -15,7 +15,7 @@ from moto.sagemaker.models import SageMakerModelBackend
 
 from opsctl.sandbox.api import ApiError, serve, validation_error
 from opsctl.sandbox.endpoints import EndpointActions
-from opsctl.sandbox.faults import HOST_LOST
+from opsctl.sandbox.jobfaults import HEADER, JobFault, job_fault
 from opsctl.sandbox.trainingjob import TrainingJob
 from opsctl.sandbox.trainingrules import check, check_trust
 from opsctl.sandbox.trainingrun import run
@@ -39,8 +39,8 @@ class TrainingBackend(SageMakerModelBackend):
         found: dict[str, TrainingJob] = jobs
         return found
 
-    def run_training_job(self, request: dict[str, Any], host_lost: float | None = None) -> TrainingJob:
-        """CreateTrainingJob. With `host_lost` the program loses its host, once, so many seconds after it began.
+    def run_training_job(self, request: dict[str, Any], fault: JobFault | None = None) -> TrainingJob:
+        """CreateTrainingJob of a job that a fault may befall.
 
         Raises ApiError for a bad name, a bad metric pattern, a name in use, and what SageMaker would not start.
         """
@@ -52,7 +52,7 @@ class TrainingBackend(SageMakerModelBackend):
         arn = self.world.arn("sagemaker", f"training-job/{name}")
         check_trust(self.world, request["RoleArn"], arn)
         try:
-            job = TrainingJob(arn, request, type(self).changed, host_lost)
+            job = TrainingJob(arn, request, type(self).changed, fault)
         except re.error as error:
             raise ApiError("ValidationException", f"Invalid metric definition regex: {error}") from error
         # One step, so that of two requests with one name exactly one wins.
@@ -83,8 +83,7 @@ class TrainingResponse(EndpointActions, TransformActions):
 
     def create_training_job(self) -> ActionResult:
         """CreateTrainingJob."""
-        lost = self.headers.get(HOST_LOST)
-        job = self._backend.run_training_job(json.loads(self.body), float(lost) if lost else None)
+        job = self._backend.run_training_job(json.loads(self.body), job_fault(self.headers.get(HEADER)))
         return ActionResult({"TrainingJobArn": job.arn})
 
     def stop_training_job(self) -> EmptyResult:

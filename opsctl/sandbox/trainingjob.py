@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
+from opsctl.sandbox.jobfaults import JobFault
+
 ECHOED = (
     "HyperParameters",
     "AlgorithmSpecification",
@@ -57,10 +59,10 @@ class TrainingJob:
         arn: str,
         request: Mapping[str, Any],
         changed: Callable[[dict[str, Any]], None],
-        host_lost: float | None = None,
+        fault: JobFault | None = None,
     ) -> None:
         self.request = request
-        self.host_lost = host_lost  # seconds after which the program loses its host, once
+        self.fault = fault  # what befalls it on purpose
         self.arn = arn
         self.training_job_name: str = request["TrainingJobName"]
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
@@ -120,6 +122,10 @@ class TrainingJob:
         self._changed(document)
         if status in FINAL:
             self.ended.set_result(document)
+
+    def befallen_by(self, kind: str) -> bool:
+        """Whether this is what befalls it on purpose."""
+        return self.fault is not None and self.fault.kind == kind
 
     def attach(self, interrupt: Callable[[], None]) -> None:
         """Say how the running program is stopped; called at once if a stop was requested before."""

@@ -13,6 +13,7 @@ from functools import partial
 
 from opsctl.sandbox import container
 from opsctl.sandbox.access import DeniedError
+from opsctl.sandbox.jobfaults import DISK_FULL, NO_SPACE, JobFault, exit_code
 from opsctl.sandbox.jobroles import pulling, writer, writes_metrics
 from opsctl.sandbox.jobs import Room, room
 from opsctl.sandbox.logs import LogStream
@@ -97,6 +98,8 @@ def _train(world: World, job: TrainingJob, places: Sequence[Room]) -> Outcome | 
         return _lose_host(job)
     if ending.failed and not job.stopping:
         return ("Failed", "Failed", container.failure_reason(ending.failed.place.base, ending.code))
+    if job.befallen_by(DISK_FULL) and not job.stopping:
+        return ("Failed", "Failed", NO_SPACE)
     job.move("Uploading")
     container.upload(job, [place.base for place in places], storage)
     if job.stopping:
@@ -123,6 +126,7 @@ def _start(world: World, job: TrainingJob, places: Sequence[Room], storage: Stor
             partial(_hear, job, log, measured),
             directory=place.base,
             isolated=bool(job.request.get("EnableNetworkIsolation")),
+            fault=job.fault,
         )
         hosts.append(Host(place, process, mirror))
 
@@ -153,6 +157,7 @@ def _attend(world: World, job: TrainingJob, hosts: Sequence[Host]) -> Ending:
             if code is None:
                 continue
             running.remove(host)
+            code = exit_code(job.fault, code)
             if code and ending.failed is None:
                 ending.failed, ending.code = host, code
                 _stop(world, running)
@@ -162,7 +167,7 @@ def _attend(world: World, job: TrainingJob, hosts: Sequence[Host]) -> Ending:
         if ending.cause is None and not job.stopping and time.monotonic() >= ends[0][0]:
             ending.cause = ends[0][1]
             if ending.cause == INTERRUPTED:
-                _stop(world, running)
+                _stop(world, running, job.fault)
             else:
                 job.stop()
 
@@ -173,9 +178,9 @@ def _keep_checkpoints(hosts: Sequence[Host]) -> None:
             host.mirror.synchronise()
 
 
-def _stop(world: World, hosts: Sequence[Host]) -> None:
+def _stop(world: World, hosts: Sequence[Host], fault: JobFault | None = None) -> None:
     for host in hosts:
-        host.process.stop(world.grace)
+        host.process.stop(fault.grace(world.grace) if fault else world.grace)
 
 
 def _ends(job: TrainingJob) -> Iterator[tuple[float, str]]:
@@ -186,13 +191,13 @@ def _ends(job: TrainingJob) -> Iterator[tuple[float, str]]:
     if stopping.get("MaxWaitTimeInSeconds"):
         waited = (datetime.now(UTC) - job.creation_time).total_seconds()
         yield now + int(stopping["MaxWaitTimeInSeconds"]) - waited, "MaxWaitTimeExceeded"
-    if job.host_lost is not None:
-        yield now + job.host_lost, INTERRUPTED
+    if job.fault is not None and job.fault.takes_host:
+        yield now + job.fault.after, INTERRUPTED
 
 
 def _lose_host(job: TrainingJob) -> Outcome | None:
     """A Spot job begins anew elsewhere; another one has failed."""
-    job.host_lost = None
+    job.fault = None
     if not job.request.get("EnableManagedSpotTraining"):
         return "Failed", "Failed", HOST_FAILED
     job.move(INTERRUPTED)

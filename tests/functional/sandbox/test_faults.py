@@ -180,7 +180,8 @@ def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
     first = added["id"]
     assert added == {
         "id": first, "action": "sagemaker:CreateTrainingJob", "match": None, "error": "Boom", "status": None,
-        "delay": 0.0, "drop": None, "duplicate": 0, "stale": 0.0, "reorder": 0, "times": 5,
+        "delay": 0.0, "drop": None, "duplicate": 0, "stale": 0.0, "reorder": 0, "job": None, "exit_code": None,
+        "notice": None, "times": 5,
         "rate": 1.0, "seed": 0, "seen": 0, "applied": 0,
     }  # fmt: skip
     opsctl(faulty, "add", "s3:Put*", "--delay", "0.5", "--drop", "answer", "--rate", "0.3", "--match", "models/")
@@ -216,6 +217,14 @@ def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
         (["sns:delivery", "--reorder", "1"], "reorder is a number from 2 to 100, not 1"),
         (["events:delivery", "--drop", "request"], "to refuse or lose it, name the action that delivers"),
         (["sqs:delivery", "--delay", "1"], "sqs has no action 'delivery'"),
+        (["s3:GetObject", "--job", "killed"], "only batch:SubmitJob and sagemaker:CreateTrainingJob start a job"),
+        (["s3:GetObject", "--exit-code", "3"], "only batch:SubmitJob and sagemaker:CreateTrainingJob start a job"),
+        (["batch:SubmitJob", "--job", "tired"], "'tired' is not one of"),
+        (["batch:SubmitJob", "--job", "corrupt-model"], "a Batch job leaves no model"),
+        (["batch:SubmitJob", "--job", "killed", "--error", "X"], "is all that its request meets"),
+        (["batch:SubmitJob", "--job", "killed", "--exit-code", "3"], "give it one or the other"),
+        (["batch:SubmitJob", "--job", "hangs", "--notice", "3"], "goes with the job fault spot-interruption"),
+        (["batch:SubmitJob", "--exit-code", "256"], "exit_code is a number from 0 to 255, not 256"),
     ],
 )
 def test_what_is_no_fault_is_refused_in_one_line(faulty: Cloud, arguments: list[str], said: str) -> None:
