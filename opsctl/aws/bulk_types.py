@@ -37,10 +37,10 @@ class Deleted:
     refused: tuple[Refused, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Copied:
-    """Of a few objects: how many were copied, their bytes, and those that were not."""
+    """Of an object, or a few: how many were copied, their bytes, and those that were not."""
 
     objects: int
     bytes: int
-    refused: tuple[Refused, ...]
+    refused: tuple[Refused, ...] = ()

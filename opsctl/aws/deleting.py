@@ -39,7 +39,7 @@ class Deletion:
 
     def run(self, targets: Iterable[Target]) -> Generator[Deleted, None, None]:
         """What came of each request. Reads targets only as they are deleted."""
-        return in_parallel(self._delete, _batches(targets, self._size), IN_FLIGHT)
+        return in_parallel(self._delete, _batches(targets, self._size), self._pace, IN_FLIGHT)
 
     async def _delete(self, batch: Batch) -> Deleted:
         refused = await self._refused(batch)
@@ -56,8 +56,8 @@ class Deletion:
 
     async def _delete_plain(self, batch: Batch) -> bool:
         for _ in range(ATTEMPTS):
-            async with self._pace.turn(len(batch)) as sent:
-                failure = await self._plain.delete([target.key for target in batch])
+            sent = await self._pace.turn(len(batch))
+            failure = await self._plain.delete([target.key for target in batch])
             if failure is None:
                 self._pace.accepted(sent, len(batch))
                 return True
@@ -70,8 +70,8 @@ class Deletion:
         """What S3 has no time for is asked again."""
         final: list[Refused] = []
         for attempt in range(ATTEMPTS):
-            async with self._pace.turn(len(batch)) as sent:
-                refused = await asyncio.to_thread(self._answer, batch)
+            sent = await self._pace.turn(len(batch))
+            refused = await asyncio.to_thread(self._answer, batch)
             last = attempt == ATTEMPTS - 1
             final += [found for _, found in refused if last or found.code not in AGAIN]
             busy = tuple(target for target, found in refused if found.code in AGAIN)
@@ -93,8 +93,8 @@ class Deletion:
         ]
 
     async def _delete_one(self, target: Target) -> list[Refused]:
-        async with self._pace.turn():
-            return await asyncio.to_thread(self._delete_single, target)
+        await self._pace.turn()
+        return await asyncio.to_thread(self._delete_single, target)
 
     def _delete_single(self, target: Target) -> list[Refused]:
         from botocore.exceptions import ClientError

@@ -12,11 +12,8 @@ steeply beyond, for S3 comes to bear more as it divides a busy prefix. A key of 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 DOCUMENTED = 3500.0  # writes a second that AWS promises for one partition of the keys
 FIRST_RATE = 0.94 * DOCUMENTED
@@ -39,9 +36,6 @@ class Pace:
 
     def __init__(self, first: int, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self._window, self._most, self._now = float(first), most, now
-        self._in_flight = 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap
-        self._arrived = itertools.count()
         self._level: float | None = None  # writes a second
         self._leveling = 0.0  # seconds from the last SlowDown until the rate is at the level
         self._changed = now()
@@ -56,21 +50,25 @@ class Pace:
         """Writes a second, now; None as long as there was no SlowDown."""
         return None if self._level is None else self._grown(self._level, self._now())
 
-    @asynccontextmanager
-    async def turn(self, writes: int = 1, rank: int = 0) -> AsyncIterator[float]:
-        """Wait until a request with that many writes may be sent, and count it as in flight inside. Gives the time.
-        Of those that wait, the lowest rank is next, and of one rank who came first."""
-        while self._in_flight >= int(self._window):
-            waiter = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (rank, next(self._arrived), waiter))
-            await waiter
-        self._in_flight += 1
-        try:
-            await self._place(writes)
-            yield self._now()
-        finally:
-            self._in_flight -= 1
-            self._wake()
+    @property
+    def window(self) -> int:
+        """Requests that may be in flight, now; at least one."""
+        return int(self._window)
+
+    async def turn(self, writes: int = 1) -> float:
+        """Wait until a request with that many writes may be sent; gives the time. One write that is late is made up
+        for; a request with many is not, for stores allow no burst of that size."""
+        if self._level is None:
+            return self._now()
+        async with self._line:
+            now = self._now()
+            each = writes / self._grown(self._level, now)
+            # The first place is a whole request away: what was left of the store's allowance is used up.
+            begin = max(self._next, self._refused_at + each)
+            if begin > now:
+                await asyncio.sleep(begin - now)
+            self._next = max(begin, self._now() - (CATCHING_UP if writes == 1 else 0.0)) + each
+        return self._now()
 
     def accepted(self, sent: float, writes: int = 1) -> None:
         """The request that was sent then was carried out: with every two of them the window grows by one, unless
@@ -106,28 +104,6 @@ class Pace:
             lower = min(lower, max(self._borne / lasted, rate / 2))
         self._level = max(LEAST_RATE, lower / (1 - FALL) * LEVEL)
         self._leveling = (max(0.0, 1 - lower / self._level) / GROWTH) ** (1 / 3)
-
-    def _wake(self) -> None:
-        free = int(self._window) - self._in_flight
-        while free > 0 and self._waiting:
-            _, _, waiter = heapq.heappop(self._waiting)
-            if not waiter.done():
-                waiter.set_result(None)
-                free -= 1
-
-    async def _place(self, writes: int) -> None:
-        """Wait for this request's place in the rate. One write that is late is made up for; a request with many is not,
-        for stores allow no burst of that size."""
-        if self._level is None:
-            return
-        async with self._line:
-            now = self._now()
-            each = writes / self._grown(self._level, now)
-            # The first place is a whole request away: what was left of the store's allowance is used up.
-            begin = max(self._next, self._refused_at + each)
-            if begin > now:
-                await asyncio.sleep(begin - now)
-            self._next = max(begin, self._now() - (CATCHING_UP if writes == 1 else 0.0)) + each
 
     def _grown(self, level: float, now: float) -> float:
         return max(LEAST_RATE, level * (1 + GROWTH * (now - self._changed - self._leveling) ** 3))

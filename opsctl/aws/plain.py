@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -49,8 +49,12 @@ class PlainStore:
     """A bucket through obstore. `encryption` are CopyObject's parameters of that name for what is written."""
 
     def __init__(self, aws: Aws, bucket: str, encryption: Mapping[str, Any] | None = None) -> None:
+        from obstore import copy_async, delete_async
+        from obstore.exceptions import BaseError
         from obstore.store import S3Store
 
+        self._copy, self._delete = copy_async, delete_async
+        self._errors = (BaseError, OSError, ValueError, TypeError)
         _live_with_threads()
         with _without_environment(aws.context.is_sandbox):
             self._store = S3Store(
@@ -67,25 +71,19 @@ class PlainStore:
 
     async def copy(self, source: str, target: str) -> str | None:
         """What went wrong, if anything."""
-        import obstore
-
-        return await _tried(obstore.copy_async, self._store, source, target)
+        try:
+            await self._copy(self._store, source, target)
+        except self._errors as error:
+            return str(error) or type(error).__name__
+        return None
 
     async def delete(self, keys: Sequence[str]) -> str | None:
         """One request for up to 1,000 keys; what went wrong, if anything, with some of them at least."""
-        import obstore
-
-        return await _tried(obstore.delete_async, self._store, keys)
-
-
-async def _tried(act: Callable[..., Awaitable[None]], *given: object) -> str | None:
-    from obstore.exceptions import BaseError
-
-    try:
-        await act(*given)
-    except (BaseError, OSError, ValueError, TypeError) as error:
-        return str(error) or type(error).__name__
-    return None
+        try:
+            await self._delete(self._store, keys)
+        except self._errors as error:
+            return str(error) or type(error).__name__
+        return None
 
 
 def is_slow_down(message: str) -> bool:

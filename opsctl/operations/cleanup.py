@@ -251,3 +251,4 @@ def carry_out(bulk: Bulk, bucket: str, targets: Iterable[Target], result: Result
             result.bytes += part.bytes
             result.refused += part.refused
             on_progress(result.done, result.bytes)
+    result.refused.sort(key=lambda item: item.key)

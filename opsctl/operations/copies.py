@@ -91,7 +91,7 @@ def _carry_out(
             objects, size = objects + part.objects, size + part.bytes
             refused += part.refused
             progress(objects, size)
-    denied = [item for item in refused if item.code not in CHANGED]
+    denied = sorted((item for item in refused if item.code not in CHANGED), key=lambda item: item.key)
     if denied:
         raise _not_copied(Bulk(connection.aws), source, denied)
     return frozenset(item.key for item in refused)

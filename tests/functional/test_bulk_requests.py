@@ -55,7 +55,8 @@ def keys(bulk: Bulk, place: Place) -> list[str]:
 
 
 def copied(parts: list[Copied]) -> tuple[int, int, list[Refused]]:
-    return sum(p.objects for p in parts), sum(p.bytes for p in parts), [r for p in parts for r in p.refused]
+    refused = sorted((r for p in parts for r in p.refused), key=lambda r: r.key)
+    return sum(p.objects for p in parts), sum(p.bytes for p in parts), refused
 
 
 @pytest.fixture(params=[SANDBOX, AWS])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from opsctl.aws.pace import Pace
@@ -19,35 +17,16 @@ class Clock:
         return self.now
 
 
-async def begun_at_once(pace: Pace, count: int) -> int:
-    """How many of so many requests are sent without waiting for an answer."""
-    begun = 0
-
-    async def request() -> None:
-        nonlocal begun
-        async with pace.turn():
-            begun += 1
-            await asyncio.sleep(3600)
-
-    tasks = [asyncio.ensure_future(request()) for _ in range(count)]
-    for _ in range(20):
-        await asyncio.sleep(0)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return begun
-
-
 def test_the_window_grows_with_the_answers_and_no_further_than_it_may() -> None:
     clock = Clock()
     pace = Pace(4, 10, clock)
-    assert asyncio.run(begun_at_once(pace, 20)) == 4
+    assert pace.window == 4
     for _ in range(6):
         pace.accepted(clock.now)
-    assert asyncio.run(begun_at_once(pace, 20)) == 7
+    assert pace.window == 7
     for _ in range(100):
         pace.accepted(clock.now)
-    assert asyncio.run(begun_at_once(pace, 20)) == 10
+    assert pace.window == 10
 
 
 def test_a_large_window_grows_by_two_dozen_in_a_round_so_that_a_ceiling_is_not_overrun() -> None:
@@ -55,14 +34,14 @@ def test_a_large_window_grows_by_two_dozen_in_a_round_so_that_a_ceiling_is_not_o
     pace = Pace(100, 1000, clock)
     for _ in range(100):
         pace.accepted(clock.now)
-    assert 115 <= asyncio.run(begun_at_once(pace, 1000)) <= 124
+    assert 115 <= pace.window <= 124
 
 
 def test_the_window_stays_once_more_requests_only_take_longer() -> None:
     clock = Clock()
     pace = Pace(4, 300, clock)
     for _ in range(100):
-        in_flight = asyncio.run(begun_at_once(pace, 300))
+        in_flight = pace.window
         for _ in range(10):  # by a store that answers 500 a second, and at the best after 30 ms
             clock.now += 1 / 500
             pace.accepted(clock.now - max(0.03, in_flight / 500))
@@ -74,29 +53,13 @@ def test_late_answers_take_a_large_window_back_but_leave_enough_in_flight_for_la
     pace = Pace(4, 300, clock)
     for _ in range(5000):
         pace.accepted(clock.now - 0.03)
-    assert asyncio.run(begun_at_once(pace, 400)) == 300
+    assert pace.window == 300
     for _ in range(600):
         pace.accepted(clock.now - 3)
-    assert 240 < asyncio.run(begun_at_once(pace, 400)) < 260
+    assert 240 < pace.window < 260
     for _ in range(20000):
         pace.accepted(clock.now - 3)
-    assert 63 <= asyncio.run(begun_at_once(pace, 400)) <= 65
-
-
-def test_a_request_that_waits_gets_its_turn_when_another_ends() -> None:
-    async def all_of(count: int) -> int:
-        pace, done = Pace(2, 2), 0
-
-        async def request() -> None:
-            nonlocal done
-            async with pace.turn():
-                await asyncio.sleep(0)
-                done += 1
-
-        await asyncio.gather(*(request() for _ in range(count)))
-        return done
-
-    assert asyncio.run(all_of(50)) == 50
+    assert 63 <= pace.window <= 65
 
 
 def rate(pace: Pace) -> float | None:
@@ -174,18 +137,3 @@ def test_a_ceiling_is_used_and_seldom_met(writes: int, minutes: float) -> None:
         allowance = min(most, allowance + passed * ceiling)
     assert 0 < refusals < 0.01 * requests
     assert done > 0.93 * ceiling * minutes * 60
-
-
-def test_the_lowest_rank_is_next_and_of_one_rank_who_came_first() -> None:
-    async def order() -> list[str]:
-        pace, served = Pace(1, 1), []
-
-        async def request(name: str, rank: int) -> None:
-            async with pace.turn(rank=rank):
-                served.append(name)
-                await asyncio.sleep(0)
-
-        await asyncio.gather(*(request(*each) for each in (("a", 9), ("b", 2), ("c", 1), ("d", 2), ("e", 1))))
-        return served
-
-    assert asyncio.run(order()) == ["a", "c", "e", "b", "d"]

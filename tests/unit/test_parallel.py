@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+from collections.abc import Iterator
 
 import pytest
 
+from opsctl.aws.pace import Pace
 from opsctl.aws.parallel import in_parallel
 
 
@@ -16,17 +18,56 @@ async def doubled(number: int) -> int:
     return 2 * number
 
 
-def test_results_come_in_the_order_of_the_items() -> None:
-    assert list(in_parallel(doubled, range(1000), 7)) == [2 * number for number in range(1000)]
-    assert list(in_parallel(doubled, [], 7)) == []
+def test_every_item_has_its_result() -> None:
+    assert sorted(in_parallel(doubled, range(1000), Pace(3, 5), 70)) == [2 * number for number in range(1000)]
+    assert list(in_parallel(doubled, [], Pace(3, 5), 7)) == []
 
 
 def test_items_are_read_only_a_little_ahead() -> None:
     numbers = itertools.count(1)
-    results = in_parallel(doubled, numbers, 10)
-    assert [next(results) for _ in range(5)] == [2, 4, 6, 8, 10]
-    assert next(numbers) <= 17
+    results = in_parallel(doubled, numbers, Pace(3, 3), 10)
+    assert sorted(itertools.islice(results, 10)) == [2 * number for number in range(1, 11)]
+    assert next(numbers) <= 21
     results.close()
+
+
+def test_as_many_are_at_work_as_the_pace_has_in_flight() -> None:
+    pace, at_work, most = Pace(4, 40), 0, []
+
+    async def work(number: int) -> int:
+        nonlocal at_work
+        at_work += 1
+        most.append(at_work)
+        assert at_work <= pace.window
+        await asyncio.sleep(0)
+        at_work -= 1
+        if number == 500:
+            pace.refused()
+        elif number < 500:
+            pace.accepted(0.0)
+        return pace.window
+
+    windows = list(in_parallel(work, range(1000), pace, 100))
+    assert max(windows) == 40
+    assert windows[-1] == 20
+    assert most[0] == 1
+    assert max(most) == 40
+    assert max(most[-100:]) == 20
+
+
+def test_what_is_read_is_begun_and_told_of_while_the_next_is_awaited() -> None:
+    begun = threading.Semaphore(0)
+
+    async def work(number: int) -> int:
+        begun.release()
+        return number
+
+    def numbers() -> Iterator[int]:
+        for number in range(5):
+            yield number
+            assert begun.acquire(timeout=60)
+
+    assert sorted(in_parallel(work, numbers(), Pace(2, 2), 100)) == [0, 1, 2, 3, 4]
 
 
 def test_what_goes_on_is_cancelled_when_the_reader_stops_or_the_work_fails() -> None:
@@ -39,10 +80,22 @@ def test_what_goes_on_is_cancelled_when_the_reader_stops_or_the_work_fails() -> 
         return number
 
     with pytest.raises(ValueError, match="no"):
-        list(in_parallel(work, itertools.count(), 10))
-    results = in_parallel(work, range(2), 10)
+        list(in_parallel(work, itertools.count(), Pace(10, 10), 10))
+    results = in_parallel(work, range(2), Pace(1, 1), 10)
     next(results)
     results.close()
+    assert threading.active_count() == before
+
+
+def test_an_item_that_cannot_be_read_ends_it() -> None:
+    before = threading.active_count()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        list(in_parallel(doubled, numbers(), Pace(1, 1), 10))
     assert threading.active_count() == before
 
 
@@ -50,4 +103,4 @@ def test_blocking_calls_run_beside_the_rest() -> None:
     async def work(number: int) -> int:
         return await asyncio.to_thread(lambda: number + 1)
 
-    assert list(in_parallel(work, range(5), 5)) == [1, 2, 3, 4, 5]
+    assert sorted(in_parallel(work, range(5), Pace(5, 5), 5)) == [1, 2, 3, 4, 5]
