@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.output import send, sent_as
-from opsctl.cli.render import duration, emit, printable, table
-from opsctl.domain.drill.model import Kind, Trace
-from opsctl.domain.drill.report import NEVER, Report
+from opsctl.cli.render import emit, printable
 from opsctl.errors import FAILED, INTERRUPTED, OK, UsageError
-from opsctl.operations.drill import Target, target_in, target_of
-from opsctl.operations.drill import drill as drill_target
+
+if TYPE_CHECKING:
+    from opsctl.domain.drill.report import Report
+    from opsctl.operations.drill import Target
 
 FORMATS = {"table": ".txt", "json": ".json", "junit": ".xml", "html": ".html"}
 FILE = click.Path(path_type=Path, dir_okay=False)
-HEADERS = {
-    Kind.REFUSED: "REFUSED", Kind.FAILED: "FAILS", Kind.HANG: "HANGS", Kind.SILENCE: "SILENT",
-    Kind.OVERSIZED: "TOO LARGE", Kind.MISSING: "MISSING", Kind.STOPPED: "STOPPED",
-}  # fmt: skip
-MOST_TOLD = 20  # refutations with their traces, in text
 
 
 @click.command()
@@ -69,6 +64,8 @@ def drill(
       opsctl drill --model --pairs --definition definitions/training.asl.json.tftpl
       opsctl drill --model --definition pipeline.asl.json --cases pipeline.test.yaml --out drill.html
     """
+    from opsctl.operations.drill import drill as drill_target
+
     invocation = context.ensure_object(Invocation)
     invocation.output = output or invocation.output
     kind = sent_as(invocation, out, FORMATS, "table")
@@ -93,6 +90,8 @@ def drill(
 def _targets(
     invocation: Invocation, definitions: Sequence[Path], pairs: Sequence[str], files: Sequence[Path], cases: Path | None
 ) -> list[Target]:
+    from opsctl.operations.drill import target_in, target_of
+
     if not definitions:
         return [target_of(invocation.connect(), cases)]
     if cases is not None and len(definitions) > 1:
@@ -114,17 +113,21 @@ class _Progress:
 
 
 def _send(invocation: Invocation, kind: str, out: Path | None, reports: Sequence[Report]) -> None:
+    from opsctl.cli.drill_words import documents, text
+
     if out is None and kind in ("table", "json"):
-        emit(invocation, _documents(reports), "\n\n".join(map(_text, reports)) if kind == "table" else "")
+        emit(invocation, documents(reports), "\n\n".join(map(text, reports)) if kind == "table" else "")
     else:
         send(out, _written(kind, reports).encode())
 
 
 def _written(kind: str, reports: Sequence[Report]) -> str:
+    from opsctl.cli.drill_words import MOST_TOLD, documents, text
+
     if kind == "json":
         import json
 
-        return json.dumps(_documents(reports), indent=2, ensure_ascii=True) + "\n"
+        return json.dumps(documents(reports), indent=2, ensure_ascii=True) + "\n"
     if kind == "junit":
         from opsctl.operations.drill_junit import junit_xml
 
@@ -134,7 +137,7 @@ def _written(kind: str, reports: Sequence[Report]) -> str:
         from opsctl.pictures.drill import html
 
         return html(reports, [[picture(report, trace) for trace in report.traces[:MOST_TOLD]] for report in reports])
-    return "\n\n".join(map(_text, reports)) + "\n"
+    return "\n\n".join(map(text, reports)) + "\n"
 
 
 def _draw(folder: Path, reports: Sequence[Report]) -> None:
@@ -150,120 +153,3 @@ def _draw(folder: Path, reports: Sequence[Report]) -> None:
         for trace in report.traces:
             number += 1
             send(folder / f"{number:03}-{trace.refutation.check}.svg", svg(picture(report, trace)).encode())
-
-
-# text
-
-
-def _text(report: Report) -> str:
-    return "\n".join(_lines(report))
-
-
-def _lines(report: Report) -> Iterator[str]:
-    yield f"{printable(report.title)}: {'REFUTED' if report.refuted else 'nothing refuted'}"
-    if report.interrupted:
-        yield report.interrupted
-    yield ""
-    cells = report.cells()
-    kinds = [kind for kind in HEADERS if any(kind in row for row in cells.values())]
-    rows = [[state, *(_cell(row.get(kind)) for kind in kinds)] for state, row in cells.items()]
-    yield table(["STATE", *(HEADERS[kind] for kind in kinds)], rows)
-    yield ""
-    yield from _sums(report)
-    never = [row for row in report.singles if row.result == NEVER]
-    if never:
-        yield ""
-        yield "never struck"
-        for (state, why), words in _by_reason(never).items():
-            yield f"  {printable(state)}: {printable(', '.join(words))}: {why}"
-    alike: dict[tuple[str, str], list[Trace]] = {}
-    for trace in report.traces:
-        alike.setdefault((trace.refutation.check, trace.refutation.at), []).append(trace)
-    for traces in list(alike.values())[:MOST_TOLD]:
-        yield ""
-        yield from _told(traces[0])
-        yield from (f"  so too: {printable(trace.refutation.words)}" for trace in traces[1:])
-    if len(alike) > MOST_TOLD:
-        yield ""
-        yield f"{len(alike) - MOST_TOLD} more kinds of refutations: -o json, or --out drill.html"
-
-
-def _cell(counts: tuple[int, int, int] | None) -> str:
-    if counts is None:
-        return ""
-    ok, refuted, never = counts
-    if refuted:
-        return f"REFUTED {refuted} of {ok + refuted}"
-    return f"ok {ok}" if ok else f"never {never}"
-
-
-def _sums(report: Report) -> Iterator[str]:
-    struck = sum(row.result != NEVER for row in report.singles)
-    refuted = sum(bool(row.refuted) for row in report.singles)
-    yield f"single faults: {struck:,} of {len(report.singles):,} struck, {refuted:,} refuted"
-    yield f"stops: {report.stops:,}, one behind each move; {report.stops_refuted:,} refuted"
-    if report.pairs is not None:
-        merged = (
-            f"{report.classes:,} of the {len(report.singles):,} faults stand for all, as nothing tells the others apart"
-        )
-        yield f"pairs: {report.pairs:,} walked, {report.pairs_refuted:,} refuted ({merged})"
-    yield f"scenarios: {printable('; '.join(report.scenarios))}"
-
-
-def _by_reason(never: Sequence[Any]) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in never:
-        word = HEADERS[row.fault.kind].lower()
-        words = found.setdefault((row.fault.state, row.why_never), [])
-        words += [word] * (word not in words)
-    return found
-
-
-def _told(trace: Trace) -> Iterator[str]:
-    refutation = trace.refutation
-    yield f"{click.style('REFUTED', fg='red')} {refutation.check}: {printable(refutation.words)}"
-    yield f"  scenario: {printable(trace.scenario)}"
-    wide = max((len(printable(line.state)) for line in trace.lines), default=0)
-    for line in trace.lines:
-        yield f"  {duration(line.at) or '':>11}  {printable(line.state):<{wide}}  {printable(line.words)}"
-
-
-# JSON
-
-
-def _documents(reports: Sequence[Report]) -> dict[str, Any]:
-    return {
-        "result": "REFUTED" if any(report.refuted for report in reports) else "OK",
-        "complete": not any(report.interrupted for report in reports),
-        "machines": [_document(report) for report in reports],
-    }
-
-
-def _document(report: Report) -> dict[str, Any]:
-    return {
-        "machine": report.title,
-        "result": "REFUTED" if report.refuted else "OK",
-        "interrupted": report.interrupted or None,
-        "scenarios": list(report.scenarios),
-        "singles": [
-            {
-                "state": row.fault.state, "kind": row.fault.kind.value, "error": row.fault.error or None,
-                "lasting": row.fault.lasting, "result": row.result, "ends": list(row.ends),
-                "refuted": [{"check": one.check.value, "words": one.words} for one in row.refuted],
-                "why": row.why_never or None,
-            }
-            for row in report.singles
-        ],
-        "stops": {"walked": report.stops, "refuted": report.stops_refuted},
-        "pairs": None if report.pairs is None else {"walked": report.pairs, "refuted": report.pairs_refuted},
-        "classes": report.classes,
-        "refutations": [_trace(trace) for trace in report.traces],
-    }  # fmt: skip
-
-
-def _trace(trace: Trace) -> dict[str, Any]:
-    return {
-        "check": trace.refutation.check.value, "state": trace.refutation.at, "words": trace.refutation.words,
-        "faults": [fault.words for fault in trace.faults], "scenario": trace.scenario, "input": trace.input,
-        "trace": [{"at": line.at, "state": line.state, "what": line.words} for line in trace.lines],
-    }  # fmt: skip

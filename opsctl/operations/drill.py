@@ -1,50 +1,47 @@
 """`opsctl drill --model`: every fault of a machine, alone and in pairs, walked in the interpreter.
 
-Pairs are shared among the processors. What was walked before an interruption is reported as it is.
+What was walked before an interruption is reported as it is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.validate import validate
-from opsctl.domain.cases import Case, Suite, definition_of
+from opsctl.domain.cases import Suite, definition_of
 from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
-from opsctl.domain.drill.model import Check, Fault, Refutation
+from opsctl.domain.drill.kept import broken_cases
+from opsctl.domain.drill.model import Check, Fault, Refutation, Trace
 from opsctl.domain.drill.report import Report, Row, Tally, in_order
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.search import scenarios
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.trace import trace
-from opsctl.domain.drill.walk import Drive, UnwalkableError
+from opsctl.domain.drill.walk import UnwalkableError
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.documents_yaml import load
+from opsctl.operations.drill_pairs import walked_pairs
 from opsctl.operations.graph_files import definition_in, title_of
 from opsctl.operations.testing import SUFFIX, located, read_text
 
 CUT_OFF = "the drill was interrupted before it"
-FEW = 8  # first faults that a process is given at a time
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A machine to drill: its title, its definition, and the cases that say what its Tasks answer."""
+    """A machine to drill: its title, its definition, and the cases that say what its Tasks answer, and what is to
+    come of it."""
 
     title: str
     definition: Mapping[str, Any]
-    cases: tuple[Case, ...] = ()
+    suite: Suite | None = None
 
 
 def target_in(path: Path, pairs: Sequence[str], files: Sequence[Path], cases: Path | None = None) -> Target:
@@ -54,7 +51,7 @@ def target_in(path: Path, pairs: Sequence[str], files: Sequence[Path], cases: Pa
     _demand_valid(definition, str(path))
     beside = path.with_name(f"{path.name.split('.')[0]}{SUFFIX}")
     named = cases or (beside if beside.is_file() else None)
-    return Target(title_of(path), definition, _cases(definition, named) if named else ())
+    return Target(title_of(path), definition, _suite(definition, named) if named else None)
 
 
 def target_of(connection: Connection, cases: Path | None = None) -> Target:
@@ -62,7 +59,7 @@ def target_of(connection: Connection, cases: Path | None = None) -> Target:
     machine = connection.machine
     definition = connection.states.definition(connection.states.leads_to(machine.start_arn))
     _demand_valid(definition, machine.name)
-    return Target(machine.name, definition, _cases(definition, cases) if cases else ())
+    return Target(machine.name, definition, _suite(definition, cases) if cases else None)
 
 
 def _demand_valid(definition: Mapping[str, Any], named: str) -> None:
@@ -72,130 +69,99 @@ def _demand_valid(definition: Mapping[str, Any], named: str) -> None:
         raise UsageError(f"{named} cannot be walked: {words}", f"opsctl lint {named} shows all that is wrong")
 
 
-def _cases(definition: Mapping[str, Any], path: Path) -> tuple[Case, ...]:
+def _suite(definition: Mapping[str, Any], path: Path) -> Suite:
     source = load(read_text(path), str(path))
     with located(path, source):
         definition_of(source.value)
         try:
-            return Suite(definition, source.value, path.name.partition(".")[0]).cases
+            return Suite(definition, source.value, path.name.partition(".")[0])
         except InvalidDefinition as error:
             raise UsageError(f"{path}: {error.message}", error.hint) from error
+
+
+@dataclass
+class _Walked:
+    """What was walked, until it is all."""
+
+    cases: Tally = field(default_factory=Tally)
+    singles: Tally = field(default_factory=Tally)
+    stops: Tally = field(default_factory=Tally)
+    pairs: Tally = field(default_factory=Tally)
+
+    @property
+    def runs(self) -> int:
+        return sum(tally.walked for tally in (self.cases, self.singles, self.stops, self.pairs))
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The most telling of each refutation: of one fault where one will do."""
+        known: dict[Refutation, Trace] = {}
+        for tally in (self.pairs, self.stops, self.singles, self.cases):
+            known.update(tally.traces)
+        return in_order(known.values())
 
 
 def drill(target: Target, *, pairs: bool, rule: bool, progress: Progress, processes: int | None = None) -> Report:
     """Walk everything. Raises UsageError for a definition that cannot be walked; a Ctrl-C ends it early, and the report
     says so."""
     subject = Subject(target.definition, rule)
+    walked = _Walked()
+    chosen: list[Scenario] = []
+    interrupted = ""
     try:
-        chosen = scenarios(subject, target.cases)
+        for made in broken_cases(target.suite) if target.suite else ():
+            walked.cases.add_case(made)
+        chosen += scenarios(subject, target.suite.cases if target.suite else ())
+        _walk(target.title, subject, chosen, walked, progress)
+        if pairs:
+            told = f"{target.title}: pairs"
+            for share, part in walked_pairs(subject, chosen, processes):
+                walked.pairs.join(part)
+                progress(f"{told}, {share:.0%}")
     except UnwalkableError as error:
-        if error.drive is not None:
-            return _hopeless(target, subject, error.drive, str(error))
+        return _hopeless(target, subject, walked.cases, error)
+    except KeyboardInterrupt:
+        interrupted = f"interrupted after {walked.runs:,} runs: what follows is what they showed"
+    return Report(
+        target.title, target.definition, tuple(scenario.name for scenario in chosen),
+        tuple(_row(subject, fault, walked.singles, interrupted) for fault in subject.faults),
+        walked.stops.walked, walked.stops.refuted, len(set(subject.classes.values())),
+        walked.pairs.walked if pairs else None, walked.pairs.refuted, walked.traces, interrupted,
+        walked.cases.walked, walked.cases.refuted,
+    )  # fmt: skip
+
+
+def _walk(title: str, subject: Subject, chosen: Sequence[Scenario], walked: _Walked, progress: Progress) -> None:
+    """The runs in which nothing is broken, and every single fault."""
+    explorers = [Explorer(subject, scenario) for scenario in chosen]
+    for explorer in explorers:
+        walked.singles.add(explorer.plain())
+    for outcome in inverted_guards(subject, chosen[0]):
+        walked.singles.add(outcome)
+    for explorer in explorers:
+        progress(f"{title}: single faults, {explorer.scenario.name}")
+        for outcome in explorer.singles():
+            (walked.stops if outcome.faults[-1].after else walked.singles).add(outcome)
+
+
+def _hopeless(target: Target, subject: Subject, cases: Tally, error: UnwalkableError) -> Report:
+    """The report of a machine of which no run succeeds, though it has an end that would be well, or cases say so.
+    Raises UsageError where nothing tells whether one should."""
+    traces = list(cases.traces.values())
+    if error.drive is not None:
+        traces.insert(0, trace(error.drive, (), Refutation(Check.ENDS, error.drive.blamed, str(error))))
+    if not traces:
         raise UsageError(
             f"{target.title} cannot be walked: {error}",
             "say what its Tasks answer, in a file of cases: --cases FILE (docs/testing-definitions.md)",
         ) from error
-    explorers = [Explorer(subject, scenario) for scenario in chosen]
-    singles, stops, both = Tally(), Tally(), Tally()
-    interrupted = ""
-    try:
-        for explorer in explorers:
-            singles.add(explorer.plain())
-        for outcome in inverted_guards(subject, chosen[0]):
-            singles.add(outcome)
-        for explorer in explorers:
-            progress(f"{target.title}: single faults, {explorer.scenario.name}")
-            _collect(explorer, singles, stops)
-        if pairs:
-            _walk_pairs(target, subject, chosen, both, lambda words: progress(f"{target.title}: {words}"), processes)
-    except KeyboardInterrupt:
-        interrupted = (
-            f"interrupted after {singles.walked + stops.walked + both.walked:,} runs: what follows is what they showed"
-        )
-    known = dict(both.traces)
-    for tally in (stops, singles):
-        known.update(tally.traces)
-    return Report(
-        target.title, target.definition, tuple(scenario.name for scenario in chosen),
-        tuple(_row(subject, fault, singles, interrupted) for fault in subject.faults),
-        stops.walked, stops.refuted, len(set(subject.classes.values())),
-        both.walked if pairs else None, both.refuted, in_order(known.values()), interrupted,
-    )  # fmt: skip
-
-
-def _hopeless(target: Target, subject: Subject, drive: Drive, why: str) -> Report:
-    """The report of a machine of which no run succeeds, though it has an end that would be well."""
-    refutation = Refutation(Check.ENDS, drive.blamed, why)
     rows = tuple(Row(fault, why_never="no run succeeds even without it") for fault in subject.faults)
     classes = len(set(subject.classes.values()))
-    made = trace(drive, (), refutation)
-    return Report(target.title, target.definition, (), rows, 0, 0, classes, None, 0, (made,))
-
-
-def _collect(explorer: Explorer, singles: Tally, stops: Tally) -> None:
-    for outcome in explorer.singles():
-        (stops if outcome.faults[-1].after else singles).add(outcome)
+    return Report(
+        target.title, target.definition, (), rows, 0, 0, classes, None, 0, tuple(traces),
+        cases=cases.walked, cases_refuted=cases.refuted,
+    )  # fmt: skip
 
 
 def _row(subject: Subject, fault: Fault, singles: Tally, interrupted: str) -> Row:
     return singles.rows.get(fault) or Row(fault, why_never=(interrupted and CUT_OFF) or subject.why_never(fault))
-
-
-# pairs
-
-
-def _walk_pairs(
-    target: Target,
-    subject: Subject,
-    chosen: Sequence[Scenario],
-    tally: Tally,
-    progress: Progress,
-    processes: int | None,
-) -> None:
-    firsts = list(dict.fromkeys(subject.classes.values()))
-    parts = [firsts[start : start + FEW] for start in range(0, len(firsts), FEW)]
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(processes or usable, len(parts))
-    for number, part in enumerate(_parts(target, subject.rule, chosen, parts, workers), 1):
-        tally.join(part)
-        progress(f"pairs, {100 * number // len(parts)} %")
-
-
-def _parts(
-    target: Target, rule: bool, chosen: Sequence[Scenario], parts: Sequence[Sequence[Fault]], workers: int
-) -> Iterator[Tally]:
-    if workers < 2:
-        _prepare(target.definition, rule, chosen, alone=True)
-        yield from map(_pairs, parts)
-        return
-    settings = (target.definition, rule, chosen)
-    pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=_prepare, initargs=settings)
-    try:
-        for done in as_completed([pool.submit(_pairs, part) for part in parts]):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-_EXPLORERS: list[Explorer] = []
-
-
-def _prepare(definition: Mapping[str, Any], rule: bool, chosen: Sequence[Scenario], *, alone: bool = False) -> None:
-    """A process of its own takes no Ctrl-C: the one that started it says when to end."""
-    if not alone:
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    subject = Subject(definition, rule)
-    _EXPLORERS[:] = [Explorer(subject, scenario) for scenario in chosen]
-
-
-def _pairs(firsts: Iterable[Fault]) -> Tally:
-    tally = Tally()
-    for first in firsts:
-        own = next(one for one in _EXPLORERS[0].subject.faults if one == first)
-        seen: set[tuple[Fault, Fault]] = set()
-        for explorer in _EXPLORERS:
-            for outcome in explorer.pairs_of(own, seen):
-                tally.add(outcome)
-    return tally

@@ -35,10 +35,8 @@ def _cases(report: Report) -> Iterator[ET.Element]:
             ET.SubElement(case, "skipped", {"message": clean(rows[0].why_never)})
         yield case
     others = [trace for trace in report.traces if trace.refutation not in told]
-    case = _case(
-        report,
-        "a run without faults, stops and pairs" if report.pairs is not None else "a run without faults, and stops",
-    )
+    walked = ["a run without faults", "stops"] + ["pairs"] * (report.pairs is not None) + ["cases"] * bool(report.cases)
+    case = _case(report, " and ".join([", ".join(walked[:-1]), walked[-1]]))
     if others:
         _fail(case, others)
     yield case

@@ -1,54 +1,28 @@
-"""Deliberately broken copies of the training machine: a drill of single faults finds them, each with a trace."""
+"""Deliberately broken copies of the shipped machines: a drill of single faults finds them, each with a trace.
+
+`benchmarks/mutants.py` makes all mutants of all machines; here are those that the issue names, and some drawn from all.
+"""
 
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 
-from opsctl.asl.validate import validate
-from opsctl.domain.drill.explore import Explorer, Outcome
-from opsctl.domain.drill.guards import inverted_guards
-from opsctl.domain.drill.search import scenarios
-from opsctl.domain.drill.subject import Subject
-from opsctl.domain.drill.trace import trace
-from opsctl.domain.drill.walk import UnwalkableError
+from benchmarks.mutants import States, changes, first_refuted, machine, mutants, states_of, suite_of
 
-SOUND = json.loads((Path(__file__).parents[1] / "golden/training.asl.json").read_text())
+SOUND = machine("training")
+QUICK = ("training", "inference", "bulk")
 SEED, DRAWN = 9, 20
-States = dict[str, dict[str, Any]]
-
-
-def states_of(scope: dict[str, Any]) -> States:
-    found: States = {}
-    for name, state in scope["States"].items():
-        found[name] = state
-        for branch in state.get("Branches", ()):
-            found |= states_of(branch)
-    return found
 
 
 def mutant(change: Callable[[States, dict[str, Any]], None]) -> dict[str, Any]:
     definition = copy.deepcopy(SOUND)
     change(states_of(definition), definition)
     return definition
-
-
-def first_refuted(definition: dict[str, Any]) -> Outcome | str | None:
-    """The first run that refutes something, or why not even a run without faults can be walked."""
-    subject = Subject(definition)
-    try:
-        (scenario, *_) = scenarios(subject)
-    except UnwalkableError as error:  # not even a run without faults succeeds: the drill shows that run
-        return str(error) if error.drive else None
-    explorer = Explorer(subject, scenario)
-    runs = (run for part in (inverted_guards(subject, scenario), explorer.singles(merge=True)) for run in part)
-    return next((run for run in runs if run.refutations), None)
 
 
 def a_catch_removed(states: States, _: Any) -> None:
@@ -100,53 +74,38 @@ TWICE = "the run ends FAILED with 2 messages: by Notify Failure, Notify Again"
 )
 def test_a_broken_machine_is_refuted_with_a_trace(change: Any, check: str, words: str) -> None:
     found = first_refuted(mutant(change))
-    assert isinstance(found, Outcome)
-    assert words in [one.words for one in found.refutations if one.check == check]
-    lines = trace(found.drive, found.faults, found.refutations[0]).lines
-    assert lines[-1].words.startswith("REFUTED ")
-    assert all(any(line.words == f"FAULT {fault.words}" for line in lines) for fault in found.faults)
+    assert found is not None
+    assert (found.refutation.check, found.refutation.words) == (check, words)
+    assert found.lines[-1].words == f"REFUTED {check}: {words}"
+    assert all(any(line.words == f"FAULT {fault.words}" for line in found.lines) for fault in found.faults)
 
 
-def automatic() -> Iterator[tuple[str, Callable[[States, Any], None]]]:
-    """Every mutant of these kinds."""
-    for name, state in states_of(SOUND).items():
-        for field in ("Catch", "Retry", "TimeoutSeconds"):
-            if field in state:
-                yield f"{name} without {field}", lambda states, _, name=name, field=field: states[name].pop(field)  # type: ignore[misc]
-        for index, entry in enumerate(state.get("Catch", ())):
-            if "Assign" in entry:
-                yield (
-                    f"{name} forgets its failure",
-                    lambda states, _, name=name, index=index: states[name]["Catch"][index].pop("Assign"),
-                )  # type: ignore[misc]
-        if "Choices" in state:
-            yield f"{name} the other way round", lambda states, _, name=name: turn(states[name])  # type: ignore[misc]
-        for word in ("RetryCount", "RedriveCount"):
-            if "TrainingJobName.$" in state.get("Parameters", {}):
-                yield f"{name} without {word}", lambda states, _, name=name, word=word: unname(states[name], word)  # type: ignore[misc]
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("Approval Needed?: rule 0 the other way round", "path, step 4: "),
+        ("Request Approval: Catch 0 assigns nothing", "published[1].Message: "),
+        ("Endpoint In Service?: rule 0 negated", "status: SUCCEEDED was expected, and came FAILED"),
+    ],
+)
+def test_what_only_the_author_knows_is_held_by_the_cases(words: str, why: str) -> None:
+    broken = machine("deployment")
+    dict(changes(broken))[words](states_of(broken), broken)
+    found = first_refuted(broken, suite_of("deployment", broken))
+    assert found is not None
+    assert found.refutation.check == "cases"
+    assert f"does not hold: {why}" in found.refutation.words
+    assert found.lines[-1].words == f"REFUTED cases: {found.refutation.words}"
+    assert len(found.lines) > 3
 
 
-def turn(choice: dict[str, Any]) -> None:
-    choice["Default"], choice["Choices"][0]["Next"] = choice["Choices"][0]["Next"], choice["Default"]
-
-
-def unname(state: dict[str, Any], word: str) -> None:
-    value = state["Parameters"]["TrainingJobName.$"]
-    state["Parameters"]["TrainingJobName.$"] = value.replace(f"$$.State.{word}", "1").replace(
-        f"$$.Execution.{word}", "1"
-    )
-
-
-def test_mutants_made_automatically_are_found() -> None:
-    drawn = Random(SEED).sample(sorted(automatic(), key=lambda one: one[0]), DRAWN)
-    missed = []
-    for words, change in drawn:
-        broken = mutant(change)
-        assert not [one for one in validate(broken) if one.severity == "ERROR"], words
-        if first_refuted(broken) is None:
-            missed.append(words)
+def test_mutants_drawn_from_all_are_found() -> None:
+    every = [(name, words, broken) for name in QUICK for words, broken in mutants(machine(name))]
+    drawn = Random(SEED).sample([one for one in every if not one[1].endswith("left out")], DRAWN)
+    missed = [(name, words) for name, words, broken in drawn if first_refuted(broken, suite_of(name, broken)) is None]
     assert len(missed) <= 0.05 * DRAWN, missed
 
 
-def test_the_sound_machine_is_not_refuted() -> None:
-    assert first_refuted(SOUND) is None
+def test_mutants_of_every_kind_are_made() -> None:
+    kinds = {words.rpartition(": ")[2] for words, _ in changes(SOUND)}
+    assert {"no Catch", "no Retry", "green", "asked twice", "left out", "fails", "rule 0 negated"} <= kinds

@@ -167,6 +167,8 @@ class Record:
     events: tuple[str, ...] = ()
     problem: str | None = None
     waiting: str | None = None
+    history: tuple[Mapping[str, Any], ...] = ()
+    """Its events, as GetExecutionHistory gives them."""
 
     @property
     def published(self) -> tuple[Any, ...]:

@@ -252,4 +252,5 @@ class _Walk:
             events=tuple(event["type"] for event in execution.events),
             problem=problem,
             waiting=", ".join(waiting) or None,
+            history=tuple(execution.events),
         )

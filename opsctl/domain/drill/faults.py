@@ -4,7 +4,7 @@ Two errors that no ErrorEquals around a state tells apart, and that no other tex
 machine the same way, event by event: an expression can tell them apart only by their name. Of such errors one stands
 for all (`merged`). It is the only merging of faults, and it is exact.
 
-An error that a Catch names by itself is an answer that the definition's author expects, and no fault.
+An error that a Catch names by itself is an answer that the definition's author expects: it may lead to success.
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ def faults_of(name: str, state: State) -> Iterator[Fault]:
             yield fault
             if state["Type"] == "Task" or (fault.kind is Kind.FAILED and fault.error != BRANCH_FAILED):
                 yield replace(fault, lasting=True)
+    if state["Type"] != "Map":
+        for error in sorted(error for error in expected if not error.startswith("States.")):
+            yield Fault(name, Kind.FAILED, error, expected=True)
 
 
 def _task_faults(name: str, state: State) -> Iterator[Fault]:

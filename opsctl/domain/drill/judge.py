@@ -34,7 +34,7 @@ def judge(subject: Subject, drive: Drive, calm: frozenset[str]) -> Iterator[Refu
     if len(drive.events) >= MAX_EVENTS:
         words = f"the history reaches AWS's limit of {MAX_EVENTS:,} events"
         yield Refutation(Check.LIMITS, blamed, words)
-    yield from _green(drive, calm)
+    yield from _green(subject, drive, calm)
     yield from _alerts(subject, drive, blamed)
     yield from _own_way(subject, drive)
     yield from _not_retried(subject, drive)
@@ -46,13 +46,13 @@ def _blamed(drive: Drive) -> str:
     return drive.struck[-1][0].state if drive.struck else ""
 
 
-def _green(drive: Drive, calm: frozenset[str]) -> Iterator[Refutation]:
+def _green(subject: Subject, drive: Drive, calm: frozenset[str]) -> Iterator[Refutation]:
     if drive.status != SUCCEEDED:
         return
     errors = {fault.state: fault.error for fault, _, _ in drive.struck if fault.error}
     for state, told_error in caught(drive.events).items():
         error = errors.get(state, told_error)
-        if state not in calm:
+        if state not in calm and error not in subject.expected.get(state, ()):
             yield Refutation(Check.RED, state, f"{state} fails with {error}, and the run ends SUCCEEDED")
     for fault, _, at in drive.struck:
         again = any(one.state == fault.state and one.at > at for one in drive.asked)
@@ -125,6 +125,8 @@ def _own_way(subject: Subject, drive: Drive) -> Iterator[Refutation]:
         return
     own, _ = told(subject, drive)
     state, error = struck[-1].state, drive.execution.error
+    if struck[-1].expected and error != RUNTIME:
+        return  # where an answer leads is the author's wish
     if subject.alerts and not own and not _off_the_path(subject, struck):
         way = " and ".join(sorted(subject.alerts))
         words = f"a failure of {state} ends the run with {error} past {way}: only the status rule could tell of it"
@@ -153,6 +155,7 @@ def says_what(subject: Subject, drive: Drive) -> bool | None:
         drive.status != FAILED
         or not told(subject, drive)[0]
         or fault.kind not in (Kind.FAILED, Kind.REFUSED, Kind.HANG)
+        or fault.expected
     ):
         return None
     later = [asked for asked in drive.asked if asked.at >= at and asked.state not in subject.steps]

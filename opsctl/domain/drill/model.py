@@ -34,7 +34,8 @@ class Fault:
     """Something that breaks once, or, if it is `lasting`, whenever it is tried, until somebody puts it right.
 
     `error` is the name of the error that it gives, `passing` whether AWS's services give it now and then and it goes
-    away by itself. An abort strikes behind the event number `after`.
+    away by itself; an `expected` error is one that the state's Catch names, as an answer. An abort strikes behind the
+    event number `after`.
     """
 
     state: str
@@ -43,6 +44,7 @@ class Fault:
     lasting: bool = False
     passing: bool = False
     after: int = 0
+    expected: bool = False
 
     @property
     def words(self) -> str:
@@ -73,6 +75,7 @@ class Check(StrEnum):
     NAMES = "names"
     LIMITS = "limits"
     GUARDS = "guards"
+    CASES = "cases"
 
 
 @dataclass(frozen=True, slots=True)

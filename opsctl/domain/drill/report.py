@@ -55,6 +55,13 @@ class Tally:
             refuted = tuple(dict.fromkeys((*row.refuted, *outcome.refutations)))
             self.rows[fault] = Row(fault, (*row.ends, outcome.status), refuted)
 
+    def add_case(self, made: Trace | None) -> None:
+        """Count a case that was walked; with its trace if it does not hold."""
+        self.walked += 1
+        if made is not None:
+            self.refuted += 1
+            self.keep(made)
+
     def keep(self, made: Trace) -> None:
         """Keep a trace if it is the shortest for what it refutes."""
         known = self.traces.get(made.refutation)
@@ -77,7 +84,8 @@ def _length(made: Trace) -> tuple[int, int]:
 @dataclass(frozen=True)
 class Report:
     """A drill of one machine. `singles` are all single faults in the definition's order, `classes` how many there are
-    if those that cannot be told apart count once; `pairs` is how many pairs were walked, None where they were not."""
+    if those that cannot be told apart count once; `pairs` is how many pairs were walked, None where they were not;
+    `cases` how many of the author's cases were."""
 
     title: str
     definition: object = field(repr=False)
@@ -90,6 +98,8 @@ class Report:
     pairs_refuted: int
     traces: tuple[Trace, ...]
     interrupted: str = ""
+    cases: int = 0
+    cases_refuted: int = 0
 
     @property
     def refuted(self) -> bool:

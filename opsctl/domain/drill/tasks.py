@@ -45,7 +45,9 @@ def paid(resource: str) -> bool:
 
 def spoils(fault: Fault, containers: frozenset[str]) -> bool:
     """Whether it strikes when the branches of a Parallel or Map have all ended well."""
-    return fault.state in containers and (fault.kind is Kind.OVERSIZED or fault.error == BRANCH_FAILED)
+    return fault.state in containers and (
+        fault.kind is Kind.OVERSIZED or fault.error == BRANCH_FAILED or fault.expected
+    )
 
 
 def containers_of(machine: StateMachine) -> frozenset[str]:

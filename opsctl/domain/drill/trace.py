@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from opsctl.domain.cases.model import BEGINNING, Case, Record
 from opsctl.domain.drill.model import Fault, Line, Refutation, Trace
 from opsctl.domain.drill.tasks import START
 from opsctl.domain.drill.walk import Drive
@@ -19,33 +20,47 @@ _ENDS = {
 
 def trace(drive: Drive, faults: tuple[Fault, ...], refutation: Refutation) -> Trace:
     """The trace of a run that refutes something."""
-    lines = list(_lines(drive))
-    if len(lines) > MOST_LINES:
-        half = MOST_LINES // 2
-        left_out = Line(lines[half].at, "", f"({len(lines) - MOST_LINES} more lines)")
-        lines = [*lines[:half], left_out, *lines[-half:]]
+    lines = _cut(list(_lines(drive.events, drive.struck)))
     lines.append(Line(drive.now - START, refutation.at, f"REFUTED {refutation.check}: {refutation.words}"))
     document = drive.scenario.document
     return Trace(refutation, faults, drive.scenario.name, tuple(lines), document, tuple(drive.events))
 
 
-def _lines(drive: Drive) -> Iterator[Line]:
+def trace_of(case: Case, record: Record, refutation: Refutation) -> Trace:
+    """The trace of a case that does not come out as it says."""
+    events = [event for event in record.history if _state(event) != BEGINNING]
+    lines = _cut(list(_lines(events, (), case.start)))
+    lines.append(Line(record.duration, refutation.at, f"REFUTED {refutation.check}: {refutation.words}"))
+    return Trace(refutation, (), case.name, tuple(lines), case.input, tuple(events))
+
+
+def _cut(lines: list[Line]) -> list[Line]:
+    if len(lines) > MOST_LINES:
+        half = MOST_LINES // 2
+        left_out = Line(lines[half].at, "", f"({len(lines) - MOST_LINES} more lines)")
+        lines = [*lines[:half], left_out, *lines[-half:]]
+    return lines
+
+
+def _lines(
+    events: Iterable[Mapping[str, Any]], strikes: Iterable[tuple[Fault, int, float]], start: float = START
+) -> Iterator[Line]:
     at: dict[int, str] = {0: ""}
-    struck = list(drive.struck)
+    struck = list(strikes)
     tried: dict[str, int] = {}
-    for number, event in enumerate(drive.events, 1):
+    for number, event in enumerate(events, 1):
         while struck and struck[0][1] < number:
             fault, _, moment = struck.pop(0)
-            yield Line(moment - START, fault.state, f"FAULT {fault.words}")
-        kind, now = event["type"], event["timestamp"] - START
-        state = at[event["id"]] = _state(event) or at.get(event["previousEventId"], "")
+            yield Line(moment - start, fault.state, f"FAULT {fault.words}")
+        kind, now = event["type"], event["timestamp"] - start
+        state = at[event["id"]] = _state(event) or at.get(event.get("previousEventId", 0), "")
         if kind.endswith("Scheduled"):
             tried[state] = tried.get(state, 0) + 1
             yield Line(now, state, "is asked for" if tried[state] == 1 else f"is asked for again ({tried[state]})")
         elif (words := _told(kind, event)) is not None:
             yield Line(now, state, words)
     for fault, _, moment in struck:
-        yield Line(moment - START, fault.state, f"FAULT {fault.words}")
+        yield Line(moment - start, fault.state, f"FAULT {fault.words}")
 
 
 def _told(kind: str, event: Mapping[str, Any]) -> str | None:
