@@ -10,6 +10,7 @@ YOUNG = 50_000
 """Objects after which Python looks for rings of them that nobody needs: at its own 700 it would do so hundreds of times
 while models and modules are loaded, which are all needed."""
 
+INTERRUPTED = 130
 _code: int | None = None
 
 
@@ -25,6 +26,8 @@ def main() -> None:
         root()
     except SystemExit as end:
         _code = end.code if isinstance(end.code, int) else None
+        if _code == INTERRUPTED:
+            _leave()  # whoever interrupts waits for no thread whose request does not come back
         raise
 
 

@@ -15,6 +15,7 @@ from opsctl.aws.pace import Pace
 
 T = TypeVar("T")
 R = TypeVar("R")
+PATIENCE = 5.0  # seconds for requests that are abandoned: one that never comes back is to keep no interrupt waiting
 BLOCKING = 16  # threads for what cannot be awaited: botocore
 TELLING = 0.02  # seconds between results that are handed back: to wake the other thread for each would take longer
 
@@ -29,7 +30,8 @@ def in_parallel(
     may carry it out or not. Close it (contextlib.closing) where the reader may fail.
     """
     loop, ahead = asyncio.new_event_loop(), 0
-    loop.set_default_executor(ThreadPoolExecutor(BLOCKING))
+    blocking = ThreadPoolExecutor(BLOCKING)
+    loop.set_default_executor(blocking)
     thread = threading.Thread(target=loop.run_forever, name="s3 in bulk", daemon=True)
     thread.start()
     workers = _Workers(work, pace, loop)
@@ -47,6 +49,7 @@ def in_parallel(
     finally:
         if not sys.is_finalizing():  # then the thread stands still already, and would be waited for in vain
             asyncio.run_coroutine_threadsafe(_end(), loop).result()
+            _let_end(blocking)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -118,9 +121,15 @@ class _Workers(Generic[T, R]):
 
 
 async def _end() -> None:
-    """Cancel what goes on; and wait for the threads, which end their request first."""
+    """Cancel what goes on."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def _let_end(blocking: ThreadPoolExecutor) -> None:
+    """Wait for the threads, which end their request first, but not for ever."""
+    ending = threading.Thread(target=blocking.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+    ending.start()
+    ending.join(PATIENCE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from opsctl.aws.errors import code_of
@@ -204,14 +205,18 @@ class StepFunctions:
 
     def succeed_task(self, token: str, output: str, arn: str) -> None:
         """Answer a task of the run `arn` with its output, as JSON text. Raises RefusedError where it is not taken."""
-        self._answer("SendTaskSuccess", arn, lambda: self._client.send_task_success(taskToken=token, output=output))
+        succeeded = {"taskSucceededEventDetails": {"output": output}}
+        send = partial(self._client.send_task_success, taskToken=token, output=output)
+        self._answer("SendTaskSuccess", arn, send, succeeded)
 
     def fail_task(self, token: str, error: str, cause: str, arn: str) -> None:
         """Answer a task of the run `arn` with a failure. Raises RefusedError where the answer is not taken."""
-        answer = {"taskToken": token, "error": error, "cause": cause}
-        self._answer("SendTaskFailure", arn, lambda: self._client.send_task_failure(**answer))
+        failed = {"taskFailedEventDetails": {"error": error, "cause": cause}}
+        send = partial(self._client.send_task_failure, taskToken=token, error=error, cause=cause)
+        self._answer("SendTaskFailure", arn, send, failed)
 
-    def _answer(self, action: str, arn: str, send: Callable[[], Any]) -> None:
+    def _answer(self, action: str, arn: str, send: Callable[[], Any], told: Mapping[str, Any]) -> None:
+        """`told` is what the run's history holds once the answer was taken."""
         from botocore.exceptions import ClientError
 
         with self._aws.explained(f"states:{action}", arn):
@@ -220,7 +225,18 @@ class StepFunctions:
             except ClientError as error:
                 if code_of(error) not in UNANSWERABLE:
                     raise
+                if _was_repeated(error) and any(_says(event, told) for event in self.history(arn)):
+                    return  # an earlier attempt at this very call was taken, and its answer was lost on the way
                 raise RefusedError(UNANSWERABLE[code_of(error)]) from error
+
+
+def _was_repeated(error: Any) -> bool:
+    return bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
+def _says(event: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Whether an event of a history has these details, among others."""
+    return all(details.items() <= event.get(name, {}).items() for name, details in told.items())
 
 
 def _definition(answer: dict[str, Any]) -> dict[str, Any]:

@@ -58,15 +58,16 @@ def two_steps(cloud: Cloud) -> str:
     work = {"FunctionName": cloud.function(body)}
     rate = {"rate.$": "$$.Execution.Input.hyperparameters.train.rate"}
     return cloud.machine({
-        "Skip Fetch?": _guard("fetch", "Skip Train?", "Fetch"),
+        "Skip Fetch?": guard("fetch", "Skip Train?", "Fetch"),
         "Fetch": task("lambda:invoke", {**work, "Payload": {"rate": "1"}}, ResultPath=None, Next="Skip Train?"),
-        "Skip Train?": _guard("train", "Rest", "Train"),
+        "Skip Train?": guard("train", "Rest", "Train"),
         "Train": task("lambda:invoke", {**work, "Payload": rate}, ResultPath=None, Next="Rest"),
         "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
     })  # fmt: skip
 
 
-def _guard(key: str, around: str, into: str) -> dict[str, Any]:
+def guard(key: str, around: str, into: str) -> dict[str, Any]:
+    """A Choice that goes `around` a step where the run input says so, else `into` it."""
     variable = f"$$.Execution.Input.skip.{key}"
     rule = {"And": [{"Variable": variable, "IsPresent": True}, {"Variable": variable, "BooleanEquals": True}]}
     return {"Type": "Choice", "Choices": [{**rule, "Next": around}], "Default": into}
