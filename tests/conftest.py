@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import time
@@ -20,6 +21,9 @@ time.tzset()
 # How long examples take to make says what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# What is imported stays: to look through all of it for garbage again and again takes a fifteenth of the tests' time.
+gc.set_threshold(50_000, 20, 100)
 
 # Each session of botocore would read and parse its descriptions of the services anew.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)

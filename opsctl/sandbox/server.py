@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import errno
 import functools
+import gc
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ class StartError(Exception):
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Serve until SIGTERM. One JSON line on the ready descriptor says that it serves, or why it does not."""
     options = _options(arguments)
+    gc.set_threshold(50_000, 20, 100)  # most of what is here stays, and was looked through hundreds of times
     place = SandboxDirectory(options.dir)
     place.create()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
