@@ -2,7 +2,8 @@
 
 `prepare` is the first step: from the deployment's input to everything that later states read, under `$.deployment`. It
 refuses a run whose model nobody could serve, before anybody is asked about it. `find` is called after the approval, and
-again after a failure, because days may lie between.
+again after a failure, because days may lie between. The first call takes the deployment's turn: of several that were
+approved only one changes the endpoint at a time, and the next begins with what that one left (docs/adr/0016).
 """
 
 import json
@@ -18,6 +19,7 @@ from opsctl.domain.alerts import console_link
 from opsctl.domain.champions import ROLLBACK, START, CorruptRecordError, found, history_prefix, pointer_key, read_record
 from opsctl.domain.deployments import (
     APPROVAL_STEP,
+    BUSY,
     CHAMPION,
     FIRST_MADE,
     OTHER,
@@ -31,6 +33,7 @@ from opsctl.domain.deployments import (
     problems,
     request,
     standing,
+    turn_key,
 )
 
 MODEL_STEP, DATA_STEP, EVALUATE_STEP = "train-sequence-model", "fetch-preprocessed-data", "evaluate"
@@ -39,6 +42,8 @@ HANDLERS = "code/inference.py"
 LARGEST_READ = 1024**3  # bytes of an artifact that are looked through; of a larger one only the beginning
 DEEPEST = 20  # reruns of reruns, back to the one that was approved
 GONE = ("ValidationException", "ResourceNotFound")  # SageMaker's words for what is not there
+TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")  # S3's words for somebody who was quicker
+UNKNOWN = ("ExecutionDoesNotExist", "AccessDeniedException")  # of an execution: forgotten, or of a machine that is gone
 
 
 class InvalidDeployment(Exception):  # noqa: N818 - Step Functions shows the name as the state's error
@@ -48,6 +53,8 @@ class InvalidDeployment(Exception):  # noqa: N818 - Step Functions shows the nam
 def handler(event, _context):
     settings = event["settings"]
     if event["operation"] == "find":
+        if "arn" in event and not _has_turn(event["arn"], settings):
+            return {"endpoint": BUSY, "model": False, "config": False, "before": ""}
         return _find(event["deployment"], settings)
     return _prepare(event["arn"], event["input"], settings)
 
@@ -117,7 +124,7 @@ def _input_of(arn):
     try:
         document = json.loads(boto3.client("stepfunctions").describe_execution(executionArn=arn).get("input") or "{}")
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "AccessDeniedException"):
+        if error.response["Error"]["Code"] in UNKNOWN:
             return {}
         raise
     return document if isinstance(document, dict) else {}
@@ -289,6 +296,54 @@ def _approver(output):
     if isinstance(answer, dict) and answer.get("approved") is False:
         raise InvalidDeployment("skip.request_approval: the run that this is a rerun of was not approved")
     return answer.get("approved_by") if isinstance(answer, dict) else None
+
+
+# Whose turn it is
+
+
+def _has_turn(arn, settings):
+    """Whether the endpoint is this execution's to change. It is from then on until the execution has ended, however it
+    ends: nothing has to be given back."""
+    s3, place = boto3.client("s3"), {"Bucket": settings["bucket"], "Key": turn_key(settings["endpoint"])}
+    holder, condition = _turn(s3, place)
+    if holder == arn:
+        return True
+    if holder is not None and _goes_on(holder):
+        print(f"{holder} is at work on the endpoint {settings['endpoint']}")
+        return False
+    body = json.dumps({"execution": arn}).encode()
+    try:
+        s3.put_object(**place, Body=body, ContentType="application/json", **condition)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in TAKEN:
+            return False
+        raise
+    return True
+
+
+def _turn(s3, place):
+    """Whose turn it was last, None where it was nobody's or the object does not say; and the condition on which the
+    object may be replaced."""
+    try:
+        answer = s3.get_object(**place)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None, {"IfNoneMatch": "*"}
+        raise
+    try:
+        holder = json.loads(answer["Body"].read())["execution"]
+    except (ValueError, LookupError, TypeError):
+        holder = None
+    return holder if isinstance(holder, str) else None, {"IfMatch": answer["ETag"]}
+
+
+def _goes_on(arn):
+    try:
+        return boto3.client("stepfunctions").describe_execution(executionArn=arn)["status"] == "RUNNING"
+    except ClientError as error:
+        if error.response["Error"]["Code"] in (*UNKNOWN, "InvalidArn"):
+            return False
+        raise
 
 
 # What is deployed

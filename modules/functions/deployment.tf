@@ -20,6 +20,11 @@ data "aws_iam_policy_document" "prepare_deployment" {
     resources = ["${local._bucket_arn}/runs/*", "${local._bucket_arn}/champions/*"]
   }
   statement {
+    sid       = "TakeTurnsAtTheEndpoint"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local._bucket_arn}/deployments/*"]
+  }
+  statement {
     sid       = "SeeHowRunsWereStarted"
     actions   = ["states:DescribeExecution"]
     resources = [for machine in var.machines : "${local._states_arn}:execution:${machine}:*"]

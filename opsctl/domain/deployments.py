@@ -110,6 +110,11 @@ def _typed(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: must be an object"
 
 
+def turn_key(endpoint: str) -> str:
+    """Where it is on record whose turn it is to change an endpoint: `{"execution": "<ARN of a deployment>"}`."""
+    return f"deployments/{endpoint}.json"
+
+
 def key_of(pipeline: str, run: str, content: Mapping[str, Any]) -> str:
     """What the name of a deployment's model and configuration has behind `<pipeline>-`."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DEPLOYED_DIGITS]

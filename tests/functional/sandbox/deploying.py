@@ -8,6 +8,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,13 @@ class Deploying:
         """The states that an execution entered."""
         keys = (event.get("stateEnteredEventDetails") for event in self.cloud.events(execution))
         return [details["name"] for details in keys if details]
+
+    def turn(self, execution: str) -> tuple[datetime, datetime]:
+        """When an execution began to change what is deployed, and when it was done with it."""
+        events = self.cloud.events(execution)
+        created = [event for event in events if event.get("stateEnteredEventDetails", {}).get("name") == "Create Model"]
+        (left,) = [event for event in events if event.get("stateExitedEventDetails", {}).get("name") == "Deployment"]
+        return created[0]["timestamp"], left["timestamp"]
 
     def at(self, execution: str, state: str) -> None:
         """Wait until an execution is in a state, or was."""

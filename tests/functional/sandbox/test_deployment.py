@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,26 @@ def test_a_deployment_that_is_killed_at_a_step_and_rerun_from_it_ends_deployed_o
     configs, models = served.left()
     assert (len(configs), configs) == (2, models)
     assert run in configs
+
+
+def test_deployments_that_were_approved_at_once_take_turns(served: Deploying) -> None:
+    """Each begins with what the one before it left: none updates an endpoint that another one still tries."""
+    slow = "time.sleep(2)"  # while a container loads its model
+    good = [served.train(unique(name), extra=slow) for name in ("left", "right")]
+    wrong = served.train(unique("wrong"), extra=slow, name="'note' if text == 'deed' else 'deed'")
+    promoted = len(served.promotions())
+    started = {run: served.start(run) for run in (*good, wrong)}
+    ended = {run: served.finish(execution)["status"] for run, execution in started.items()}
+    assert ended == {good[0]: "SUCCEEDED", good[1]: "SUCCEEDED", wrong: "FAILED"}
+    first, second = served.promotions()[promoted:]
+    assert {first, second} == set(good)
+    record = served.champion()
+    assert record is not None
+    assert (record["run"], record["previous"]["run"]) == (second, first)
+    assert (served.endpoint(), served.answer("deed")) == (("InService", second), "deed")
+    turns = sorted(served.turn(execution) for execution in started.values())
+    assert all(before[1] < after[0] for before, after in pairwise(turns))
+    assert sum("Wait For Others" in served.entered(execution) for execution in started.values()) == 2
 
 
 def test_what_was_put_back_is_made_anew_by_the_command_of_the_alert(served: Deploying) -> None:
