@@ -23,7 +23,8 @@ from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.subject import Subject
 from opsctl.errors import OpsError
 
-FEW = 8  # first faults that a process is given at a time
+FEW = 2  # first faults that a process is given at a time
+ENDING = (signal.SIGINT, signal.SIGTERM)
 EVERY = 1.0  # seconds between two looks for the process that started this one
 
 
@@ -53,7 +54,9 @@ def _side_by_side(
     pool = ProcessPoolExecutor(workers, get_context("fork"), initializer=_begin, initargs=settings)
     whole = False
     try:
-        for done in as_completed([pool.submit(_pairs, part) for part in parts]):
+        with _undisturbed():
+            asked = [pool.submit(_pairs, part) for part in parts]
+        for done in as_completed(asked):
             yield done.result()
         whole = True
     except BrokenProcessPool as error:
@@ -65,6 +68,17 @@ def _side_by_side(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """An interruption waits until the processes are there: Python loses one that comes while it starts them, or takes
+    it for theirs."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _EXPLORERS: list[Explorer] = []
 
 
@@ -73,6 +87,7 @@ def _begin(subject: Subject, chosen: Sequence[Scenario], parent: int) -> None:
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _prepare(subject, chosen)
 
