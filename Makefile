@@ -13,7 +13,7 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-terraform test-unit check checkov fmt bench bench-gpu conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-terraform test-unit check checkov fmt bench bench-gpu soak conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -98,6 +98,10 @@ bench: setup
 # Where there is no GPU it says so, and that is all.
 bench-gpu: setup
 	$(BIN)/python benchmarks/gpu.py
+
+# Random operations in changing weather, and nothing may be lost: make soak MINUTES=60
+soak: setup
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60)
 
 # Measure opsctl/asl against a folder of recorded executions and judged definitions: make conformance CORPUS=<folder>
 conformance: setup

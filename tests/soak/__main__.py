@@ -1,0 +1,68 @@
+"""Random operations against a sandbox for a while, and nothing may be lost: `python -m tests.soak [--minutes N]`.
+
+Starts, stops, redrives, reruns, approvals, cleanups and their undoing, holds, in weather that changes: throttling, lost
+connections, slow and stale answers, deliveries that come late, doubled or out of order. The seed is printed; `--seed`
+does the same operations again. Exits 1 if an invariant breaks, something is left over, or memory grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from opsctl import sandbox
+from tests.soak.accounts import Usage, account, settle
+from tests.soak.operations import BrokenError, Operator
+from tests.soak.world import PatientCloud, World
+
+WARM_UP = 600.0
+"""Seconds after which memory may not grow any more; a third of the time if that is less."""
+MOST_GROWTH = 0.10
+
+
+def main() -> int:
+    """Exit code 1 if anything was lost, or is left over."""
+    parser = argparse.ArgumentParser(prog="soak")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between operations")
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory) / "sandbox"
+        try:
+            operator = Operator(World(PatientCloud(sandbox.up(place), place)), options.seed)
+            grown = work(operator, 60 * options.minutes, options.pause)
+            print(account(operator))
+        except BrokenError as broken:
+            print(f"broken: {broken}")
+            return 1
+        finally:
+            sandbox.down(place)
+    return int(60 * options.minutes > WARM_UP and grown > MOST_GROWTH)
+
+
+def work(operator: Operator, seconds: float, pause: float) -> float:
+    """Operate for so long; returns by how much the sandbox's memory has grown since it was warm."""
+    pid, began = operator.world.cloud.server["pid"], time.monotonic()
+    warm, said = None, 0
+    while (passed := time.monotonic() - began) < seconds:
+        operator.act()
+        time.sleep(pause)
+        if warm is None and passed > min(WARM_UP, seconds / 3):
+            warm = Usage.of(pid)
+        if passed > 60 * (said + 1):
+            said += 1
+            print(f"{said} min: {sum(operator.ledger.done.values())} operations, {Usage.of(pid)}", flush=True)
+    settle(operator)
+    first, last = warm or Usage.of(pid), Usage.of(pid)
+    print(f"once warm: {first}; at the end: {last}; memory {last.memory / first.memory - 1:+.1%}")
+    return last.memory / first.memory - 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
