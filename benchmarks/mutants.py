@@ -30,7 +30,7 @@ from opsctl.domain.drill.model import Check, Refutation, Trace
 from opsctl.domain.drill.search import scenarios
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.trace import trace
-from opsctl.domain.drill.walk import UnwalkableError
+from opsctl.domain.drill.world import UnwalkableError
 from opsctl.operations.documents_yaml import load
 
 ROOT = Path(__file__).parents[1]

@@ -22,7 +22,7 @@ from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.search import scenarios
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.trace import trace
-from opsctl.domain.drill.walk import UnwalkableError
+from opsctl.domain.drill.world import UnwalkableError
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.documents_yaml import load

@@ -18,7 +18,8 @@ from opsctl.domain.documents import with_settings
 from opsctl.domain.drill.model import Kind
 from opsctl.domain.drill.scenario import Scenario, from_cases, repaired
 from opsctl.domain.drill.subject import Subject
-from opsctl.domain.drill.walk import Drive, UnwalkableError
+from opsctl.domain.drill.walk import Drive
+from opsctl.domain.drill.world import UnwalkableError
 from opsctl.domain.driving import drive
 
 MOST_WALKS = 300

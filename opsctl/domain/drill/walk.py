@@ -26,16 +26,10 @@ from opsctl.asl.effects import (
     Submitted,
     Succeeded,
 )
-from opsctl.asl.failures import TIMEOUT, StateError
 from opsctl.asl.interpreter import Execution
-from opsctl.asl.payload import LIMIT_BYTES
-from opsctl.asl.validate import parse
-from opsctl.domain.answers import STAND_IN
 from opsctl.domain.cases.clock import Clock, EndOfTimeError, LongestDelays
-from opsctl.domain.cases.map_runs import ChildRun, WalkChild, walk_map_run
-from opsctl.domain.cases.model import Answer, Record
-from opsctl.domain.cases.model import Kind as Answers
-from opsctl.domain.cases.query import QueryError, search, view_of
+from opsctl.domain.cases.map_runs import ChildRun
+from opsctl.domain.drill.children import walked_map_run
 from opsctl.domain.drill.model import Fault, Kind
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.tasks import (
@@ -46,25 +40,15 @@ from opsctl.domain.drill.tasks import (
     context_of,
     paid,
     spoils,
-    stopped,
 )
+from opsctl.domain.drill.world import World
 from opsctl.domain.redrive_walk import action_of, unique_name
 
 JOB, QUESTION, CALL = 3600.0, 600.0, 2.0  # seconds that work takes
 LONGEST = 366 * 86_400.0
 TOO_LONG = "goes on for more than a year"
 MOST_MOVES = 60_000
-MOST_ITEMS = 2
 RUNNING = "RUNNING"
-_TOO_LARGE = json.dumps("x" * LIMIT_BYTES)
-
-
-class UnwalkableError(Exception):
-    """There is no run to drill: an answer is missing, or no run succeeds, as `drive` shows."""
-
-    def __init__(self, words: str, drive: Drive | None = None) -> None:
-        super().__init__(words)
-        self.drive = drive
 
 
 Observer = Callable[["Drive", ScheduleTask], None]
@@ -78,6 +62,7 @@ class Drive:
     ) -> None:
         self.scenario = scenario
         self.name = name or scenario.run
+        self.world = World(scenario, self.name)
         self.machine = machine
         document = scenario.document if document is None else document
         context = context_of(scenario.machine, self.name)
@@ -94,7 +79,7 @@ class Drive:
         self._clock = Clock(begin)
         self._open: dict[int, ScheduleTask | StartMapRun] = {}
         self._pending: deque[Effect] = deque()
-        self._children: dict[str, dict[int, ChildRun]] = {}
+        self.children: dict[str, dict[int, ChildRun]] = {}
         self._spoilt: frozenset[int] = frozenset()
         self._blamed = 0
 
@@ -106,7 +91,7 @@ class Drive:
         for name in ("struck", "asked", "taken", "given_up", "done"):
             setattr(twin, name, list(getattr(self, name)))
         twin._clock, twin._counts, twin._open = self._clock.fork(), dict(self._counts), dict(self._open)
-        twin._pending, twin._children = deque(self._pending), dict(self._children)
+        twin._pending, twin.children = deque(self._pending), dict(self.children)
         return twin
 
     @property
@@ -214,9 +199,8 @@ class Drive:
         timer, due = self.execution.next_timer(), self._clock.next_due
         moments = [moment for moment in (timer, due) if moment is not None]
         if not moments:
-            self.problem = (
-                f"waits for ever for {', '.join(effect.state for effect in self._open.values()) or 'nothing'}"
-            )
+            waiting = ", ".join(effect.state for effect in self._open.values())
+            self.problem = f"waits for ever for {waiting or 'nothing'}"
             return False
         try:
             self._clock.jump(min(moments))
@@ -257,11 +241,8 @@ class Drive:
         number = self._counts[effect.state] = self._counts.get(effect.state, 0) + 1
         name = unique_name(effect.resource, effect.parameters)
         job = None if name is None else str(name)
-        self.asked.append(
-            Asked(
-                effect.task, effect.state, effect.resource, self.now, self.execution.redrives, job, effect.parameters
-            )
-        )  # fmt: skip
+        redrives, parameters = self.execution.redrives, effect.parameters
+        self.asked.append(Asked(effect.task, effect.state, effect.resource, self.now, redrives, job, parameters))
         fault = self._strike(effect.state)
         took = QUESTION if effect.token and ":activity:" not in effect.resource else CALL
         took = JOB if paid(effect.resource) else took
@@ -274,14 +255,10 @@ class Drive:
         if fault is not None:
             self._spoilt |= {effect.task}
         self._hand_over(effect)
-        if (
-            effect.heartbeat is not None
-            and effect.token is not None
-            and (fault is None or fault.kind is not Kind.SILENCE)
-        ):
+        if effect.token is not None and (fault is None or fault.kind is not Kind.SILENCE):
             self._beat(effect.task)
         if fault is None or fault.kind not in (Kind.HANG, Kind.SILENCE):
-            outcome = self._outcome(effect, number, fault)
+            outcome = self.world.outcome(effect, number, fault)
             self._put(effect.task, took if isinstance(outcome, Succeeded) else took / 2, outcome)
 
     def _strike(self, state: str) -> Fault | None:
@@ -293,43 +270,6 @@ class Drive:
         if not fault.lasting:
             self.armed = tuple(one for one in self.armed if one is not fault)
         return fault
-
-    def _outcome(self, effect: ScheduleTask, number: int, fault: Fault | None) -> Outcome:
-        kind = fault.kind if fault else None
-        if kind is Kind.OVERSIZED:
-            return Succeeded(_TOO_LARGE)
-        if kind is Kind.MISSING:
-            return Succeeded("{}")
-        if fault is not None and kind is Kind.FAILED:
-            return Failed(fault.error, "the drill's")
-        answer = self._mocked(effect.state, number)
-        if answer.kind is Answers.ERROR:
-            return Failed(answer.error, answer.cause)
-        if answer.kind in (Answers.TIMEOUT, Answers.HEARTBEAT, Answers.NEVER):
-            return Failed(TIMEOUT, "")
-        text = self._text(effect, answer, number)
-        return Succeeded(stopped(effect.resource, text) if kind is Kind.STOPPED else text)
-
-    def _text(self, effect: ScheduleTask, answer: Answer, number: int) -> str:
-        value = answer.value
-        if answer.kind is Answers.QUERY:
-            try:
-                value = search(str(answer.value), view_of(effect, number, "", self.name))
-            except QueryError as error:
-                raise UnwalkableError(f"the mock of {effect.state}: {error}") from error
-        text = json.dumps(value)
-        if self.name in json.dumps(effect.parameters):
-            text = text.replace(STAND_IN, self.name)
-            text = text if self.name == self.scenario.run else text.replace(self.scenario.run, self.name)
-        return text
-
-    def _mocked(self, state: str, number: int) -> Answer:
-        mock = self.scenario.mocks.get(state)
-        script = mock.script_for("") or next(iter(mock.iterations.values()), None) if mock else None
-        answer = None if script is None else script.answer(min(number, len(script.answers)))
-        if answer is None:
-            raise UnwalkableError(f"nothing says what {state} answers")
-        return answer
 
     def _hand_over(self, effect: ScheduleTask) -> None:
         if ":activity:" in effect.resource:
@@ -350,51 +290,9 @@ class Drive:
         if job is not None and (fault is None or (fault.passing and not fault.error.endswith("ThrottledException"))):
             self.taken.append((action_of(effect.resource), job, effect.state))
 
-    # Map Runs
-
     def _run_children(self, effect: StartMapRun) -> None:
         fault = self._strike(effect.state)
         if fault is not None and fault.kind is Kind.FAILED:
             self._put(effect.task, CALL, Failed(fault.error, "the drill's"))
-            return
-        try:
-            items = self._items(effect)
-            inputs = self.execution.map_run_inputs(effect.task, items)
-        except StateError as error:
-            self._put(effect.task, 0, Failed(error.error or "", error.cause or ""))
-            return
-        past = self._children.get(effect.map_run_arn, {}) if effect.redrives else {}
-        run = walk_map_run(effect, inputs, len(items), self.now, self._child(effect), past)
-        self._children[effect.map_run_arn] = {child.index: child for child in run.children}
-        if run.end is not None and run.outcome is not None:
-            self._put(effect.task, run.end - self.now, run.outcome)
-
-    def _items(self, effect: StartMapRun) -> list[Any]:
-        if effect.reader is None:
-            return list(effect.items or [])[:MOST_ITEMS]
-        answer = self._mocked(effect.state, 1)
-        return (list(answer.value) if isinstance(answer.value, list) else [])[:MOST_ITEMS]
-
-    def _child(self, effect: StartMapRun) -> WalkChild:
-        machine = parse(effect.processor)
-
-        def walk_child(index: int, text: str, start: float, *_: object) -> Record:
-            child = Drive(machine, self.scenario, f"{self.name}-child-{index}", json.loads(text), start)
-            child.armed = self.armed
-            child.start().run()
-            self.armed = child.armed
-            self.struck += [(fault, len(self.events), at) for fault, _, at in child.struck]
-            self.asked += child.asked
-            self.taken += child.taken
-            self.done += child.done
-            return _record(child, start)
-
-        return walk_child
-
-
-def _record(child: Drive, start: float) -> Record:
-    run = child.execution
-    return Record(
-        run.status, None if run.output is None else json.loads(run.output), run.error, run.cause,
-        child.now - start, (), frozenset(one.state for one in child.asked), (), (), 0, problem=child.problem or None,
-    )  # fmt: skip
+        elif (ended := walked_map_run(self, effect, Drive)) is not None:
+            self._put(effect.task, *ended)
