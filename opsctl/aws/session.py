@@ -36,12 +36,14 @@ class Keys:
 
 @dataclass(frozen=True)
 class Aws:
-    """Clients for one context and region, made when first asked for; and the clock, so that tests need not wait."""
+    """Clients for one context and region, made when first asked for; and the clocks, so that tests need not wait: `now`
+    says what time it is, `steady` what time passes, whatever somebody does to the clock meanwhile."""
 
     context: Context
     region: str
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 

@@ -60,6 +60,7 @@ COMMANDS = {
 }
 PROGRAM = "opsctl"
 COMPLETING = "_OPSCTL_COMPLETE"  # in the environment while a shell asks for words
+NO_TEMPORARY = "No usable temporary directory"  # Python's words, also for disks that are full
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GLOBALS_NOTE = (
     "Global options (opsctl --help) may stand here too: -o, --query, --profile, --region, --endpoint-url, --context, "
@@ -202,10 +203,13 @@ def _guarded(run: Callable[[], Any]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except OSError as error:
-        if error.errno not in FULL:
+        nowhere = NO_TEMPORARY in str(error.strerror)
+        if error.errno not in FULL and not nowhere:
             raise
         _forget_output()
-        return _report(f"cannot write: {error.strerror}", "make room, and run the command again", FAILED)
+        elsewhere = ", or name another folder in TMPDIR" if nowhere else ""
+        why = "no folder for temporary files can be written to" if nowhere else error.strerror
+        return _report(f"cannot write: {why}", f"make room{elsewhere}, and run the command again", FAILED)
     except SystemExit:  # what click makes, and of nothing else, of a pipe that nobody reads: `opsctl list | head`
         return UNREAD
     return result if isinstance(result, int) else 0

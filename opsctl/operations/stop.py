@@ -88,10 +88,10 @@ def execute(connection: Connection, planned: StopPlan, reason: str | None) -> St
 def looks(connection: Connection, jobs: Sequence[Job], timeout: float) -> Iterator[tuple[JobState, ...]]:
     """The jobs' states, time and again, until all are at rest or `timeout` seconds have passed."""
     aws, service = connection.aws, Jobs(connection.aws)
-    deadline = aws.now() + timeout
+    deadline = aws.steady() + timeout
     states = tuple(service.look(job) for job in jobs)
     yield states
-    while not all(state.settled for state in states) and aws.now() < deadline:
+    while not all(state.settled for state in states) and aws.steady() < deadline:
         aws.sleep(aws.poll_seconds)
         states = tuple(state if state.settled else service.look(state.job) for state in states)
         yield states

@@ -51,7 +51,7 @@ def follow(
     lag behind RedriveExecution, so whoever redrove it gives the run as it then is: with that redrive counted.
     """
     aws = connection.aws
-    begun = aws.now()
+    begun = aws.steady()
     pace = _Pace(aws.poll_seconds, begun, begun)
     feeds = _Feeds(connection, run.arn, definition, pace)
     while True:
@@ -60,8 +60,8 @@ def follow(
             yield feeds.sight
         if feeds.sight.history.status != RUNNING and _is_over(connection, run, feeds.sight.history, pace):
             return
-        until = aws.now() + pace.interval(aws.now(), feeds.open)
-        while (now := aws.now()) < until:
+        until = aws.steady() + pace.interval(aws.steady(), feeds.open)
+        while (now := aws.steady()) < until:
             aws.sleep(min(until - now, _left(run, connection.on_machine, timeout, begun, now), tick or until - now))
             if tick:
                 yield feeds.sight
@@ -164,7 +164,7 @@ class _Feeds:
                 raise
             feed.over = True  # a child that may not be read is told of by its step alone
             return False
-        self.pace.looked(self.connection.aws.now(), news=bool(events))
+        self.pace.looked(self.connection.aws.steady(), news=bool(events))
         if events:
             feed.growing.add(events)
             feed.last, feed.history = int(events[-1]["id"]), feed.growing.result()

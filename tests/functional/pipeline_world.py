@@ -347,7 +347,7 @@ def make_bench(url: str) -> Bench:
     def sleep(seconds: float) -> None:
         world.now += seconds
 
-    aws, states = replace(shared, sleep=sleep, now=lambda: world.now), FakeStates(world)
+    aws, states = replace(shared, sleep=sleep, now=lambda: world.now, steady=lambda: world.now), FakeStates(world)
     machine = DEPLOYMENT.machine(None)
     connection = Connection(
         shared.context, DEPLOYMENT, machine, aws, cast("StepFunctions", states), WorldStorage(world, aws)

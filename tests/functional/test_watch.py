@@ -20,6 +20,7 @@ from opsctl.domain.runs import Run
 from opsctl.errors import ThrottledError
 from opsctl.operations.connection import Connection
 from opsctl.operations.waiting import Outcome, Progress, wait
+from opsctl.operations.watch import follow
 from tests.functional.pipeline_world import (
     DEPLOYMENT,
     EPOCH,
@@ -65,6 +66,7 @@ class Recorded:
 
     events: list[dict[str, Any]]
     now: float = EPOCH
+    set_back: float = 0.0  # by how much somebody has set the clock back
     lag: float = 0.0
     redrive_known: float = 0.0  # when the description begins to tell of the redrive
     throttled: frozenset[int] = frozenset()
@@ -116,7 +118,8 @@ def connection_to(states: Recorded) -> Connection:
     def sleep(seconds: float) -> None:
         states.now += seconds
 
-    aws = replace(shared_aws("http://127.0.0.1:1"), sleep=sleep, now=lambda: states.now)
+    clocks = {"now": lambda: states.now - states.set_back, "steady": lambda: states.now}
+    aws = replace(shared_aws("http://127.0.0.1:1"), sleep=sleep, **clocks)
     machine = DEPLOYMENT.machine(None)
     return Connection(aws.context, DEPLOYMENT, machine, aws, cast("StepFunctions", states), cast("Any", None))
 
@@ -145,6 +148,17 @@ def test_a_run_that_somebody_else_redrives_is_followed_on() -> None:
         "130 Train succeeded after 30 s",
     ]
     assert outcome.succeeded
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_jumps_keeps_no_follower_waiting(jump: float) -> None:
+    states = Recorded(FIRST + SECOND, now=EPOCH + 101)
+    outcomes = []
+    for sight in follow(connection_to(states), run_of("RUNNING", redrives=1), timeout=60.0):
+        states.set_back = jump
+        outcomes.append(sight.history.status)
+    assert outcomes[-1] == "SUCCEEDED"
+    assert states.now < EPOCH + 140  # it succeeded at 130
 
 
 def test_throttling_slows_a_follower_down_and_does_not_end_it() -> None:

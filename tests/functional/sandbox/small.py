@@ -39,14 +39,14 @@ class Small:
         state = {"version": 4, "outputs": {"opsctl": {"value": value}}}
         (folder / "terraform.tfstate").write_text(json.dumps(state))
 
-    def opsctl(self, *words: str) -> subprocess.Popen[str]:
-        """A command, running."""
+    def opsctl(self, *words: str, under: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """A command, running; `under` is the program that runs it."""
         environment = {
             "PATH": os.environ["PATH"], "HOME": str(self.cloud.directory), "PYTHONPATH": str(ROOT),
             "OPSCTL_SANDBOX_DIR": str(self.cloud.directory), "TMPDIR": str(self.temporary),
         }  # fmt: skip
         return subprocess.Popen(
-            [sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=environment, text=True,
+            [*under, sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

@@ -27,6 +27,7 @@ CHANGES = [
     "states:StartExecution", "states:StopExecution", "states:RedriveExecution", "states:SendTaskSuccess",
     "states:SendTaskFailure", "s3:PutObject", "s3:CopyObject", "s3:DeleteObjects", "s3:DeleteObject",
 ]  # fmt: skip
+FULL_DISK = ("sh", "-c", 'ulimit -f 0 && exec "$@"', "sh")
 AT_REST = ("TaskSubmitted", "ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 DATA = [f"fetch/part-{number}" for number in range(5)]
@@ -240,6 +241,19 @@ def test_a_command_that_ends_in_the_midst_of_its_change_can_be_repeated(pipeline
     judge(given, told, (INTERRUPTED, -signal.SIGKILL))
     judge(given, at_once(pipeline, [command.words for command in given]), (OK, REFUSED))
     assert [command.words for command in given if not command.brought_about()] == []
+
+
+def test_a_cleanup_on_a_full_disk_says_so_and_can_be_repeated(pipeline: Pipeline) -> None:
+    run = pipeline.ended()
+    full = pipeline.small.opsctl("cleanup", "--run", run, "--yes", under=FULL_DISK)
+    _, err = full.communicate(timeout=SECONDS)
+    assert (full.returncode, err.splitlines()[1:]) == (1, [
+        "error: cannot write: no folder for temporary files can be written to",
+        "hint: make room, or name another folder in TMPDIR, and run the command again",
+    ])  # fmt: skip
+    assert pipeline.kept(run) == DATA
+    assert pipeline.opsctl(["cleanup", "--run", run, "--yes"])[0] == OK
+    assert pipeline.kept(run) == []
 
 
 def met(cloud: Cloud) -> int:
