@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opsctl.asl.history import RUNNING
+from opsctl.config import DEPLOYMENT_MACHINE
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY
 from opsctl.domain.documents import with_settings
@@ -24,6 +25,7 @@ from opsctl.operations.estimates import with_estimate
 from opsctl.operations.execution import Started, proven
 from opsctl.operations.handing_over import with_engine
 from opsctl.operations.inputs import check_input, input_problems
+from opsctl.operations.models import check_model
 from opsctl.operations.runs import input_document, refuse_running, resolve
 from opsctl.operations.sources import forgotten_source, source_of
 
@@ -50,10 +52,10 @@ class StartRequest:
 def start(connection: Connection, request: StartRequest) -> Started:
     """Check the run input and start a run. The same name and input again, while that run goes on, is the same run.
 
-    Raises UsageError before anything starts, RefusedError for a name in use.
+    Raises UsageError before anything starts, RefusedError for a name in use and for a deployment of no model.
     """
     document = with_settings(request.document, request.settings)
-    check_input(connection, document)
+    _check(connection, document)
     name = new_name(connection, request)
     earlier = None if request.name is None else connection.states.find(connection.machine.arn, name)
     arn = connection.states.start(connection.machine.start_arn, name, json.dumps(document, sort_keys=True))
@@ -77,12 +79,18 @@ def plan(connection: Connection, request: StartRequest, name: str) -> RerunPlan:
             "--skip alone bypasses a step",
         )
     document = with_settings(request.document, request.settings)
-    check_input(connection, document)
+    _check(connection, document)
     source = forgotten_source(connection, "") if request.reuse_from is None else _source(connection, request.reuse_from)
     made = plan_start(source, document, request.skip, request.data)
     prefix = connection.prefix(name).uri
     check_input(connection, made.input_for(prefix))
     return with_estimate(connection, with_engine(connection, proven(source, made, prefix), request.wish))
+
+
+def _check(connection: Connection, document: Mapping[str, Any]) -> None:
+    check_input(connection, document)
+    if connection.machine.key == DEPLOYMENT_MACHINE:
+        check_model(connection, document)
 
 
 def new_name(connection: Connection, request: StartRequest) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from opsctl.asl.history import StateRun, read_history
-from tests.e2e import statements
-from tests.e2e.conftest import PEOPLE, Clone
+from tests.e2e import retraining, statements
+from tests.e2e.conftest import ACCOUNT, PEOPLE, Clone
 from tests.e2e.recovery.pipeline import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -225,10 +225,16 @@ def test_prepare_run_refuses_what_opsctl_did_not_start(clone: Clone, demo: subpr
     assert "Fetch Preprocessed Data" not in states(clone, "by-hand")
 
 
+# New data is little here, and so is what its models learn.
 UPDATE = """
+  deployment     = { poll_seconds = 1, smoke_test = { least_accuracy = 0.2 }, timeout = 600 }
   sequence_model = { hyperparameters = { epochs = "29" } }
   triggers = {
-    data     = { input = { hyperparameters = { image_model = { epochs = 1 } } } }
+    data     = { input = { hyperparameters = {
+      image_model    = { epochs = 1 }
+      sequence_model = { epochs = 60 }
+      text_model     = { epochs = 30, folds = 2 }
+    } } }
     schedule = { expression = "cron(0 2 * * ? *)", start = "2199-01-01T00:00:00Z", timezone = "Europe/Berlin" }
   }
   versions = { keep = 1 }
@@ -322,8 +328,42 @@ def test_new_data_starts_a_run_on_the_version_that_is_live(clone: Clone, updated
     assert started["stateMachineVersionArn"] == f"{updated}:3"
     assert json.loads(started["input"]) == {
         "data": {"source": f"s3://{bucket}/datasets/sample/"},
-        "hyperparameters": {"image_model": {"epochs": 1}},
+        "hyperparameters": {
+            "image_model": {"epochs": 1},
+            "sequence_model": {"epochs": 60},
+            "text_model": {"epochs": 30, "folds": 2},
+        },
     }
+
+
+def test_new_data_becomes_other_answers_of_the_model_in_production(clone: Clone, updated: str, tmp_path: Path) -> None:
+    """Two drops: the first knows no appraisals; of the second these are the most part, and it has no pay stubs."""
+    july = retraining.generate(tmp_path / "july", "appraisal=0", seed=1)
+    august = retraining.generate(tmp_path / "august", "appraisal=10,pay-stub=0", seed=2)
+    labels = retraining.labels(august)
+
+    first = retraining.arrive(clone, july, "july")
+    (gate,) = retraining.gate(clone, first)
+    assert re.fullmatch(r"Gate: +page_accuracy 0\.\d+; there is no champion to compare with", gate)
+    retraining.approve(clone, first)
+    assert clone.json("champion")["run"] == first
+    before = retraining.classes(clone, august)
+
+    second = retraining.arrive(clone, august, "august")
+    gate, note = retraining.gate(clone, second)
+    assert re.fullmatch(r"Gate: +page_accuracy 0\.\d+ is 0\.\d+ better than the champion's 0\.\d+", gate)
+    unknown = f"the champion does not know appraisal: {labels.count('appraisal')} of the {len(labels)} held-out pages"
+    assert note == f"Note:   {unknown}; the data has no pay-stub, which the champion knows"
+    assert retraining.classes(clone, august) == before  # nobody has approved it yet
+    retraining.approve(clone, second)
+    champion = clone.json("champion")
+    assert (champion["run"], champion["previous"]["run"], champion["reason"]) == (second, first, "gate")
+    assert champion["approved_by"] == f"{ACCOUNT.replace(':iam:', ':sts:')}:assumed-role/approver/opsctl"
+
+    after = retraining.classes(clone, august)
+    assert ("appraisal" in before, "appraisal" in after, "pay-stub" in after) == (False, True, False)
+    right = [sum(one == other for one, other in zip(found, labels, strict=True)) for found in (before, after)]
+    assert right[0] < right[1]
 
 
 def test_destroy_leaves_nothing(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 SECONDS = 30.0
@@ -220,9 +221,10 @@ class Cloud:
         """The messages in the mailbox."""
         return [path.read_text() for path in sorted((self.directory / "mailbox").glob("*.txt"))]
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, config: Config | None = None) -> Any:
         return boto3.session.Session().client(
             service,
+            config=config,
             region_name=self.server["region"],
             endpoint_url=self.server["url"],
             aws_access_key_id="sandbox",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -215,6 +216,8 @@ def test_a_rejection_leaves_everything_and_an_approval_is_on_record(asking: Depl
     assert "Figures:  page_accuracy  0.9" in question
     assert f"opsctl approve {rejected.rpartition(':')[2]} --machine {asking.name}-deployment" in question
     name = rejected.rpartition(":")[2]
+    shown = opsctl(asking.cloud, asking.machine, "status", name)
+    assert re.search(r"^Request Approval +WAITING +1 ", shown.stdout, re.MULTILINE), shown.output
     assert opsctl(asking.cloud, asking.machine, "reject", name, "--reason", "not yet", "--yes").exit_code == 0
     ended = asking.finish(rejected)
     assert (ended["status"], json.loads(ended["output"])["result"]) == ("SUCCEEDED", {"deployed": False})
@@ -229,8 +232,20 @@ def test_a_rejection_leaves_everything_and_an_approval_is_on_record(asking: Depl
     assert record["approved_by"] == "arn:aws:sts::123456789012:user/moto"
 
 
-def command(pipeline: Deploying, *words: str) -> Result:
-    """A command on the whole pipeline, whose machine by default is the training machine."""
+def test_a_rerun_builds_on_nothing_that_was_put_back(asking: Deploying) -> None:
+    run = asking.train(unique("bad"), name="'note' if text == 'deed' else 'deed'")
+    asking.at(asking.start(run, name=f"{run}-d"), "Request Approval")
+    assert opsctl(asking.cloud, asking.machine, "approve", f"{run}-d", "--yes", "--wait").exit_code == 1
+    for step in ("Smoke Test", "Create Endpoint Config"):
+        refused = opsctl(asking.cloud, asking.machine, "rerun", f"{run}-d", "--from", step, "--yes")
+        assert refused.exit_code == 3, refused.output
+        said, hint = refused.stderr.splitlines()
+        assert said == f"error: {run}-d failed, and put back what it had done from Create Model on"
+        assert hint.startswith(f'hint: opsctl rerun {run}-d --from "Create Model"')
+
+
+def command(pipeline: Deploying, *words: str, machine: str = "training") -> Result:
+    """A command on the whole pipeline, about that machine."""
     cloud = pipeline.cloud
     arn = pipeline.machine.replace("-deployment", "-training")
     training = Machine("training", pipeline.training, arn, "", (), {})
@@ -239,7 +254,41 @@ def command(pipeline: Deploying, *words: str) -> Result:
     region = cloud.server["region"]
     deployment = Deployment(pipeline.name, region, "123456789012", cloud.bucket, "", "", machines)
     context = Context(SANDBOX, cloud.server["url"], region, None, Path("unused"))
-    return CliRunner().invoke(root, list(words), obj=FakeInvocation(connected(context, deployment, training)))
+    return CliRunner().invoke(root, list(words), obj=FakeInvocation(connected(context, deployment, machines[machine])))
+
+
+def test_a_deployment_of_no_model_is_refused_before_it_starts(pipeline: Deploying) -> None:
+    """Of a run that there never was, that left no model, and that AWS has forgotten."""
+    cloud = pipeline.cloud
+    done = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    training = cloud.client("stepfunctions").create_state_machine(
+        name=pipeline.training, definition=json.dumps(done), roleArn=cloud.role
+    )["stateMachineArn"]
+    for run in ("nightly-7", "nightly-8"):
+        cloud.start(training, {}, name=run)
+    pipeline.train("nightly-7")
+    pipeline.train("forgotten")
+
+    def started(run: str, *options: str) -> tuple[int, str]:
+        result = command(pipeline, "start", "--set", f"run={run}", *options, machine="deployment")
+        return result.exit_code, result.stderr
+
+    never = f"error: run: {pipeline.training} has no run 'nobody'; nothing was started\n"
+    for options in ((), ("--dry-run",)):
+        code, said = started("nobody", *options)
+        assert (code, said) == (2, f"{never}hint: the nearest names are: nightly-8, nightly-7\n")
+    code, said = started("nightly-8")
+    folder = f"s3://{cloud.bucket}/runs/nightly-8/train-sequence-model/"
+    assert (code, said.splitlines()[0]) == (
+        3,
+        f"error: run: nightly-8 left no model below {folder}; nothing was started",
+    )
+    assert said.splitlines()[1].startswith(
+        "hint: opsctl status nightly-8 says how far it came, and opsctl rerun nightly-8"
+    )
+    assert cloud.client("stepfunctions").list_executions(stateMachineArn=pipeline.machine)["executions"] == []
+    for run in ("nightly-7", "forgotten"):
+        assert started(run, "--dry-run")[0] == 0
 
 
 def test_a_rollback_deploys_the_champion_before_and_twice_leads_forward(served: Deploying) -> None:

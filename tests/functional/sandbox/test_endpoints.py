@@ -9,10 +9,12 @@ import signal
 import tarfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from opsctl import sandbox
 from tests.functional.sandbox.cloud import Cloud, alive, unique, wait_for
@@ -133,29 +135,37 @@ def test_a_large_request_is_refused(cloud: Cloud, endpoint: str) -> None:
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
 
 
-def test_an_update_has_no_gap(cloud: Cloud, endpoint: str) -> None:
-    """A client that asks all the time sees the one model, then the other, and no failed request."""
+def test_an_update_has_no_gap(cloud: Cloud, endpoint: str, tmp_path: Path) -> None:
+    """Clients that ask all the time see the one model, then the other, and no failed request: many while the second
+    model loads, which it does not do before they were answered, and many after it."""
     answers: list[str] = []
-    enough = threading.Event()
+    enough, loads = threading.Event(), tmp_path / "loads"
 
     def asking(seconds: float) -> None:
-        runtime = cloud._client("sagemaker-runtime")
+        runtime = cloud._client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
         while not enough.is_set():
             try:
                 answers.append(ask(runtime, endpoint, {"page": 1, "seconds": seconds})["model"])
-            except ClientError as error:
+            except (BotoCoreError, ClientError, ValueError) as error:
                 answers.append(str(error))
+
+    def answered(many: int, by: str) -> None:
+        wait_for(lambda: answers.count(by) >= many or set(answers) - {"one", "two"}, f"{many} answers of {by}")
 
     (before,) = pids(cloud, endpoint)
     threads = [threading.Thread(target=asking, args=(seconds,)) for seconds in (0.0, 0.0, 0.5)]
     for thread in threads:
         thread.start()
     sagemaker = cloud.client("sagemaker")
-    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config(cloud, model(cloud, "two")))
+    held = f"from pathlib import Path\nwhile not Path({str(loads)!r}).exists(): time.sleep(0.01)"
+    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config(cloud, model(cloud, "two", held)))
     with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
         sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config(cloud, model(cloud, "three")))
+    answered(answers.count("one") + 100, "one")
+    loads.touch()
     assert at_rest(cloud, endpoint)["EndpointStatus"] == "InService"
     wait_for(lambda: not alive(before), "the server before to end")
+    answered(100, "two")
     enough.set()
     for thread in threads:
         thread.join()
