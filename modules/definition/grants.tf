@@ -102,6 +102,11 @@ locals {
     ] if contains(keys(local._jobs), call.service)],
     [for call in local._known : { sid = "MakeModels", actions = ["sagemaker:AddTags", "sagemaker:CreateModel"], resources = ["${local._sagemaker}:model/${call.named.ModelName}"] } if call.service == "sagemaker:createModel"],
     [for call in local._known : { sid = "ConfigureEndpoints", actions = ["sagemaker:AddTags", "sagemaker:CreateEndpointConfig"], resources = ["${local._sagemaker}:endpoint-config/${call.named.EndpointConfigName}"] } if call.service == "sagemaker:createEndpointConfig"],
+    # Whoever creates an endpoint grants SageMaker the use of its volumes' key
+    # (https://docs.aws.amazon.com/sagemaker/latest/dg/api-permissions-reference.html).
+    [for call in local._known : [for key in [try(regex("^arn:[^:]*:kms:.+$", local._asks[call.name].KmsKeyId), null)] : {
+      sid = "EncryptVolumesOfEndpoints", actions = ["kms:CreateGrant"], resources = [key], for_aws = true
+    } if key != null] if call.service == "sagemaker:createEndpointConfig"],
     [for call in local._known : {
       sid       = "DeployEndpoints", actions = ["sagemaker:AddTags", "sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
       resources = ["${local._sagemaker}:endpoint-config/${call.named.EndpointConfigName}", "${local._sagemaker}:endpoint/${call.named.EndpointName}"]
@@ -151,6 +156,7 @@ locals {
     actions   = sort(distinct(flatten(grants[*].actions)))
     resources = sort(distinct(flatten(grants[*].resources)))
     passed_to = try(grants[0].passed_to, null)
+    for_aws   = try(grants[0].for_aws, false)
   } }
 }
 

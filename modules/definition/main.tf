@@ -18,7 +18,20 @@ locals {
     flatten([for name, found in local._every_state : [for field in ["Branches", "Catch", "Choices"] :
       "${var.file}, state ${jsonencode(name)}: its ${field} must be a list of objects. Put it between [ and ]."
     if can(found[0].state[field]) && !can([for one in found[0].state[field] : keys(one)])]]),
+    [for name, found in local._every_state : "${var.file}, state ${jsonencode(name)}: its Type is ${jsonencode(found[0].state.Type)}, and there is no such type. Write one of ${join(", ", local._types)}."
+    if try(found[0].state.Type != null && !contains(local._types, found[0].state.Type), false)],
+    flatten([for name, found in local._every_state : [for type, field in { Choice = "Choices", Parallel = "Branches" } :
+      "${var.file}, state ${jsonencode(name)}: a ${type} needs at least one object in its ${field}. Write what it ${type == "Choice" ? "chooses by" : "runs"}, or take the state out."
+    if try(found[0].state.Type == type, false) && (!can(found[0].state[field]) || try(length(found[0].state[field]) == 0, false))]]),
+    [for name, found in local._every_state : "${var.file}, state ${jsonencode(name)}: a Map needs an ItemProcessor. Write one, with the States that each item goes through, and StartAt with the name of one of them."
+    if try(found[0].state.Type == "Map", false) && !can(keys(found[0].state.ItemProcessor)) && !can(keys(found[0].state.Iterator))],
+    flatten([for name, found in local._every_state : [
+      for inner in concat(try([for branch in found[0].state.Branches : branch if can(keys(branch))], []), try([found[0].state.ItemProcessor], []), try([found[0].state.Iterator], [])) :
+      "${var.file}, state ${jsonencode(name)}: what it runs has no state to start at. Give it States, and StartAt with the name of one of them."
+      if !can(inner.States[inner.StartAt]) && try(contains(keys(local._every_state), inner.StartAt), true)
+    ]]),
   )
+  _types = ["Choice", "Fail", "Map", "Parallel", "Pass", "Succeed", "Task", "Wait"]
 
   pipeline = try([
     for name, call in local.calls : { for field in ["hyperparameters", "needs", "steps"] : field => local._every_state[name][0].state.Parameters.Payload.pipeline[field] }

@@ -42,6 +42,14 @@ data "aws_iam_policy_document" "this" {
           values   = [condition.value]
         }
       }
+      dynamic "condition" {
+        for_each = statement.value.for_aws ? ["true"] : []
+        content {
+          test     = "Bool"
+          variable = "kms:GrantIsForAWSResource"
+          values   = [condition.value]
+        }
+      }
     }
   }
 

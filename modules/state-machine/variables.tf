@@ -32,6 +32,7 @@ variable "grants" {
   description = "What the machine's role may do, as modules/definition derives it, by the name of the statement."
   type = map(object({
     actions   = list(string)
+    for_aws   = optional(bool, false)
     passed_to = optional(string)
     resources = list(string)
   }))

@@ -94,9 +94,10 @@ def _reason(pipeline: Pipeline, step: Step, running: Mapping[str, str], found: M
 
 
 def _alternative(pipeline: Pipeline, step: Step, running: Collection[str]) -> str | None:
-    """A running step in whose place the step would run: some Choice leads to the one or to the other, never to both."""
+    """A running step in whose place the step would run: some Choice leads to the one or to the other, never to both,
+    as the run's input says. Where a Task's result says it, either may have to run."""
     for crossing in pipeline.crossings:
-        if step.name in crossing.ahead:
+        if step.name in crossing.ahead and crossing.decision.from_input:
             others = crossing.ahead & set(running) - step.ancestors
             for name in sorted(others):
                 if all(name in missed or step.name in missed for missed in crossing.misses.values()):

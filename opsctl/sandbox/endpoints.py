@@ -19,6 +19,7 @@ from opsctl.sandbox.endpoint import BUSY, Endpoint, Fleet
 from opsctl.sandbox.modelprocess import Answer
 from opsctl.sandbox.provider import present
 from opsctl.sandbox.storage import Storage
+from opsctl.sandbox.trainingrules import check_trust
 from opsctl.sandbox.variantserver import VariantServer
 from opsctl.sandbox.world import World
 
@@ -33,7 +34,7 @@ class EndpointActions(SageMakerResponse):
     endpoint_changed: Any
 
     def create_model(self) -> ActionResult:
-        """CreateModel, refused where the name is taken or the model data is not there, as AWS does."""
+        """CreateModel, refused where the name is taken, the data is not there, or SageMaker may not take its role."""
         name = self._get_param("ModelName")
         if name in self.sagemaker_backend._models:
             raise ApiError("ValidationException", f'Cannot create already existing model "{self._arn("model", name)}".')
@@ -44,6 +45,7 @@ class EndpointActions(SageMakerResponse):
         uri = container.get("ModelDataUrl")
         if uri and not Storage(self.world.account).holds(uri):
             raise ApiError("ValidationException", f"Could not find model data at {uri}.")
+        check_trust(self.world, self._get_param("ExecutionRoleArn"), self._arn("model", name))
         return super().create_model()
 
     def describe_model(self) -> ActionResult:

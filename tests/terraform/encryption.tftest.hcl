@@ -29,6 +29,10 @@ run "a_key_that_is_brought" {
     condition     = module.encryption.key_arn == "arn:aws:kms:eu-west-1:210987654321:key/mrk-1234abcd12ab34cd56ef1234567890ab" && local.kms_key_arn == module.encryption.key_arn
     error_message = "the brought key must be used, by its own ARN everywhere"
   }
+  assert {
+    condition     = module.definitions["deployment"].grants.EncryptVolumesOfEndpoints.resources == [module.encryption.key_arn] && module.definitions["deployment"].grants.EncryptVolumesOfEndpoints.for_aws
+    error_message = "whoever creates an endpoint must be allowed to grant SageMaker the use of the key of its volumes"
+  }
 }
 
 run "a_boundary" {

@@ -59,6 +59,9 @@ PASSED: dict[str, tuple[tuple[str, str], ...]] = {
 # What a call that gives tags needs besides.
 TAGGED = {
     "batch:SubmitJob": ("tags", "batch:TagResource"),
+    "sagemaker:CreateEndpoint": ("Tags", "sagemaker:AddTags"),
+    "sagemaker:CreateEndpointConfig": ("Tags", "sagemaker:AddTags"),
+    "sagemaker:CreateModel": ("Tags", "sagemaker:AddTags"),
     "sagemaker:CreateTrainingJob": ("Tags", "sagemaker:AddTags"),
     "sagemaker:CreateTransformJob": ("Tags", "sagemaker:AddTags"),
     "states:CreateStateMachine": ("tags", "states:TagResource"),
@@ -87,7 +90,8 @@ def needs_of(action: str, given: Parameters, here: Here) -> list[Need]:
     needs = [Need(named, ways, _context(named, given)) for ways in resources]
     tags, tagging = TAGGED.get(named, ("", ""))
     if given.get(tags):
-        needs += [Need(tagging, ways) for ways in resources]
+        made = resources[:1] if service == "sagemaker" else resources  # not what it is made of
+        needs += [Need(tagging, ways) for ways in made]
     return [*needs, *_passed(named, given)]
 
 
@@ -144,6 +148,14 @@ def _batch(service: str, operation: str, given: Parameters, here: Here) -> list[
     return [(str(given["resourceArn"]),)] if given.get("resourceArn") else [("*",)]
 
 
+def _sagemaker(service: str, operation: str, given: Parameters, here: Here) -> list[tuple[str, ...]]:
+    """Whoever deploys needs it for the endpoint, and for the configuration that it is to serve."""
+    found = _by_name(service, operation, given, here)
+    if operation in ("CreateEndpoint", "UpdateEndpoint"):
+        found += _by_name(service, operation, {"EndpointConfigName": given.get("EndpointConfigName")}, here)
+    return found
+
+
 def _events(service: str, operation: str, given: Parameters, here: Here) -> list[tuple[str, ...]]:
     rule = given.get("Rule") or given.get("Name")
     bus = str(given.get("EventBusName") or "default").rpartition("/")[2]
@@ -170,6 +182,7 @@ _SPECIAL: dict[str, Callable[[str, str, Parameters, Here], list[tuple[str, ...]]
     "iam": _roles,
     "lambda": _functions,
     "logs": _logs,
+    "sagemaker": _sagemaker,
     "states": _machines,
     "sts": _roles,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ from tests.e2e.conftest import ACCOUNT, Clone
 from tests.e2e.recovery.pipeline import Pipeline, task_states, wait_for
 
 GATE = "Evaluate"
-BETTER = "better"  # the run that passes the champion gate (programs/job.py)
 KEY = "alias/documents"
 # A statement less: whose role, its sid, where the run then fails, and what is denied.
 MUTATIONS = (
@@ -80,35 +78,6 @@ def ask_for_approval(pipeline: Pipeline, name: str) -> None:
 
 def _waits(pipeline: Pipeline, run: str) -> bool:
     return GATE in pipeline.entered(run) and pipeline.events(run)[-1]["type"] == "TaskSubmitted"
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """The execution by which a training run's model is to be deployed."""
-
-    pipeline: Pipeline
-    arn: str
-
-    @property
-    def name(self) -> str:
-        return self.arn.rpartition(":")[2]
-
-    def waits(self) -> bool:
-        events = self.pipeline.states.get_execution_history(executionArn=self.arn, maxResults=1, reverseOrder=True)
-        return bool(events["events"][0]["type"] == "TaskSubmitted")
-
-    def status(self) -> str:
-        return str(self.pipeline.states.describe_execution(executionArn=self.arn)["status"])
-
-
-def train_a_better_model(pipeline: Pipeline) -> Deployment:
-    """A run whose model passes the gate; returns its deployment, which waits for a person."""
-    pipeline.start(BETTER, pipeline.put_data(BETTER))
-    wait_for(lambda: pipeline.status(BETTER) != "RUNNING", f"{BETTER} to end")
-    output = json.loads(pipeline.states.describe_execution(executionArn=pipeline.arn(BETTER))["output"])
-    deployment = Deployment(pipeline, output["deployment"]["execution"])
-    wait_for(deployment.waits, f"{deployment.name} to ask")
-    return deployment
 
 
 @contextmanager
@@ -250,6 +219,38 @@ def score(pipeline: Pipeline, run: str) -> dict[str, str]:
         key.removeprefix(prefix): read(Bucket=pipeline.bucket, Key=f"runs/{SCORED}/{key}")["Body"].read().decode()
         for key in found
     }
+
+
+def score_on_an_encrypted_volume(pipeline: Pipeline) -> str:
+    """The same documents by a transform job whose volume has a key, as one that is brought is given; its status."""
+    sagemaker, name = pipeline.sagemaker, "on-an-encrypted-volume"
+    trained = [key for key in pipeline.objects(pipeline.first) if key.endswith("model.tar.gz")]
+    model = next(key for key in trained if key.startswith("train-sequence-model/"))
+    runs = f"s3://{pipeline.bucket}/runs"
+    sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=f"{ACCOUNT}:role/documents-transform-job",
+        PrimaryContainer={
+            "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.5",
+            "ModelDataUrl": f"{runs}/{pipeline.first}/{model}",
+        },
+    )
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{runs}/{SCORED}/documents/"}}
+    sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=name,
+        TransformInput={"DataSource": source, "ContentType": "application/json"},
+        TransformOutput={"S3OutputPath": f"{runs}/{SCORED}/encrypted/"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeKmsKeyId": KEY},
+    )
+
+    def status() -> str | None:
+        found = str(sagemaker.describe_transform_job(TransformJobName=name)["TransformJobStatus"])
+        return found if found != "InProgress" else None
+
+    ended = str(wait_for(status, f"{name} to end"))
+    sagemaker.delete_model(ModelName=name)
+    return ended
 
 
 def refused_input(pipeline: Pipeline, stem: str) -> str:

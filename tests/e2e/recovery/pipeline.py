@@ -27,7 +27,7 @@ module "pipeline" {{
   base_models    = {{ image = {{ script = "job.py" }}, text = {{ script = "job.py" }} }}
   sequence_model = {{ script = "job.py" }}
   evaluate       = {{ script = "job.py" }}
-  deployment     = {{ smoke_test = {{ stacks = 0 }} }}
+  deployment     = {{ poll_seconds = 1, timeout = 600, smoke_test = {{ stacks = 1, most_seconds = 60 }} }}
   batch          = {{ attempts = 1, image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/fetch:1" }}
   definitions    = {{ training = {{ alarms = {{ days_without_success = 30 }} }} }}
   storage        = {{ force_destroy = true, operator_role_arns = ["arn:aws:iam::123456789012:role/operator"] }}

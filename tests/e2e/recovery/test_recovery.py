@@ -6,6 +6,8 @@ ones; the rows with the real training, by rerun and by redrive, are in tests/e2e
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from collections import Counter
 
@@ -13,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e import statements
-from tests.e2e.recovery import access, elsewhere, runbooks, undelivered
+from tests.e2e.recovery import access, deployments, elsewhere, runbooks, undelivered
 from tests.e2e.recovery.matrix import play_all, table
 from tests.e2e.recovery.pipeline import Pipeline, wait_for
 
@@ -63,7 +65,7 @@ def test_one_failure_after_another_in_one_lineage(pipeline: Pipeline) -> None:
     assert told == {"unlucky": {"FAILED": 1}, "unlucky-r1": {"FAILED": 1}, "unlucky-r2": {"ABORTED": 1, "SUCCEEDED": 1}}
 
 
-@pytest.mark.parametrize("page", runbooks.SETTINGS)
+@pytest.mark.parametrize("page", [page for page in runbooks.SETTINGS if page != runbooks.DEPLOY])
 def test_the_commands_of_a_runbook_print_what_it_shows(pipeline: Pipeline, page: str) -> None:
     played = runbooks.play(pipeline, page)
     assert played, "a runbook without a command"
@@ -71,8 +73,16 @@ def test_the_commands_of_a_runbook_print_what_it_shows(pipeline: Pipeline, page:
         assert printed == expected, command
 
 
-def test_every_runbook_is_played() -> None:
-    assert {path.stem for path in runbooks.PAGES.glob("*.md")} == runbooks.SETTINGS.keys()
+def test_every_runbook_is_played_and_every_command_that_one_mentions() -> None:
+    pages = {path.stem: path.read_text() for path in runbooks.PAGES.glob("*.md")}
+    assert pages.keys() == runbooks.SETTINGS.keys()
+    played = [one for text in pages.values() for one in runbooks.shown(text)]
+    assert [
+        (page, mention.command)
+        for page, text in pages.items()
+        for mention in runbooks.mentioned(text)
+        if not any(runbooks.is_played(mention, one) for one in played)
+    ] == []
 
 
 def test_a_rerun_reads_in_place_what_it_does_not_copy(pipeline: Pipeline) -> None:
@@ -119,10 +129,14 @@ def test_the_operator_hands_manifests_to_the_machine(pipeline: Pipeline) -> None
 def test_a_folder_of_documents_is_scored_with_a_runs_model(pipeline: Pipeline) -> None:
     """By a transform job whose model is gone afterwards, and again from the step when its answer was lost."""
     found = access.score(pipeline, pipeline.first)
-    assert found == {"scan-1.json.out": f'{{"by": "{pipeline.first}", "pages": [2]}}'}
+    assert list(found) == ["scan-1.json.out"]
+    answer = json.loads(found["scan-1.json.out"])
+    assert answer["by"] == pipeline.first
+    assert [[page["class"] for page in stack["pages"]] for stack in answer["stacks"]] == [["a deed", "of sale"]]
     assert {model["ModelName"] for model in pipeline.sagemaker.list_models()["Models"]} <= {elsewhere.ENDPOINT}
     rerun = ("--machine", "inference", "rerun", access.SCORED, "--from", "score-documents", "--yes", "--wait")
     assert pipeline.clone.json(*rerun)["status"] == "SUCCEEDED"
+    assert access.score_on_an_encrypted_volume(pipeline) == "Completed"
     assert access.refused_input(pipeline, "inference") == "FAILED"
     assert access.refused_input(pipeline, "deployment") == "FAILED"
 
@@ -152,15 +166,15 @@ def test_an_approver_answers_a_run_and_a_reader_does_not(pipeline: Pipeline) -> 
 
 def test_an_approver_answers_the_deployment_of_a_training_run_by_the_runs_name(pipeline: Pipeline) -> None:
     """The run has passed the gate, handed its model over and ended; once answered, nothing of it waits any more."""
-    deployment = access.train_a_better_model(pipeline)
-    assert deployment.name in pipeline.clone.run("status", access.BETTER).stdout
+    deployment = deployments.train_a_better_model(pipeline)
+    assert deployment.name in pipeline.clone.run("status", deployments.BETTER).stdout
     approver = pipeline.clone.acting_as("approver")
-    approver.run("reject", access.BETTER, "--reason", "not in August", "--yes", "--wait")
+    approver.run("reject", deployments.BETTER, "--reason", "not in August", "--yes", "--wait")
     assert deployment.status() == "SUCCEEDED"
     assert "not deployed: not in August (rejected by" in pipeline.mail("was-not-deployed")
     for verdict in ("approve", "reject"):
-        refused = approver.run(verdict, access.BETTER, "--yes", code=3)
-        error = f"error: {access.BETTER} waits for no approval: it has ended SUCCEEDED"
+        refused = approver.run(verdict, deployments.BETTER, "--yes", code=3)
+        error = f"error: {deployments.BETTER} waits for no approval: it has ended SUCCEEDED"
         assert refused.stderr.splitlines()[1:] == [error]  # the first line says that this is a sandbox
 
 
@@ -209,6 +223,36 @@ def test_the_operator_works_besides_runs(pipeline: Pipeline) -> None:
     assert [run["reason"] for run in kept if run["run"] == pipeline.first] == ["endpoint"]
     assert "Endpoint documents-nowhere of account 123456789012 not found" in elsewhere.ask_nobody(pipeline)
     assert elsewhere.stop_a_map(pipeline) == "ABORTED"
+
+
+def test_a_first_deployment_that_fails_leaves_nothing_and_its_rerun_asks_nobody_again(pipeline: Pipeline) -> None:
+    """What the alert says to type deploys the model, with the approval that the failed one was given."""
+    with deployments.without_a_page(pipeline, deployments.BETTER):
+        failed = deployments.ask_for(pipeline, deployments.BETTER, "better-once")
+        failed.answer("approve", wait=True)
+    assert failed.status() == "FAILED"
+    wait_for(lambda: "better-once FAILED at Smoke Test" in pipeline.mail("better-once"), "the alert")
+    told = pipeline.mail("better-once")
+    assert "There is no endpoint documents: nothing is served." in told
+    (line,) = [line for line in told.splitlines() if line.startswith("Next: ")]
+    done = pipeline.clone.run(*shlex.split(line)[2:], "--yes", "--wait")
+    assert "Request Approval" not in done.stderr
+    assert deployments.served(pipeline) == deployments.BETTER
+
+
+def test_the_commands_of_the_runbook_on_deployments_print_what_it_shows(pipeline: Pipeline) -> None:
+    """Apart from the others, for it has the deployment of the test before to roll back to."""
+    for command, expected, printed in runbooks.play(pipeline, runbooks.DEPLOY):
+        assert printed == expected, command
+
+
+def test_a_deployment_that_is_stopped_goes_on_where_it_was(pipeline: Pipeline) -> None:
+    """The endpoint serves its model already, which is no reason to leave the one before it unknown."""
+    stopped = deployments.stop_at_the_smoke_test(pipeline, deployments.BETTER, "better-twice")
+    assert (stopped.status(), deployments.served(pipeline)) == ("ABORTED", deployments.BETTER)
+    rerun = ("rerun", "better-twice", "--machine", "deployment", "--from", "Smoke Test", "--yes", "--wait")
+    assert pipeline.clone.json(*rerun)["status"] == "SUCCEEDED"
+    assert pipeline.clone.json("champion")["run"] == deployments.BETTER
 
 
 def test_every_statement_is_needed_or_says_why_no_test_can_tell(pipeline: Pipeline) -> None:

@@ -96,3 +96,23 @@ def test_of_alternatives_one_runs_and_a_named_one_takes_the_others_place() -> No
     plan = plan_rerun(read, Request(("Train Cpu",)))
     assert plan.input == {"gpu": False, "eval": True}
     assert [step.action for step in plan.steps][1:] == ["RUN", "RUN"]
+
+
+def test_where_a_result_chooses_between_alternatives_both_may_run_again() -> None:
+    """What was created may be gone by the rerun, or be there: neither way is closed by what the run before did."""
+    definition = machine("Make?", {
+        "Make?": choice("$.make", False, "Look", "Make"), "Make": task("Look"),
+        "Look": task("There?", ResultPath="$.look"),
+        "There?": choice("$.look.there", True, "Update?", "Create?"),
+        "Update?": choice("$.update", False, "Done", "Update"), "Update": task("Done"),
+        "Create?": choice("$.create", False, "Done", "Create"), "Create": task("Done"), **DONE,
+    })  # fmt: skip
+    document = {"make": True, "update": True, "create": True}
+    history = ran(definition, document, {"Look": {"there": False}})
+    read = Source("r", document, read_pipeline(definition, [history]), {"r": history}, {}, linked=False,
+                  definition=definition)  # fmt: skip
+    plan = plan_rerun(read, Request(("Make",)))
+    assert plan.input == document
+    assert {step.name: step.action for step in plan.steps} == {
+        "Make": "RUN", "Look": "ALWAYS", "Update": "RUN", "Create": "RUN",
+    }  # fmt: skip
