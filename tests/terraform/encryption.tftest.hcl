@@ -30,7 +30,7 @@ run "a_key_that_is_brought" {
     error_message = "the brought key must be used, by its own ARN everywhere"
   }
   assert {
-    condition     = module.definitions["deployment"].grants.EncryptVolumesOfEndpoints.resources == [module.encryption.key_arn] && module.definitions["deployment"].grants.EncryptVolumesOfEndpoints.for_aws
+    condition     = module.definitions["deployment"].grants.EncryptVolumesOfEndpoints.resources == tolist([module.encryption.key_arn]) && module.definitions["deployment"].grants.EncryptVolumesOfEndpoints.for_aws
     error_message = "whoever creates an endpoint must be allowed to grant SageMaker the use of the key of its volumes"
   }
 }
