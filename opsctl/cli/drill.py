@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.output import send, sent_as
+from opsctl.cli.params import document_option, setting_option
 from opsctl.cli.render import emit, printable
 from opsctl.errors import FAILED, INTERRUPTED, OK, UsageError
 
 if TYPE_CHECKING:
+    from opsctl.domain.conditions import Setting
     from opsctl.domain.drill.report import Report
     from opsctl.operations.drill import Target
 
@@ -23,6 +25,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.option("--model", is_flag=True, help="Walk the definition in the interpreter, on a virtual clock.")
+@click.option("--live", is_flag=True, help="Break runs of the machine deployed in the sandbox, for real.")
 @click.option("--pairs", is_flag=True, help="Every pair of faults too.")
 @click.option(
     "--definition", "definitions", type=FILE, multiple=True, metavar="FILE",
@@ -40,13 +43,22 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--pictures", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Draw each refutation."
 )
+@document_option("With --live: the run input, a JSON object.")
+@setting_option
+@click.option("--at-once", type=click.IntRange(1, 64), default=8, help="With --live: runs at a time. [default: 8]")
+@click.option(
+    "--state", "states", multiple=True, metavar="STATE", help="With --live: only this state. May be repeated."
+)
+@click.option("--dry-run", is_flag=True, help="With --live: show what would be broken, and do nothing.")
+@click.option("--yes", is_flag=True, help="With --live: do not ask.")
 @click.option("--out", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE|-", help="Write it to a file.")
 @click.option("-o", "--output", type=click.Choice(list(FORMATS)), help="[default: by --out's name, otherwise table]")
 @click.pass_context
 def drill(
-    context: click.Context, model: bool, pairs: bool, definitions: tuple[Path, ...], pairs_of: tuple[str, ...],
-    var_files: tuple[Path, ...], cases: Path | None, rule: bool, pictures: Path | None, out: Path | None,
-    output: str | None,
+    context: click.Context, model: bool, live: bool, pairs: bool, definitions: tuple[Path, ...],
+    pairs_of: tuple[str, ...], var_files: tuple[Path, ...], cases: Path | None, rule: bool, pictures: Path | None,
+    document: dict[str, Any] | None, settings: tuple[Setting, ...], at_once: int, states: tuple[str, ...],
+    dry_run: bool, yes: bool, out: Path | None, output: str | None,
 ) -> int:  # fmt: skip
     """Break everything on purpose, and prove that nothing is lost and nobody is left unwarned.
 
@@ -56,6 +68,12 @@ def drill(
     away; redrive and rerun lead to SUCCEEDED and repeat nothing that was completed; no job's name comes twice. Each
     refutation is told with a trace. docs/drill.md says what is proven, and what is not.
 
+    --live breaks runs of the machine that is deployed in the sandbox, for real, with its jobs: requests are refused
+    once and every time; jobs fail, are killed, run out of memory or disk, hang, or are stopped; and the run is stopped
+    while each state is at work. Each run is judged by its history, the alerts and the objects, and brought back as
+    opsctl redrive does it. The plan is shown first. The jobs are those that you have deployed: with small data (--set)
+    it takes minutes.
+
     Exit code 1 if anything is refuted; 130 if it was interrupted, with the report so far.
 
     \b
@@ -63,21 +81,50 @@ def drill(
       opsctl drill --model
       opsctl drill --model --pairs --definition definitions/training.asl.json.tftpl
       opsctl drill --model --definition pipeline.asl.json --cases pipeline.test.yaml --out drill.html
+      opsctl drill --live --dry-run
+      opsctl drill --live --set data.source=s3://bucket/datasets/small/ --yes --out drill.html
+      opsctl drill --live --state evaluate --state notify-failure --yes
     """
     from opsctl.operations.drill import drill as drill_target
 
     invocation = context.ensure_object(Invocation)
     invocation.output = output or invocation.output
     kind = sent_as(invocation, out, FORMATS, "table")
-    if not model:
+    if model == live:
         raise UsageError(
-            "say how deep the drill is to go", "opsctl drill --model walks the definition in the interpreter"
+            "say how deep the drill is to go: --model or --live",
+            "opsctl drill --model walks the definition in the interpreter; --live breaks runs in the sandbox",
         )
+    of_model = {
+        "--pairs": pairs, "--definition": definitions, "--cases": cases, "--no-status-rule": not rule,
+        "--var": pairs_of, "--var-file": var_files,
+    }  # fmt: skip
+    of_live = {"--input": document, "--set": settings, "--state": states, "--dry-run": dry_run, "--yes": yes}
+    _refuse(of_model if live else of_live, "--model" if live else "--live")
+    if live:
+        from opsctl.cli.drill_live import Live
+        from opsctl.cli.drill_live import live as drill_live
+
+        report = drill_live(invocation, Live(document or {}, settings, at_once, states, dry_run, yes), _Progress())
+        return OK if report is None else _told_all(invocation, kind, out, pictures, [report])
     reports: list[Report] = []
     for target in _targets(invocation, definitions, pairs_of, var_files, cases):
         reports.append(drill_target(target, pairs=pairs, rule=rule, progress=_Progress()))
         if reports[-1].interrupted:
             break
+    return _told_all(invocation, kind, out, pictures, reports)
+
+
+def _refuse(given: Mapping[str, object], depth: str) -> None:
+    """Refuse what is for the other depth."""
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"{name} is for {depth}", "leave it out")
+
+
+def _told_all(
+    invocation: Invocation, kind: str, out: Path | None, pictures: Path | None, reports: Sequence[Report]
+) -> int:
     _send(invocation, kind, out, reports)
     if pictures is not None:
         _draw(pictures, reports)

@@ -13,7 +13,7 @@ from opsctl.domain.drill.report import NEVER, Report
 
 HEADERS = {
     Kind.REFUSED: "REFUSED", Kind.FAILED: "FAILS", Kind.HANG: "HANGS", Kind.SILENCE: "SILENT",
-    Kind.OVERSIZED: "TOO LARGE", Kind.MISSING: "MISSING", Kind.STOPPED: "STOPPED",
+    Kind.OVERSIZED: "TOO LARGE", Kind.MISSING: "MISSING", Kind.STOPPED: "STOPPED", Kind.ABORT: "STOP",
 }  # fmt: skip
 MOST_TOLD = 20  # refutations with their traces, in text
 
@@ -33,7 +33,7 @@ def _lines(report: Report) -> Iterator[str]:
     rows = [[state, *(_cell(row.get(kind)) for kind in kinds)] for state, row in cells.items()]
     yield table(["STATE", *(HEADERS[kind] for kind in kinds)], rows)
     yield ""
-    yield from _sums(report)
+    yield from _counted(report) if report.counts else _sums(report)
     never = [row for row in report.singles if row.result == NEVER]
     if never:
         yield ""
@@ -74,6 +74,15 @@ def _sums(report: Report) -> Iterator[str]:
     if report.cases:
         yield f"cases: {report.cases:,} walked, {report.cases_refuted:,} refuted"
     yield f"scenarios: {printable('; '.join(report.scenarios))}"
+
+
+def _counted(report: Report) -> Iterator[str]:
+    """What a live drill made, expected and found."""
+    struck = sum(row.result != NEVER for row in report.singles)
+    refuted = sum(bool(row.refuted) for row in report.singles)
+    yield f"faults: {struck:,} of {len(report.singles):,} made for real, {refuted:,} refuted"
+    yield ""
+    yield table(["", "EXPECTED", "FOUND"], [[one.what, one.expected, one.found] for one in report.counts])
 
 
 def _by_reason(never: Sequence[Any]) -> dict[tuple[str, str], list[str]]:
@@ -125,6 +134,7 @@ def _document(report: Report) -> dict[str, Any]:
         "pairs": None if report.pairs is None else {"walked": report.pairs, "refuted": report.pairs_refuted},
         "cases": {"walked": report.cases, "refuted": report.cases_refuted},
         "classes": report.classes,
+        "counts": [{"what": one.what, "expected": one.expected, "found": one.found} for one in report.counts] or None,
         "refutations": [_trace(trace) for trace in report.traces],
     }  # fmt: skip
 

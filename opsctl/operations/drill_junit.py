@@ -17,6 +17,9 @@ def junit_xml(reports: Sequence[Report]) -> str:
         suite = ET.SubElement(root, "testsuite", {"name": clean(report.title)})
         for case in _cases(report):
             suite.append(case)
+        if report.counts:
+            lines = [f"{one.what}: {one.expected} expected, {one.found} found" for one in report.counts]
+            ET.SubElement(suite, "system-out").text = clean("\n".join(lines))
         _count(suite, report)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
@@ -63,7 +66,7 @@ def _fail(case: ET.Element, traces: Sequence[Trace]) -> None:
 
 
 def _count(suite: ET.Element, report: Report) -> None:
-    suite.set("tests", str(len(suite)))
+    suite.set("tests", str(sum(child.tag == "testcase" for child in suite)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in suite)))
     suite.set("errors", "1" if report.interrupted else "0")
     suite.set("skipped", str(sum(case.find("skipped") is not None for case in suite)))

@@ -150,5 +150,6 @@ def test_the_depth_has_to_be_said() -> None:
     result = opsctl("--pairs")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        "error: say how deep the drill is to go\nhint: opsctl drill --model walks the definition in the interpreter\n"
+        "error: say how deep the drill is to go: --model or --live\n"
+        "hint: opsctl drill --model walks the definition in the interpreter; --live breaks runs in the sandbox\n"
     )

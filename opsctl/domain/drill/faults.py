@@ -113,6 +113,11 @@ def _distributed(state: State) -> bool:
     return bool(config.get("Mode") == "DISTRIBUTED")
 
 
+def service_of(resource: str) -> tuple[str, str]:
+    """Service and action of a Resource, as it writes them."""
+    return _taken_apart(resource)[:2]
+
+
 def _taken_apart(resource: str) -> tuple[str, str, str]:
     """Service, action and pattern (`sync`, `waitForTaskToken`, `activity` or nothing) of a Resource."""
     if ":activity:" in resource:

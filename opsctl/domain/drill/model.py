@@ -49,6 +49,8 @@ class Fault:
     @property
     def words(self) -> str:
         """The fault as people say it."""
+        if self.kind is Kind.ABORT and not self.after:
+            return f"the run is stopped while {self.state} is at work"
         if self.kind is Kind.ABORT:
             return f"the run is stopped after event {self.after}" + (f", in {self.state}" if self.state else "")
         what = {

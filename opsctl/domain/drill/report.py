@@ -81,11 +81,20 @@ def _length(made: Trace) -> tuple[int, int]:
     return len(made.faults), len(made.events)
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How much of something had to be there after all runs of a live drill, and how much was."""
+
+    what: str
+    expected: int
+    found: int
+
+
 @dataclass(frozen=True)
 class Report:
     """A drill of one machine. `singles` are all single faults in the definition's order, `classes` how many there are
     if those that cannot be told apart count once; `pairs` is how many pairs were walked, None where they were not;
-    `cases` how many of the author's cases were."""
+    `cases` how many of the author's cases were; `counts` what a live drill expected and found."""
 
     title: str
     definition: object = field(repr=False)
@@ -100,6 +109,7 @@ class Report:
     interrupted: str = ""
     cases: int = 0
     cases_refuted: int = 0
+    counts: tuple[Count, ...] = ()
 
     @property
     def refuted(self) -> bool:

@@ -34,6 +34,11 @@ def trace_of(case: Case, record: Record, refutation: Refutation) -> Trace:
     return Trace(refutation, (), case.name, tuple(lines), case.input, tuple(events))
 
 
+def lines_of(events: Iterable[Mapping[str, Any]], start: float) -> list[Line]:
+    """The events of a run that began at `start`, in so many lines as can be read."""
+    return _cut(list(_lines(events, (), start)))
+
+
 def _cut(lines: list[Line]) -> list[Line]:
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
