@@ -13,7 +13,7 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-terraform test-unit check checkov fmt bench bench-gpu soak conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-terraform test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -94,6 +94,21 @@ bench: setup
 	$(BIN)/python benchmarks/cli.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/s3/bulk.py
+
+# The same bytes from the same commit: neither times nor modes of the files here get into it.
+wheel: setup
+	@rm -rf .cache/wheel && mkdir -p .cache/wheel/source
+	@umask 022 && git archive HEAD | tar -x --no-same-permissions -C .cache/wheel/source
+	@umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(PIP) wheel --no-deps --wheel-dir .cache/wheel .cache/wheel/source
+	@$(BIN)/python -c 'import hashlib, pathlib; [print(hashlib.sha256(f.read_bytes()).hexdigest(), f) for f in pathlib.Path(".cache/wheel").glob("*.whl")]'
+
+# PyPI's known weaknesses of what is installed here. A package that is not known there fails too: a mirror of packages
+# alone has no such list, and would find nothing.
+audit: setup
+	@$(PYTHON) -m venv --clear .cache/audit && .cache/audit/bin/python -m pip --quiet install 'pip-audit>=2.9,<3'
+	@$(PIP) freeze --exclude-editable > .cache/audit/installed.txt
+	@.cache/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement .cache/audit/installed.txt
 
 # Where there is no GPU it says so, and that is all.
 bench-gpu: setup

@@ -46,7 +46,8 @@ def cost(
     demand. Prices are those of the AWS Price List API (pricing:GetProducts) where it answers, else the list that comes
     with opsctl; --prices FILE goes before both. What has no price is said to have none, and is in no sum; where
     some attempts have none, the step cost at least what the others did. Not known are discounts, and of Step Functions'
-    transitions which of the 4,000 a month that are free others have used.
+    transitions which of the 4,000 a month that are free others have used. What the run keeps in S3, and the requests
+    that wrote it (one for each object at least: no history tells of requests), stand below the sum and are not in it.
 
     With --since: every run of all machines of the deployment, or of one: --machine NAME. What they keep in S3 costs
     what opsctl data list says.
@@ -153,7 +154,9 @@ def _saved_text(saved: Estimate) -> str:
 
 def _kept_text(kept: Kept) -> str:
     price = "at a price that is not known" if kept.usd_a_month is None else f"for {usd(kept.usd_a_month)} USD a month"
-    return f"keeps {kept.objects:,} objects ({size(kept.bytes)}) {price}"
+    written = "" if kept.request_usd is None else f", for {usd(kept.request_usd)} USD"
+    requests = f"writing them took at least {kept.objects:,} requests{written}"
+    return f"keeps {kept.objects:,} objects ({size(kept.bytes)}) {price}; {requests}"
 
 
 def _many_text(found: Accounts, names: Mapping[str, str]) -> str:
@@ -193,7 +196,10 @@ def _kept_document(kept: Kept | None) -> dict[str, Any] | None:
     """None for a machine that is not ours, which keeps its results elsewhere."""
     if kept is None:
         return None
-    return {"objects": kept.objects, "bytes": kept.bytes, "usd_a_month": _rounded(kept.usd_a_month)}
+    return {
+        "objects": kept.objects, "bytes": kept.bytes, "usd_a_month": _rounded(kept.usd_a_month),
+        "requests_at_least": kept.objects, "request_usd_at_least": _rounded(kept.request_usd),
+    }  # fmt: skip
 
 
 def _cost_document(found: RunCost) -> dict[str, Any]:

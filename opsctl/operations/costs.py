@@ -16,7 +16,7 @@ from opsctl.domain.costs import RunCost, Spared, beyond_free, instance_types, ru
 from opsctl.domain.names import slug
 from opsctl.domain.prices import FREE_TRANSITIONS, PriceList, own_prices
 from opsctl.domain.runs import Run
-from opsctl.domain.storage_prices import usd_a_month
+from opsctl.domain.storage_prices import usd_a_month, usd_for_requests
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.makers import history_of, makers_of, reused_by
@@ -32,11 +32,16 @@ MOST = 1000  # runs that are looked into at a time
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run keeps in S3 now; `usd_a_month` is None where no price is known."""
+    """What a run keeps in S3 now; `usd_a_month` and `request_usd` are None where no price is known.
+
+    Each object was written by one request at least: more are not known, such as the parts of a large one, what was
+    written anew or deleted since, and what the jobs read.
+    """
 
     objects: int
     bytes: int
     usd_a_month: float | None
+    request_usd: float | None
 
 
 @dataclass(frozen=True)
@@ -135,4 +140,5 @@ def _kept(connection: Connection, run: Run) -> Kept | None:
     for item in connection.storage.list(connection.prefix(run.name)):
         by_class[item.storage_class] += item.size
         objects += 1
-    return Kept(objects, by_class.total(), usd_a_month(by_class, connection.aws.region))
+    region = connection.aws.region
+    return Kept(objects, by_class.total(), usd_a_month(by_class, region), usd_for_requests(objects, region))

@@ -51,7 +51,7 @@ def test_every_step_with_what_it_took_and_cost(spent: Bench) -> None:
         "state transitions        18                    0.0005\n"
         "total                              4 min 12 s  0.0431\n"
         "\n"
-        "keeps 8 objects (483 B) for <0.0001 USD a month\n"
+        "keeps 8 objects (483 B) for <0.0001 USD a month; writing them took at least 8 requests, for <0.0001 USD\n"
     )
     assert (result.exit_code, result.stderr) == (0, "note: a sandbox has no price list of AWS's\n")
 
