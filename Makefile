@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # extra index is named too, because it replaces configured ones that would offer the newer CUDA build.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# pip would compile ten thousand files one after the other; this takes every core, and passes over what is no Python 3.
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python*/site-packages >/dev/null || true
 
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
@@ -23,10 +25,11 @@ $(VENV)/.ready: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (PyTorch first; a few minutes the first time)"
 	@$(BIN)/python -c 'import torch' 2>/dev/null \
-		|| PIP_EXTRA_INDEX_URL=$(TORCH_CPU_INDEX) $(PIP) install --no-deps --retries 0 --timeout 15 \
+		|| PIP_EXTRA_INDEX_URL=$(TORCH_CPU_INDEX) $(PIP) install --no-compile --no-deps --retries 0 --timeout 15 \
 			--index-url $(TORCH_CPU_INDEX) 'torch>=2.6,<3' 2>/dev/null \
 		|| echo "no CPU build of PyTorch at $(TORCH_CPU_INDEX): taking the one that PyPI serves"
-	@$(PIP) install --editable '.[sandbox,training,dev]'
+	@$(PIP) install --no-compile --editable '.[sandbox,training,dev]'
+	@$(COMPILE)
 	@touch $@
 
 demo: setup
@@ -72,7 +75,7 @@ checkov: setup $(CHECKOV)/.ready
 $(CHECKOV)/.ready:
 	@echo "installing checkov into $(CHECKOV) (a minute the first time)"
 	@$(PYTHON) -m venv --clear --without-pip $(CHECKOV)
-	@$(PIP) --python $(CHECKOV)/bin/python install 'checkov>=3.3.30,<3.4'
+	@$(PIP) --python $(CHECKOV)/bin/python install --no-compile 'checkov>=3.3.30,<3.4'
 	@touch $@
 
 check: setup

@@ -21,7 +21,7 @@ from tests.functional.sandbox.cloud import Cloud, unique, wait_for
 from tests.functional.sandbox.small import Small, kill
 
 RANDOM_POINTS = 10
-OBJECTS = [*(f"fetch/part-{number:02}" for number in range(30)), *(f"fetch/odd\t{number:02}" for number in range(30))]
+OBJECTS = [*(f"fetch/part-{number:02}" for number in range(6)), *(f"fetch/odd\t{number:02}" for number in range(24))]
 
 
 class Runs:
