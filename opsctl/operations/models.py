@@ -12,7 +12,7 @@ from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection, connected
 from opsctl.operations.runs import ForgottenError, input_document, resolve
 
-STEP = "train-sequence-model"  # whose artifact holds the whole ensemble
+STEP, SKIPPED = "train-sequence-model", "train_sequence_model"  # whose artifact holds the whole ensemble
 ARTIFACT = "/output/model.tar.gz"
 
 
@@ -56,10 +56,12 @@ def _run(training: Connection, name: str) -> Run | None:
 
 def _folder(training: Connection, name: str, run: Run | None) -> Place:
     """Where the run's model lies: below its own prefix, or where its input says that it reads what it did not make."""
-    own = training.prefix(name, STEP)
-    document = input_document(run.input) if run else {}
-    if not isinstance(document, dict) or not (document.get("skip") or {}).get(STEP.replace("-", "_")):
-        return own
-    uri = (document.get("reuse") or {}).get(STEP, {}).get("uri", own.uri)
+    document: Any = input_document(run.input) if run else None
+    try:
+        uri = document["skip"][SKIPPED] and document["reuse"][STEP]["uri"]
+    except (LookupError, TypeError):  # whoever started the run by hand may have given it anything
+        uri = None
+    if not isinstance(uri, str) or not uri.startswith("s3://"):
+        return training.prefix(name, STEP)
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return Place(bucket, key)
+    return Place(bucket, f"{key.rstrip('/')}/")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -264,8 +265,11 @@ def test_a_deployment_of_no_model_is_refused_before_it_starts(pipeline: Deployin
     training = cloud.client("stepfunctions").create_state_machine(
         name=pipeline.training, definition=json.dumps(done), roleArn=cloud.role
     )["stateMachineArn"]
-    for run in ("nightly-7", "nightly-8"):
-        cloud.start(training, {}, name=run)
+    given: dict[str, Any] = {"nightly-7": {}, "nightly-8": {"skip": ["train_sequence_model"], "reuse": 1}}
+    reuse = {"train-sequence-model": {"uri": f"s3://{cloud.bucket}/runs/forgotten/train-sequence-model/"}}
+    given["nightly-9"] = {"skip": {"train_sequence_model": True}, "reuse": reuse}
+    for run, document in given.items():
+        cloud.start(training, document, name=run)
     pipeline.train("nightly-7")
     pipeline.train("forgotten")
 
@@ -276,7 +280,7 @@ def test_a_deployment_of_no_model_is_refused_before_it_starts(pipeline: Deployin
     never = f"error: run: {pipeline.training} has no run 'nobody'; nothing was started\n"
     for options in ((), ("--dry-run",)):
         code, said = started("nobody", *options)
-        assert (code, said) == (2, f"{never}hint: the nearest names are: nightly-8, nightly-7\n")
+        assert (code, said) == (2, f"{never}hint: the nearest names are: nightly-9, nightly-8, nightly-7\n")
     code, said = started("nightly-8")
     folder = f"s3://{cloud.bucket}/runs/nightly-8/train-sequence-model/"
     assert (code, said.splitlines()[0]) == (
@@ -287,7 +291,7 @@ def test_a_deployment_of_no_model_is_refused_before_it_starts(pipeline: Deployin
         "hint: opsctl status nightly-8 says how far it came, and opsctl rerun nightly-8"
     )
     assert cloud.client("stepfunctions").list_executions(stateMachineArn=pipeline.machine)["executions"] == []
-    for run in ("nightly-7", "forgotten"):
+    for run in ("nightly-7", "nightly-9", "forgotten"):
         assert started(run, "--dry-run")[0] == 0
 
 
