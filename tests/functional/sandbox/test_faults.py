@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from opsctl import sandbox
 from opsctl.cli.root import root
+from tests.functional.sandbox import command
 from tests.functional.sandbox.cloud import Cloud, unique, wait_for
 
 
@@ -276,3 +277,30 @@ def test_refusals_are_remembered_too_and_forgotten_in_time(faulty: Cloud) -> Non
     assert _fails(lambda: client.get_queue_url(QueueName=name))
     client.create_queue(QueueName=name)
     wait_for(lambda: not _fails(lambda: client.get_queue_url(QueueName=name)), "the queue to be seen")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "remedy"),
+    [
+        (
+            "ExpiredTokenException",
+            "AWS does not accept these credentials: ExpiredTokenException on purpose: fault {id} of this sandbox",
+            "log in again (aws sso login), or choose other credentials with --profile",
+        ),
+        (
+            "AccessDeniedException", "not allowed: states:StartExecution on {machine}",
+            "ask for a policy that allows it, or use another --profile",
+        ),
+    ],
+)  # fmt: skip
+def test_a_command_without_leave_says_what_it_needs_and_starts_nothing(
+    faulty: Cloud, code: str, said: str, remedy: str
+) -> None:
+    machine = faulty.machine({"Done": {"Type": "Pass", "End": True}})
+    fault = add(faulty, "states:StartExecution", error=code, match=machine)
+    result = command.opsctl(faulty, machine, "start", "--name", "one")
+    assert (result.exit_code, result.stderr.splitlines()) == (4, [
+        f"error: {said.format(id=fault, machine=machine)}", f"hint: {remedy}",
+    ])  # fmt: skip
+    sandbox.clear_faults(faulty.directory)
+    assert command.opsctl(faulty, machine, "start", "--name", "one").exit_code == 0
