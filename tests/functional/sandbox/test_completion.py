@@ -33,7 +33,7 @@ _opsctl_completion
 """,
     "fish": """
 opsctl completion fish | source
-complete -C "opsctl $argv" | string split -f1 \\t
+complete -C "opsctl $argv" | string split -f1 \\t; true  # it fails where nothing has a description
 """,
 }
 
