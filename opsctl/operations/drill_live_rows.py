@@ -20,7 +20,7 @@ from opsctl.domain.plan import Request
 from opsctl.domain.redrive import RERUN
 from opsctl.errors import OpsError
 from opsctl.operations import redrive, start
-from opsctl.operations.drill_live_ground import Ground
+from opsctl.operations.drill_live_ground import LONGEST_SECONDS, Ground
 from opsctl.operations.execution import execute
 
 NOT_MET = "not met: no request of the state came to the fault"
@@ -69,6 +69,7 @@ class Rows:
         events, self._usual = self.ground.read(run.arn)
         if run.status != SUCCEEDED:
             raise OpsError(f"{self.first}, a run without a fault, ends {run.status}", f"opsctl status {self.first}")
+        self.ground.longest = LONGEST_SECONDS + 10 * ((run.stopped or run.started) - run.started)
         self._calm = frozenset(caught(events))
         self._learn(self._usual, self.first)
 

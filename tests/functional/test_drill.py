@@ -153,3 +153,23 @@ def test_the_depth_has_to_be_said() -> None:
         "error: say how deep the drill is to go: --model or --live\n"
         "hint: opsctl drill --model walks the definition in the interpreter; --live breaks runs in the sandbox\n"
     )
+
+
+def test_a_live_drill_is_for_a_sandbox_only(tmp_path: Path) -> None:
+    """Told before anything is asked of AWS: there are no credentials here."""
+    machine = {"arn": "arn:aws:states:eu-central-1:999999999999:stateMachine:real", "name": "real", "log_group": "none",
+               "steps": [], "hyperparameters": {}}  # fmt: skip
+    value = {"version": 1, **dict.fromkeys(("name", "bucket", "default_data_source", "topic"), "real"),
+             "region": "eu-central-1", "account": "999999999999", "machines": {"training": machine}}  # fmt: skip
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps({"opsctl": {"value": value}}))
+    result = CliRunner().invoke(root, ["--context", str(outputs), "drill", "--live", "--yes"])
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()[-2:]) == (3, "", [
+        "error: a live drill breaks things for real, and this is no sandbox",
+        "hint: opsctl sandbox up, and deploy there; or opsctl drill --model",
+    ])  # fmt: skip
+
+
+def test_what_is_for_one_depth_is_refused_at_the_other(tmp_path: Path) -> None:
+    result = opsctl("--model", "--definition", saved(tmp_path, SMALL), "--state", "work")
+    assert (result.exit_code, result.stderr) == (2, "error: --state is for --live\nhint: leave it out\n")
