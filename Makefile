@@ -94,6 +94,7 @@ bench: setup
 	$(BIN)/python benchmarks/rerun.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/drill.py
+	$(BIN)/python benchmarks/mutants.py
 	$(BIN)/python benchmarks/cli.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/s3/bulk.py
