@@ -15,13 +15,19 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from opsctl.sandbox.directory import SandboxDirectory, acquire
 from opsctl.sandbox.environment import ACCOUNT, REGION
 
+if TYPE_CHECKING:
+    from opsctl.sandbox.clients import Clients
+
 HOST = "127.0.0.1"
+ONCE_WARM = (10_000, 5, 2)
+"""Objects after which Python looks for rings of them that nobody needs, and how often for older ones."""
 # The server's lock: open until the process is gone.
 _held: list[IO[bytes]] = []
 
@@ -114,8 +120,18 @@ def _serve(place: SandboxDirectory, options: argparse.Namespace) -> None:
     }
     place.write_server(document)
     _report(options.ready_fd, document)
-    threading.Thread(target=warm, args=(clients,), daemon=True).start()
+    threading.Thread(target=_warm, args=(warm, clients), daemon=True).start()
     ended.wait()
+
+
+def _warm(warm: Callable[[Clients], None], clients: Clients) -> None:
+    """Pay for the first use of what is used most. What is there then stays for good, so that no collection looks at it
+    any more, and they may come often: runs that have waited for long are old when they end, and lie about in rings."""
+    warm(clients)
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # counts anew what is old: the next one comes when there is a quarter more of it
+    gc.set_threshold(*ONCE_WARM)
 
 
 def _read_descriptions_once() -> None:
