@@ -15,7 +15,7 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-terraform test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-sandbox-to-l test-sandbox-from-m test-terraform test-training test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -38,7 +38,7 @@ demo: setup
 # All at once, the longest first: what is deployed waits for its cloud most of the time. It also has the time limits of
 # real runs, so that the others give way to it.
 GIVING_WAY := nice -n 5
-STREAMS := test-recovery test-main test-functional test-sandbox test-terraform test-unit test-examples check
+STREAMS := test-recovery test-main test-functional test-sandbox-to-l test-sandbox-from-m test-terraform test-training test-unit test-examples check
 
 test: setup
 	@$(MAKE) --no-print-directory --jobs=$(words $(STREAMS)) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(STREAMS)
@@ -54,8 +54,14 @@ test-recovery: setup
 test-examples: setup
 	$(BIN)/python -m pytest tests/e2e/examples
 
-test-sandbox: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox
+# In two halves by the names of the files, since one test after the other waits for its sandbox.
+test-sandbox: test-sandbox-to-l test-sandbox-from-m
+
+test-sandbox-to-l: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[m-z]*'
+
+test-sandbox-from-m: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[a-l]*'
 
 # Where PyPI cannot be reached, the tests that need checkov skip, and say so.
 test-terraform: setup
@@ -63,7 +69,10 @@ test-terraform: setup
 	$(GIVING_WAY) $(BIN)/python -m pytest tests/terraform
 
 test-functional: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional --ignore=tests/functional/sandbox
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional --ignore=tests/functional/sandbox --ignore=tests/functional/training
+
+test-training: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/training
 
 # Whatever the other streams have not.
 test-unit: setup
