@@ -168,6 +168,8 @@ class Endpoint:
         threads = [threading.Thread(target=asking, args=(number,)) for number in range(CLIENTS)]
         for thread in threads:
             thread.start()
+        while not (all(answered) or failed):  # clients take their time to be made
+            time.sleep(0.01)
         began, before = time.perf_counter(), sum(answered)
         self.sagemaker.update_endpoint(EndpointName="endpoint", EndpointConfigName="after")
         self.wait()
