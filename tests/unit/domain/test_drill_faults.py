@@ -16,8 +16,9 @@ JOB: dict[str, Any] = {
 }
 
 
-def errors(state: dict[str, Any], kind: Kind) -> list[str]:
-    return [fault.error for fault in faults_of("Job", state) if fault.kind is kind and not fault.lasting]
+def errors(state: dict[str, Any], kind: Kind, *, expected: bool = False) -> list[str]:
+    found = [fault for fault in faults_of("Job", state) if fault.kind is kind and fault.expected is expected]
+    return [fault.error for fault in found if not fault.lasting]
 
 
 def test_a_job_meets_its_service_and_its_own_end() -> None:
@@ -36,6 +37,7 @@ def test_what_a_retry_names_can_happen_and_what_a_catch_names_is_an_answer() -> 
     asks = {**JOB, "Resource": "arn:aws:states:::sns:publish.waitForTaskToken", "HeartbeatSeconds": 60}
     asks |= {"Retry": [{"ErrorEquals": ["Busy"]}], "Catch": [{"ErrorEquals": ["Busy", "Exception"], "Next": "No"}]}
     assert errors(asks, Kind.FAILED) == []
+    assert errors(asks, Kind.FAILED, expected=True) == ["Busy", "Exception"]
     assert errors(asks, Kind.SILENCE) == ["States.HeartbeatTimeout"]
     assert errors({**asks, "Catch": []}, Kind.FAILED) == ["Busy", "Exception"]
 
