@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 # extra index is named too, because it replaces configured ones that would offer the newer CUDA build.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# pip would compile ten thousand files one after the other; this takes every core, and passes over what is no Python 3.
-COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python*/site-packages >/dev/null || true
 
 # Its hundred packages stay out of our environment, whose versions they would bind.
 CHECKOV := .cache/checkov
@@ -29,7 +27,6 @@ $(VENV)/.ready: pyproject.toml
 			--index-url $(TORCH_CPU_INDEX) 'torch>=2.6,<3' 2>/dev/null \
 		|| echo "no CPU build of PyTorch at $(TORCH_CPU_INDEX): taking the one that PyPI serves"
 	@$(PIP) install --no-compile --editable '.[sandbox,training,dev]'
-	@$(COMPILE)
 	@touch $@
 
 demo: setup

@@ -81,6 +81,8 @@ def spawn(become: Callable[[dict[str, object]], None], order: dict[str, object])
     os.dup2(null, 0)
     # What is the supervisor's, its lock and its pipes, is not the job's.
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if strikes_at_once(order):
+        os.kill(os.getpid(), signal.SIGSTOP)  # or it might be done before it is struck
     become(order)
     os._exit(0)
 
@@ -105,6 +107,26 @@ def processes(field: int, value: int) -> list[int]:
                 if int(file.read().rpartition(")")[2].split()[field]) == value:
                     found.append(int(entry))
     return found
+
+
+def fault_of(order: dict[str, object]) -> dict[str, object]:
+    """What befalls the job on purpose; empty for nothing."""
+    fault = order.get("fault")
+    return fault if isinstance(fault, dict) else {}
+
+
+def strikes_at_once(order: dict[str, object]) -> bool:
+    """Whether the fault comes before the program's first instruction."""
+    return fault_of(order).get("after") == 0
+
+
+def strike_at_once(order: dict[str, object], pid: int) -> None:
+    """Strike the job, which waits for that; what only hangs goes on waiting."""
+    os.waitpid(pid, os.WUNTRACED)
+    kind = str(fault_of(order)["kind"])
+    strike(kind, pid)
+    if kind != "hangs":
+        signal_group(pid, signal.SIGCONT)
 
 
 def strike(kind: str, pid: int) -> None:
@@ -138,7 +160,7 @@ def wait_for(pid: int, wake: int, fault: dict[str, object]) -> int:
     """Wait for the job, obeying the pipe meanwhile; returns its exit status as docker gives it."""
     deadline = None
     kind = str(fault.get("kind"))
-    strikes = time.monotonic() + float(str(fault["after"])) if fault else None
+    strikes = time.monotonic() + float(str(fault["after"])) if fault.get("after") else None
     inputs = [0, wake]
     while True:
         ended, raw = os.waitpid(pid, os.WNOHANG)
@@ -179,9 +201,10 @@ def supervise(report: int, become: Callable[[dict[str, object]], None] = execute
     signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     pid = spawn(become, order)
+    if strikes_at_once(order):
+        strike_at_once(order, pid)
     os.write(report, f"{pid}\n".encode())
-    fault = order.get("fault")
-    status = wait_for(pid, wake, fault if isinstance(fault, dict) else {})
+    status = wait_for(pid, wake, fault_of(order))
     # The job's leader is gone; its group may live on, and on Linux so may what it put elsewhere.
     signal_group(pid, signal.SIGKILL)
     end_descendants()

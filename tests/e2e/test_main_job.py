@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -51,7 +52,7 @@ def alerts(clone: Clone, run: str, status: str = "FAILED") -> list[str]:
 def terraform(clone: Clone, *arguments: str) -> str:
     """Terraform in the sandbox's own workspace; what it printed."""
     program = [clone.sandbox / "bin" / "terraform", *arguments, "-no-color"]
-    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=400)
+    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -164,8 +165,9 @@ def stop_when_running(clone: Clone, run: str, script: str) -> None:
     os.kill(held, signal.SIGSTOP)
     stopping = clone.start("stop", run, "--reason", "wrong data set", "--yes")
     assert wait_for_end(clone, run)["status"] == "ABORTED"
-    os.kill(held, signal.SIGCONT)
-    out, err = stopping.communicate(timeout=60)
+    with contextlib.suppress(ProcessLookupError):  # its grace may be over by now
+        os.kill(held, signal.SIGCONT)
+    out, err = stopping.communicate(timeout=240)
     assert stopping.returncode == 0, out + err
     assert not [line for line in clone.processes() if script in line]
 

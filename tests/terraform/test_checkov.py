@@ -52,7 +52,7 @@ def copy(files, tmp_path_factory):
 
 
 def run(*command):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=900)
 
 
 def test_no_rule_is_broken(tools, copy):
