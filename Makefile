@@ -13,7 +13,7 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-sandbox-to-l test-sandbox-from-m test-terraform test-training test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
+.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-sandbox-to-h test-sandbox-from-i test-terraform test-training test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
@@ -35,7 +35,7 @@ demo: setup
 # All at once, the longest first: what is deployed waits for its cloud most of the time. It also has the time limits of
 # real runs, so that the others give way to it.
 GIVING_WAY := nice -n 5
-STREAMS := test-recovery test-main test-functional test-sandbox-to-l test-sandbox-from-m test-terraform test-training test-unit test-examples check
+STREAMS := test-recovery test-main test-functional test-sandbox-to-h test-sandbox-from-i test-terraform test-training test-unit test-examples check
 
 test: setup
 	@$(MAKE) --no-print-directory --jobs=$(words $(STREAMS)) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(STREAMS)
@@ -52,13 +52,13 @@ test-examples: setup
 	$(BIN)/python -m pytest tests/e2e/examples
 
 # In two halves by the names of the files, since one test after the other waits for its sandbox.
-test-sandbox: test-sandbox-to-l test-sandbox-from-m
+test-sandbox: test-sandbox-to-h test-sandbox-from-i
 
-test-sandbox-to-l: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[m-z]*'
+test-sandbox-to-h: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[i-z]*'
 
-test-sandbox-from-m: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[a-l]*'
+test-sandbox-from-i: setup
+	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[a-h]*'
 
 # Where PyPI cannot be reached, the tests that need checkov skip, and say so.
 test-terraform: setup
