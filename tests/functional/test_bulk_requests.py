@@ -118,12 +118,12 @@ def test_objects_that_vanish_after_the_listing(server: Server) -> None:
 
 def test_a_store_that_says_slow_down_is_heeded(server: Server) -> None:
     bulk = Bulk(connect(server))
-    server.prepare(2500, ceiling=2000)
-    assert copied(list(bulk.copy(HERE, THERE, relative(bulk))))[0] == 2500
+    server.prepare(1500, ceiling=500)  # which a busy machine meets too
+    assert copied(list(bulk.copy(HERE, THERE, relative(bulk))))[0] == 1500
     counts = server.counts()
-    assert 0 < counts["slowdowns"] < 500
-    assert counts["copy"] == 2500 + counts["slowdowns"]
-    assert sum(answer.objects for answer in bulk.delete(BUCKET, (Target(i.key) for i in bulk.objects(HERE)))) == 2500
+    assert 0 < counts["slowdowns"] < 3000  # who does not heed it asks eight times for each
+    assert counts["copy"] == 1500 + counts["slowdowns"]
+    assert sum(answer.objects for answer in bulk.delete(BUCKET, (Target(i.key) for i in bulk.objects(HERE)))) == 1500
 
 
 def test_a_reader_that_stops_leaves_the_rest_alone(server: Server) -> None:
