@@ -85,8 +85,6 @@ def drill(
       opsctl drill --live --set data.source=s3://bucket/datasets/small/ --yes --out drill.html
       opsctl drill --live --state evaluate --state notify-failure --yes
     """
-    from opsctl.operations.drill import drill as drill_target
-
     invocation = context.ensure_object(Invocation)
     invocation.output = output or invocation.output
     kind = sent_as(invocation, out, FORMATS, "table")
@@ -107,6 +105,8 @@ def drill(
 
         report = drill_live(invocation, Live(document or {}, settings, at_once, states, dry_run, yes), _Progress())
         return OK if report is None else _told_all(invocation, kind, out, pictures, [report])
+    from opsctl.operations.drill import drill as drill_target
+
     reports: list[Report] = []
     for target in _targets(invocation, definitions, pairs_of, var_files, cases):
         reports.append(drill_target(target, pairs=pairs, rule=rule, progress=_Progress()))

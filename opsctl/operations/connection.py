@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from opsctl.aws.session import Aws
 from opsctl.aws.stepfunctions import StepFunctions
@@ -33,6 +34,10 @@ class Connection:
     def prefix(self, run: str, step: str | None = None) -> Place:
         """Where a run keeps what it writes, or what one of its steps (a slug) does."""
         return Place(self.deployment.bucket, f"runs/{run}/" + (f"{step}/" if step else ""))
+
+    def start_definition(self) -> dict[str, Any]:
+        """The definition that runs start on now, asked of AWS."""
+        return self.states.definition(self.states.leads_to(self.machine.start_arn))
 
     @property
     def on_machine(self) -> str:

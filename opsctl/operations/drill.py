@@ -17,7 +17,7 @@ from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
 from opsctl.domain.drill.kept import broken_cases
 from opsctl.domain.drill.model import Check, Fault, Refutation, Trace
-from opsctl.domain.drill.report import Report, Row, Tally, in_order
+from opsctl.domain.drill.report import CUT_OFF, Report, Row, Tally, in_order
 from opsctl.domain.drill.scenario import Scenario
 from opsctl.domain.drill.search import scenarios
 from opsctl.domain.drill.subject import Subject
@@ -30,7 +30,6 @@ from opsctl.operations.drill_pairs import walked_pairs
 from opsctl.operations.graph_files import definition_in, title_of
 from opsctl.operations.testing import SUFFIX, located, read_text
 
-CUT_OFF = "the drill was interrupted before it"
 Progress = Callable[[str], None]
 
 
@@ -57,7 +56,7 @@ def target_in(path: Path, pairs: Sequence[str], files: Sequence[Path], cases: Pa
 def target_of(connection: Connection, cases: Path | None = None) -> Target:
     """The deployed machine that runs start on."""
     machine = connection.machine
-    definition = connection.states.definition(connection.states.leads_to(machine.start_arn))
+    definition = connection.start_definition()
     _demand_valid(definition, machine.name)
     return Target(machine.name, definition, _suite(definition, cases) if cases else None)
 

@@ -18,7 +18,7 @@ from opsctl.asl.history import RUNNING, SUCCEEDED
 from opsctl.domain.drill import live
 from opsctl.domain.drill.live import Made
 from opsctl.domain.drill.model import Check, Fault, Kind, Line, Refutation, Trace
-from opsctl.domain.drill.report import Count, Report, Row
+from opsctl.domain.drill.report import CUT_OFF, Count, Report, Row
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.trace import lines_of
 from opsctl.domain.names import slug
@@ -27,8 +27,6 @@ from opsctl.operations.connection import Connection
 from opsctl.operations.drill_live_ground import Ground
 from opsctl.operations.drill_live_rows import Played, Progress, Rows
 from opsctl.operations.sandbox_faults import alerts_of
-
-CUT_OFF = "the drill was interrupted before it"
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def plan(connection: Connection, at_once: int, states: Sequence[str] = ()) -> Li
             "a live drill breaks things for real, and this is no sandbox",
             "opsctl sandbox up, and deploy there; or opsctl drill --model",
         )
-    definition = connection.states.definition(connection.states.leads_to(connection.machine.start_arn))
+    definition = connection.start_definition()
     subject = Subject(definition)
     made, left = live.made_of(subject)
     wanted = {slug(name) for name in states}

@@ -75,9 +75,7 @@ def choose(connection: Connection, run: Run, wanted: Wanted) -> tuple[Part, ...]
 def is_step(connection: Connection, word: str) -> bool:
     """Whether a step of the machine has that name, in any case, or that slug."""
     try:
-        log_choice.task_named(
-            connection.states.definition(connection.states.leads_to(connection.machine.start_arn)), word
-        )
+        log_choice.task_named(connection.start_definition(), word)
     except UsageError:
         return False
     return True

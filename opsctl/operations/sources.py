@@ -74,7 +74,7 @@ def source_of(connection: Connection, run: Run, document: Mapping[str, Any]) -> 
 def forgotten_source(connection: Connection, name: str) -> Source:
     """A run that AWS has forgotten, or none (""): its results are all that is left of it, and its claim, which says
     where those lie that it read below other runs' prefixes."""
-    current = connection.states.definition(connection.states.leads_to(connection.machine.start_arn))
+    current = connection.start_definition()
     document = claimed_input(connection, name) if name else {}
     document = {} if input_problems(connection, document) else document
     return Source(

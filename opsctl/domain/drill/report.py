@@ -14,6 +14,7 @@ from opsctl.domain.drill.model import Fault, Kind, Refutation, Trace
 from opsctl.domain.drill.trace import trace
 
 OK, REFUTED, NEVER, NONE = "ok", "refuted", "never", ""
+CUT_OFF = "the drill was interrupted before it"
 
 
 @dataclass(frozen=True, slots=True)

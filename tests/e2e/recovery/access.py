@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from tests.e2e.conftest import ACCOUNT, Clone
+from tests.e2e.recovery.elsewhere import create_model
 from tests.e2e.recovery.pipeline import Pipeline, task_states, wait_for
 
 GATE = "Evaluate"
@@ -227,14 +228,7 @@ def score_on_an_encrypted_volume(pipeline: Pipeline) -> str:
     trained = [key for key in pipeline.objects(pipeline.first) if key.endswith("model.tar.gz")]
     model = next(key for key in trained if key.startswith("train-sequence-model/"))
     runs = f"s3://{pipeline.bucket}/runs"
-    sagemaker.create_model(
-        ModelName=name,
-        ExecutionRoleArn=f"{ACCOUNT}:role/documents-transform-job",
-        PrimaryContainer={
-            "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.5",
-            "ModelDataUrl": f"{runs}/{pipeline.first}/{model}",
-        },
-    )
+    create_model(pipeline, name, "documents-transform-job", model)
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{runs}/{SCORED}/documents/"}}
     sagemaker.create_transform_job(
         TransformJobName=name,

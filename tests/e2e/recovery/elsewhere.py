@@ -14,18 +14,23 @@ ACTIVITY = "documents-test-work"
 DONE = json.dumps({"TrainingJobName": "outside-aws", "TrainingJobStatus": "Completed"})
 
 
+def create_model(pipeline: Pipeline, name: str, role: str, key: str) -> None:
+    """CreateModel of an artifact that the first run has left under `key`."""
+    pipeline.sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=f"{ACCOUNT}:role/{role}",
+        PrimaryContainer={
+            "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.5",
+            "ModelDataUrl": f"s3://{pipeline.bucket}/runs/{pipeline.first}/{key}",
+        },
+    )
+
+
 def deploy_an_endpoint(pipeline: Pipeline) -> None:
     """An endpoint with its model, as a cleanup finds it, whatever becomes of its servers: the programs make none."""
     model = next(key for key in pipeline.objects(pipeline.first) if key.endswith("model.tar.gz"))
     sagemaker = pipeline.sagemaker
-    sagemaker.create_model(
-        ModelName=ENDPOINT,
-        ExecutionRoleArn=f"{ACCOUNT}:role/documents-training-job",
-        PrimaryContainer={
-            "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.5",
-            "ModelDataUrl": f"s3://{pipeline.bucket}/runs/{pipeline.first}/{model}",
-        },
-    )
+    create_model(pipeline, ENDPOINT, "documents-training-job", model)
     variant = {
         "VariantName": "all", "ModelName": ENDPOINT, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1,
     }  # fmt: skip
