@@ -13,31 +13,37 @@ CHECKOV := .cache/checkov
 # Where it is set, each of the hundreds of processes that tests start would compile all of opsctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-sandbox-to-h test-sandbox-from-i test-terraform test-training test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
+.PHONY: setup try-checkov demo test test-e2e test-examples test-main test-functional test-recovery test-sandbox test-sandbox-to-h test-sandbox-from-i test-terraform test-training test-unit check checkov fmt bench bench-gpu wheel audit soak conformance docs functions clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml
+$(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer on PATH" >&2; exit 4; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip 2>/dev/null || true # a Python's own may be old: those took three times as long
+
+# pip compiles one file after the other, most of them for nothing; jobs in the sandbox compile, but keep nothing of it.
+$(VENV)/.ready: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) (PyTorch first; a few minutes the first time)"
 	@$(BIN)/python -c 'import torch' 2>/dev/null \
 		|| PIP_EXTRA_INDEX_URL=$(TORCH_CPU_INDEX) $(PIP) install --no-compile --no-deps --retries 0 --timeout 15 \
 			--index-url $(TORCH_CPU_INDEX) 'torch>=2.6,<3' 2>/dev/null \
 		|| echo "no CPU build of PyTorch at $(TORCH_CPU_INDEX): taking the one that PyPI serves"
-	@$(PIP) install --no-compile --editable '.[sandbox,training,dev]'
+	@PYTHONWARNINGS=ignore $(PIP) install --no-compile --editable '.[sandbox,training,dev]'
+	@$(BIN)/python -c 'import hypothesis, pytest, torch, opsctl.sandbox.assembly'
 	@touch $@
 
 demo: setup
 	@$(BIN)/opsctl demo
 
-# All at once, the longest first: what is deployed waits for its cloud most of the time. It also has the time limits of
-# real runs, so that the others give way to it.
+# All at once, the longest first: what is deployed waits for its cloud most of the time, and has the time limits of real
+# runs. What only computes gives way to what does one thing after the other.
 GIVING_WAY := nice -n 5
 STREAMS := test-recovery test-main test-functional test-sandbox-to-h test-sandbox-from-i test-terraform test-training test-unit test-examples check
 
-test: setup
+test:
+	@$(MAKE) --no-print-directory --jobs=2 setup try-checkov
 	@$(MAKE) --no-print-directory --jobs=$(words $(STREAMS)) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(STREAMS)
 
 test-e2e: test-main test-recovery
@@ -55,18 +61,16 @@ test-examples: setup
 test-sandbox: test-sandbox-to-h test-sandbox-from-i
 
 test-sandbox-to-h: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[i-z]*'
+	$(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[i-z]*'
 
 test-sandbox-from-i: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[a-h]*'
+	$(BIN)/python -m pytest tests/functional/sandbox --ignore-glob='*/sandbox/test_[a-h]*'
 
-# Where PyPI cannot be reached, the tests that need checkov skip, and say so.
-test-terraform: setup
-	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/terraform
+test-terraform: setup try-checkov
+	$(BIN)/python -m pytest tests/terraform
 
 test-functional: setup
-	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional --ignore=tests/functional/sandbox --ignore=tests/functional/training
+	$(BIN)/python -m pytest tests/functional --ignore=tests/functional/sandbox --ignore=tests/functional/training
 
 test-training: setup
 	$(GIVING_WAY) $(BIN)/python -m pytest tests/functional/training
@@ -78,7 +82,11 @@ test-unit: setup
 checkov: setup $(CHECKOV)/.ready
 	$(BIN)/python -m pytest tests/terraform/test_checkov.py
 
-$(CHECKOV)/.ready:
+# Where PyPI cannot be reached, the tests that need it skip, and say so.
+try-checkov: | $(BIN)/python
+	@$(MAKE) --no-print-directory $(CHECKOV)/.ready || echo "checkov could not be installed" >&2
+
+$(CHECKOV)/.ready: | $(BIN)/python
 	@echo "installing checkov into $(CHECKOV) (a minute the first time)"
 	@$(PYTHON) -m venv --clear --without-pip $(CHECKOV)
 	@$(PIP) --python $(CHECKOV)/bin/python install --no-compile 'checkov>=3.3.30,<3.4'
@@ -100,7 +108,7 @@ bench: setup
 	$(BIN)/python benchmarks/rerun.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/drill.py
-	$(BIN)/python benchmarks/mutants.py
+	$(BIN)/python -m benchmarks.mutants --every 10
 	$(BIN)/python benchmarks/cli.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/s3/bulk.py

@@ -1,30 +1,38 @@
 """Deliberately broken copies of the shipped machines: how many of them a drill of single faults finds.
 
-Every mutant of every kind below is made of every machine. Three are left out: one that equals the machine (both ways of
-a Choice lead to the same state), one that assigns no more what nothing reads, and one that AWS would refuse to create.
-Where a state that the cases name is gone,
-the drill refuses to begin (exit code 2) and says which one: these are counted by themselves.
+Every mutant of every kind (`mutant_kinds.py`, `mutant_machines.py`) is made of every machine. Left out are those that
+AWS would refuse to create, and those that are the machine itself, whatever happens: what differs is assigned to
+variables that nothing reads, or handed to states that read nothing and whose own output nothing of it is in, or is an
+entry of Catch before one that takes all and does the same, or leads to a Choice that leads on to the same state by what
+the Catch itself assigned, or two ways of a Choice lead to the same state.
 
-    python benchmarks/mutants.py [--without-cases] [MACHINE...]       # training deployment inference bulk
+    python -m benchmarks.mutants [--without-cases] [--every N] [MACHINE...]     # training deployment inference bulk
 
 The cases beside each machine (definitions/<stem>.test.yaml) are what its author says of it, and are taken as `opsctl
-drill` takes them; `--without-cases` drills what holds of every machine alone.
+drill` takes them; `--without-cases` drills what holds of every machine alone. `--every` takes every Nth mutant only.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mutant_kinds import states_of
+from benchmarks.mutant_machines import changes
 from opsctl.asl.validate import validate
-from opsctl.domain.cases import CaseError, Suite
+from opsctl.domain.cases import Suite
 from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
+from opsctl.domain.drill.jobs import careless_jobs
 from opsctl.domain.drill.kept import broken_cases
 from opsctl.domain.drill.model import Check, Refutation, Trace
 from opsctl.domain.drill.search import scenarios
@@ -36,10 +44,7 @@ from opsctl.operations.documents_yaml import load
 ROOT = Path(__file__).parents[1]
 MACHINES = ("training", "deployment", "inference", "bulk")
 NEEDED = 0.95
-
-State = dict[str, Any]
-States = dict[str, State]
-Change = Callable[[States, dict[str, Any]], None]
+_OF_INPUT = re.compile(r'(?<![$.\w])\$[.\["]')
 
 
 def machine(name: str) -> dict[str, Any]:
@@ -49,45 +54,94 @@ def machine(name: str) -> dict[str, Any]:
 
 
 def suite_of(name: str, definition: dict[str, Any]) -> Suite:
-    """The cases beside a shipped machine, for a mutant of it. Raises CaseError for those that name a missing state."""
+    """The cases beside a shipped machine, for a mutant of it, as `opsctl drill` reads them."""
     path = ROOT / f"definitions/{name}.test.yaml"
-    return Suite(definition, load(path.read_text(), str(path)).value, name)
+    return Suite(definition, load(path.read_text(), str(path)).value, name, lenient=True)
 
 
 def mutants(sound: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every mutant, by what was done to it."""
+    same = _plain(sound)
     for words, change in changes(sound):
         broken = copy.deepcopy(sound)
         change(states_of(broken), broken)
-        if _rid_of_unread(broken, sound) != _rid_of_unread(sound, sound) and not any(
-            found.severity == "ERROR" for found in validate(broken)
-        ):
+        if _plain(broken) != same and not any(found.severity == "ERROR" for found in validate(broken)):
             yield words, broken
 
 
-def _rid_of_unread(definition: dict[str, Any], sound: dict[str, Any]) -> dict[str, Any]:
-    """The definition without what it assigns to variables that nothing reads in the sound machine."""
-    text = json.dumps(sound)
-    kept = copy.deepcopy(definition)
-    for state in states_of(kept).values():
+def _plain(definition: dict[str, Any]) -> dict[str, Any]:
+    """The definition without what nothing can tell: variables that nothing reads, the input of states that read none
+    and hand none on, an entry of Catch before one that takes all and does the same, the way of a Catch through a Choice
+    that it decides itself."""
+    text = json.dumps(definition)
+    plain = copy.deepcopy(definition)
+    states = states_of(plain)
+    deaf = _deaf(states)
+    for state in states.values():
         for holder in (state, *state.get("Catch", ()), *state.get("Choices", ())):
-            names = [name for name in holder.get("Assign", ()) if f"${name.removesuffix('.$')}" not in text]
-            for name in names:
-                del holder["Assign"][name]
-            if names and not holder["Assign"]:
+            for name in list(holder.get("Assign", ())):
+                if f"${name.removesuffix('.$')}" not in text:
+                    del holder["Assign"][name]
+            if holder.get("Assign") == {}:
                 del holder["Assign"]
-    return kept
+            if holder.get("Next") in deaf:
+                holder.pop("ResultPath", None)
+        for entry in state.get("Catch", ()):
+            entry["Next"] = _decided(entry, states)
+        _merge_catches(state)
+    return plain
 
 
-def states_of(scope: dict[str, Any]) -> States:
-    """Each state, wherever it lies."""
-    found: States = {}
-    for name, state in scope["States"].items():
-        found[name] = state
-        inner = [state[key] for key in ("ItemProcessor", "Iterator") if key in state]
-        for deeper in (*state.get("Branches", ()), *inner):
-            found |= states_of(deeper)
-    return found
+def _decided(entry: dict[str, Any], states: dict[str, Any]) -> str:
+    """Where an entry of Catch leads in the end: through a Choice whose first rule asks for what the entry has assigned.
+    A Choice hands its input on as it is."""
+    choice = states[entry["Next"]]
+    if choice["Type"] == "Choice" and choice.keys() <= {"Type", "Comment", "Choices", "Default"}:
+        rule = choice["Choices"][0]
+        for name, value in entry.get("Assign", {}).items():
+            there = {"Variable": f"${name}[0]", "IsPresent": True}
+            if isinstance(value, list) and value and rule == there | {"Next": rule["Next"]}:
+                return str(rule["Next"])
+    return str(entry["Next"])
+
+
+def _merge_catches(state: dict[str, Any]) -> None:
+    entries = state.get("Catch", ())
+    last = {key: value for key, value in entries[-1].items() if key != "ErrorEquals"} if entries else {}
+    if entries and entries[-1]["ErrorEquals"] == ["States.ALL"]:
+        state["Catch"] = [
+            entry for entry in entries[:-1] if {key: entry[key] for key in entry if key != "ErrorEquals"} != last
+        ] + [entries[-1]]
+
+
+def _deaf(states: dict[str, Any]) -> set[str]:
+    """The states that read nothing of their input, and so do all that they lead to, up to a Fail or to a Pass whose
+    output is its own."""
+    able = {name for name, state in states.items() if state["Type"] == "Fail" or "Next" in state or _ends_anew(state)}
+    deaf = {name for name in able if not _reads(states[name])}
+    while worse := {name for name in deaf if not deaf >= _followers(states[name])}:
+        deaf -= worse
+    return deaf
+
+
+def _reads(state: dict[str, Any]) -> bool:
+    """Whether it takes anything out of its input; what a Catch or a selector reads is the error, or the result."""
+    own = {key: value for key, value in state.items() if key not in ("Catch", "ResultSelector", "ResultPath", "Assign")}
+    if state["Type"] == "Fail":
+        return any(key.endswith("Path") for key in state)
+    if _ends_anew(state):
+        return bool(_OF_INPUT.search(json.dumps(own)))
+    return state["Type"] != "Task" or "Parameters" not in state or bool(_OF_INPUT.search(json.dumps(own)))
+
+
+def _ends_anew(state: dict[str, Any]) -> bool:
+    """Whether it ends its branch with an output that it makes up itself."""
+    made = "Parameters" in state or "Result" in state
+    return state["Type"] == "Pass" and "End" in state and made and "ResultPath" not in state
+
+
+def _followers(state: dict[str, Any]) -> set[str]:
+    return {one["Next"] for one in (state, *state.get("Catch", ())) if "Next" in one}
 
 
 def first_refuted(definition: dict[str, Any], suite: Suite | None = None) -> Trace | None:
@@ -106,6 +160,7 @@ def _by_rules(subject: Subject, suite: Suite | None) -> Trace | None:
     for outcomes in (
         (explorer.plain() for explorer in explorers),
         inverted_guards(subject, chosen[0]),
+        careless_jobs(subject, chosen),
         (outcome for explorer in explorers for outcome in explorer.singles(merge=True)),
     ):
         for outcome in outcomes:
@@ -114,133 +169,29 @@ def _by_rules(subject: Subject, suite: Suite | None) -> Trace | None:
     return None
 
 
-# the kinds of mutants
-
-
-def changes(sound: dict[str, Any]) -> Iterator[tuple[str, Change]]:
-    """What is done to a machine, state by state."""
-    for name, state in states_of(sound).items():
-        yield from ((f"{name}: {words}", _on(name, change)) for words, change in _of_state(state))
-        for word in ("Describe", "Notify"):
-            if name == f"{word} Failure":
-                yield f"{name}: asked twice", _twice(name)
-        if "Next" in state and state["Type"] in ("Task", "Parallel", "Map"):
-            yield f"{name}: left out", _left_out(name)
-
-
-def _on(name: str, change: Callable[[State], None]) -> Change:
-    return lambda states, _: change(states[name])
-
-
-def _of_state(state: State) -> Iterator[tuple[str, Callable[[State], None]]]:
-    for field in ("Catch", "Retry", "TimeoutSeconds", "HeartbeatSeconds", "Assign"):
-        if field in state:
-            yield f"no {field}", lambda one, field=field: _drop(one, field)
-    for index, entry in enumerate(state.get("Catch", ())):
-        if "Assign" in entry:
-            yield f"Catch {index} assigns nothing", lambda one, index=index: _drop(one["Catch"][index], "Assign")
-        if "Next" in state and entry["Next"] != state["Next"] and "States.ALL" in entry["ErrorEquals"]:
-            yield f"Catch {index} goes on", lambda one, index=index: one["Catch"][index].update(Next=one["Next"])
-    for index in range(len(state.get("Choices", ()))):
-        yield f"rule {index} the other way round", lambda one, index=index: _turn(one, index)
-        if len(state["Choices"]) > 1:
-            yield f"no rule {index}", lambda one, index=index: one["Choices"].pop(index)
-        yield f"rule {index} negated", lambda one, index=index: _negate(one["Choices"], index)
-    for field in ("TrainingJobName.$", "TransformJobName.$"):
-        if field in state.get("Parameters", {}):
-            for word in ("$$.State.RetryCount", "$$.Execution.RedriveCount", "$.run.job_prefix"):
-                yield f"named without {word}", lambda one, field=field, word=word: _unname(one, field, word)
-    if state["Type"] == "Fail":
-        yield "green", _green
-    if state["Type"] == "Pass":
-        yield "fails", _fails
-    if state.get("Parameters", {}).get("failed") is True:
-        yield "says that it went well", lambda one: one["Parameters"].update(failed=False)
-
-
-def _drop(value: dict[str, Any], field: str) -> None:
-    del value[field]
-
-
-def _turn(choice: State, index: int) -> None:
-    rule = choice["Choices"][index]
-    if "Default" in choice:
-        choice["Default"], rule["Next"] = rule["Next"], choice["Default"]
-
-
-def _negate(choices: list[dict[str, Any]], index: int) -> None:
-    rule = choices[index]
-    outside = {key: rule.pop(key) for key in ("Next", "Assign", "Comment", "Output") if key in rule}
-    choices[index] = {"Not": rule, **outside}
-
-
-def _unname(state: State, field: str, word: str) -> None:
-    state["Parameters"][field] = state["Parameters"][field].replace(word, "1")
-
-
-def _green(state: State) -> None:
-    state.clear()
-    state["Type"] = "Succeed"
-
-
-def _fails(state: State) -> None:
-    state.clear()
-    state |= {"Type": "Fail", "Error": "Broken"}
-
-
-def _twice(name: str) -> Change:
-    def change(states: States, definition: dict[str, Any]) -> None:
-        definition["States"][f"{name} Again"] = copy.deepcopy(states[name])
-        states[name]["Next"] = f"{name} Again"
-
-    return change
-
-
-def _left_out(name: str) -> Change:
-    def change(states: States, definition: dict[str, Any]) -> None:
-        _redirect(definition, name, states[name]["Next"])
-        for scope in (definition, *_scopes(definition)):
-            scope["States"].pop(name, None)
-
-    return change
-
-
-def _scopes(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for state in states_of(definition).values():
-        yield from state.get("Branches", ())
-        yield from (state[key] for key in ("ItemProcessor", "Iterator") if key in state)
-
-
-def _redirect(value: Any, name: str, target: str) -> None:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in ("Next", "Default", "StartAt") and inner == name:
-                value[key] = target
-            else:
-                _redirect(inner, name, target)
-    elif isinstance(value, list):
-        for inner in value:
-            _redirect(inner, name, target)
-
-
 def main() -> None:
-    """Print how many are found, and which are not."""
-    alone = "--without-cases" in sys.argv
+    """Print how many are found, by which rule, and which are not."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("machines", nargs="*", metavar="MACHINE", help=f"of {', '.join(MACHINES)} (default: all)")
+    parser.add_argument("--without-cases", action="store_true")
+    parser.add_argument("--every", type=int, default=1, help="take every Nth mutant (default: 1)")
+    options = parser.parse_args()
+    if unknown := set(options.machines) - set(MACHINES):
+        parser.error(f"no such machine: {', '.join(sorted(unknown))}")
     made = found = 0
-    for name in [word for word in sys.argv[1:] if word in MACHINES] or MACHINES:
-        begun, before, refused = time.process_time(), (made, found), 0
-        for words, broken in mutants(machine(name)):
-            try:
-                hit = first_refuted(broken, None if alone else suite_of(name, broken)) is not None
-            except CaseError:
-                refused += 1
-                continue
-            made, found = made + 1, found + hit
-            if not hit:
+    for name in options.machines or MACHINES:
+        begun, before = time.process_time(), (made, found)
+        rules: Counter[str] = Counter()
+        for words, broken in islice(mutants(machine(name)), 0, None, options.every):
+            hit = first_refuted(broken, None if options.without_cases else suite_of(name, broken))
+            made, found = made + 1, found + (hit is not None)
+            if hit is None:
                 print(f"  missed: {name}: {words}", flush=True)
+            else:
+                rules[hit.refutation.check] += 1
         took = time.process_time() - begun
-        counts = f"{found - before[1]} of {made - before[0]} mutants found, {refused} more refused"
-        print(f"{name:<11} {counts}; {took:.0f} s of CPU", flush=True)
+        by = ", ".join(f"{rule} {count}" for rule, count in rules.most_common())
+        print(f"{name:<11} {found - before[1]} of {made - before[0]} mutants found ({by}); {took:.0f} s of CPU")
     print(f"all         {found} of {made} ({found / made:.1%}; {NEEDED:.0%} needed)")
     sys.exit(found < NEEDED * made)
 

@@ -1,6 +1,7 @@
 """Pack each function into `functions/dist/<name>.zip`: `python functions/build.py`.
 
-A package is the handler and the pure modules of opsctl that it imports. Its bytes depend on nothing but those sources
+A package is the handler and what it imports: modules of this folder (its own, and those in `shared`), and the pure ones
+of opsctl. Its bytes depend on nothing but those sources
 (fixed dates, order and permissions; stored, because compressed bytes change with the zlib that made them), so that a
 package is the same from any machine and Terraform sees a change only where there is one. `--check` writes nothing and
 exits with 1 if a package is not what its sources make.
@@ -22,6 +23,7 @@ FUNCTIONS = (
     "bulk_batch", "champion_gate", "days_without_success", "describe_failure", "prepare_deployment",
     "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test", "start_run",
 )  # fmt: skip
+PACKAGES = {"opsctl", "shared", *FUNCTIONS}
 
 
 def package(function: str) -> bytes:
@@ -46,7 +48,7 @@ def _members(function: str) -> dict[str, str]:
         path = module.replace(".", "/")
         if f"{path}.py" in members:
             continue
-        text = _text(ROOT / f"{path}.py")
+        text = _text((ROOT if path.startswith("opsctl/") else HERE) / f"{path}.py")
         members[f"{path}.py"] = text
         waiting.extend(_imports(text))
         for parent in list(Path(path).parents)[:-1]:
@@ -55,9 +57,9 @@ def _members(function: str) -> dict[str, str]:
 
 
 def _imports(text: str) -> Iterator[str]:
-    """The modules of opsctl that a source imports."""
+    """The modules of opsctl and of this folder that a source imports."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("opsctl."):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PACKAGES:
             yield str(node.module)
 
 

@@ -296,7 +296,7 @@ def _server(directory: Path, *, required: bool) -> dict[str, str] | None:
         if required:
             raise ConfigurationError(f"no sandbox is up in {directory}", "start one: opsctl sandbox up") from None
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"{directory / 'server.json'} cannot be read: {error}", "opsctl sandbox down clears it away"
         ) from error

@@ -6,15 +6,16 @@ The file is `opsctl/contexts.json` in the user's configuration directory (XDG_CO
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from opsctl.errors import ConfigurationError, UsageError
+from opsctl.errors import FULL, ConfigurationError, UsageError
 
 RESERVED = ("aws", "sandbox")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -80,34 +81,66 @@ def contexts_file() -> Path:
     return Path(base).expanduser() / "opsctl" / "contexts.json"
 
 
-def read_contexts() -> Contexts:
-    """Those there are; none without a file. Raises ConfigurationError for a file that is not as expected."""
+def read_contexts(*, strictly: bool = False) -> Contexts:
+    """Those there are; none without a file, or where somebody else's may not be read. Raises ConfigurationError for a
+    file that is not as expected, and `strictly` for one that may not be read: it is not to be replaced."""
     path = contexts_file()
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         known = {str(name): _named(value) for name, value in document["contexts"].items()}
         current = document.get("current")
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return Contexts()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except PermissionError as error:
+        if strictly:
+            raise _not_written(path, error) from None
+        return Contexts()
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error!r}", "mend it, or delete it and begin anew") from error
     return Contexts(known, current if current in known else None)
 
 
-def write_contexts(contexts: Contexts) -> None:
-    """Keep them. Raises ConfigurationError where that is not possible."""
+def change_contexts(change: Callable[[Contexts], Contexts]) -> Contexts:
+    """Keep what `change` makes of those there are, and no other command's change is lost: the next one waits for this
+    one's end. Raises what `change` does, ConfigurationError where that is not possible, OSError where there is no room.
+    """
+    import fcntl
+
     path = contexts_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.parent, os.O_RDONLY)  # the directory: the file itself is replaced
+    except OSError as error:
+        raise _not_written(path, error) from None
+    try:
+        with contextlib.suppress(OSError):  # a file system, such as NFS, may lock no directories
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        changed = change(read_contexts(strictly=True))
+        _write(path, changed)
+    finally:
+        os.close(lock)
+    return changed
+
+
+def _write(path: Path, contexts: Contexts) -> None:
     rows = {name: {key: value for key, value in asdict(one).items() if value} for name, one in contexts.known.items()}
     text = json.dumps({"current": contexts.current, "contexts": rows}, indent=2, ensure_ascii=False) + "\n"
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}", "set XDG_CONFIG_HOME to a directory of yours"
-        ) from error
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> Exception:
+    if error.errno in FULL:
+        return error
+    return ConfigurationError(
+        f"{path} cannot be written: {error.strerror}", "set XDG_CONFIG_HOME to a directory of yours"
+    )
 
 
 def _named(value: Mapping[str, Any]) -> Named:

@@ -6,6 +6,8 @@ The exit codes are part of the command line's contract (README, "Exit codes").
 
 from __future__ import annotations
 
+import errno
+
 OK = 0
 FAILED = 1
 USAGE = 2
@@ -14,6 +16,8 @@ CONFIGURATION = 4
 AWS = 5
 WAIT_TIMED_OUT = 124
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What an OSError says where there is no room for a file: the command ends FAILED, and can be repeated."""
 UNREAD = 141
 """What a shell says of a program that SIGPIPE ended."""
 

@@ -1,8 +1,8 @@
 """Terraform, found and run: the only file that knows python-terraform.
 
 python-terraform 0.10.1 is a thin and dated wrapper (docs/adr/0003): a misspelt method becomes a Terraform subcommand,
-`plan` treats its own exit code 2 ("changes") as an error, `destroy` sends a flag that Terraform 1.x refuses, and an
-interrupt leaves Terraform running. Behind the five functions here none of that shows.
+`plan` treats its own exit code 2 ("changes") as an error, and an interrupt leaves Terraform running. Behind the
+functions here none of that shows.
 """
 
 from __future__ import annotations
@@ -123,11 +123,6 @@ def apply(workspace: Workspace, on_line: OnLine | None = None) -> None:
     _run(workspace, "apply", on_line, no_color=True, auto_approve=True)
 
 
-def destroy(workspace: Workspace, on_line: OnLine | None = None) -> None:
-    """`terraform destroy` without a question. Raises TerraformError."""
-    _run(workspace, "destroy", on_line, no_color=True, auto_approve=True)
-
-
 def read_outputs(directory: Path) -> dict[str, Any]:
     """The output values of the configuration in `directory`, by name; {} before its first apply.
 
@@ -153,7 +148,7 @@ def state_outputs(state: Path) -> dict[str, Any]:
     try:
         document = json.loads(state.read_bytes())
         return {name: output["value"] for name, output in document["outputs"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{state} is not a Terraform state that can be read: {error}", "run terraform apply"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from contract import Job, JobError, run
 from hyperparameters import Hyperparameter, Value
 from PIL import Image, ImageSequence, UnidentifiedImageError
 from stacks import DataSet
+from team import leave
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -147,4 +147,4 @@ def work(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(work, "Train the image model."))
+    leave(run(work, "Train the image model."))

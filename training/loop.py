@@ -12,6 +12,7 @@ hyperparameters and inputs): a checkpoint of another job is left alone, and trai
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,6 +75,17 @@ class Member:
     trained: nn.Module
     optimizer: torch.optim.Optimizer
     rows: np.ndarray
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's own, without what keeps torch's compiler away from its methods: that would import the compiler, which
+    takes as long as to import torch, and which nothing here uses."""
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
 
 
 class StopRequest:
@@ -157,7 +169,7 @@ class Loop:
         # The layout that a GPU's tensor cores take convolutions in; it changes no network but those.
         layout = torch.channels_last if self.device.type == "cuda" else torch.preserve_format
         network = self.task.network().to(self.device, memory_format=layout)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.settings.min_lr, weight_decay=WEIGHT_DECAY)
+        optimizer = AdamW(network.parameters(), lr=self.settings.min_lr, weight_decay=WEIGHT_DECAY)
         return Member(network, self.team.joined(network), optimizer, rows)
 
     def _seed(self, *of: int) -> int:

@@ -6,7 +6,6 @@ behind it. It takes any number of base models: one channel each, named by the mo
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from loop import Loop, autocast, load
 from outputs import read_outputs, write_outputs
 from packing import write_ensemble
 from stacks import TRAIN, VALIDATION, DataSet, read_data_set
-from team import together
+from team import leave, together
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import Dataset
@@ -164,4 +163,4 @@ def work(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(work, "Train the sequence model."))
+    leave(run(work, "Train the sequence model."))

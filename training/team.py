@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -115,6 +116,16 @@ def together(hosts: Hosts) -> Iterator[Team]:
             raise
         raise JobError(_what_happened(store, error)) from error
     dist.destroy_process_group()
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process with that exit code; one whose team is broken, or stopped, at once. Python's own way out would
+    now and then abort it, for gloo's threads still hold what is Python's (pytorch/pytorch#179291)."""
+    if dist.is_available() and dist.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _meet(hosts: Hosts) -> dist.Store:

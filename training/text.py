@@ -6,7 +6,6 @@ Hashing needs no vocabulary: a word that OCR has mangled in a new way is one mor
 from __future__ import annotations
 
 import re
-import sys
 import zlib
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from base_model import accuracy, cross_entropy, train_base_model
 from contract import Job, run
 from hyperparameters import Hyperparameter, Value
 from stacks import DataSet
+from team import leave
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -114,4 +114,4 @@ def work(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(work, "Train the text model."))
+    leave(run(work, "Train the text model."))

@@ -6,10 +6,10 @@ Copies and deletes objects without and with 30 ms of latency and below a ceiling
 seconds, ratios, requests, SlowDowns and memory, and exits 1 below a bar. The others come from PyPI, into an environment
 of their own below .cache/; where they are not to be had, the ratios are left out and said to be.
 
-Our seconds are those of the operation, listing included, and not the start of Python; theirs are the whole program's,
-whose start takes a few hundredths of a second. The AWS CLI copies and deletes object by object: it gets 500 of them,
-and the rates are compared. One SlowDown is what shows that there is a ceiling at all: deletes, at 1,000 keys a
-request, need more objects than 20,000 for that to be less than 1 % of the requests.
+Our seconds are those of the operation, listing included, and not the start of Python with its imports; theirs are the
+whole program's, whose start takes a few hundredths of a second. The AWS CLI copies and deletes object by object: it
+gets 500 of them, and the rates are compared. One SlowDown is what shows that there is a ceiling at all: deletes, at
+1,000 keys a request, need more objects than 20,000 for that to be less than 1 % of the requests.
 """
 
 from __future__ import annotations

@@ -24,16 +24,21 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote
 from xml.sax.saxutils import escape, unescape
 
 PAGE = 1000
+TICK = 0.0005  # seconds; answers that are due closer together are written together
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 WHEN = "2026-11-21T12:00:00.000Z"
 WHEN_HTTP = "Sat, 21 Nov 2026 12:00:00 GMT"
 ETAG = '"d41d8cd98f00b204e9800998ecf8427e"'
 SLOW_DOWN = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+COPY_SOURCE = re.compile(r"\r\nx-amz-copy-source: *([^\r]+)", re.IGNORECASE)
+PLAIN = re.compile(r"[\w/.-]*", re.ASCII)
+COPIED = f"<CopyObjectResult><ETag>{escape(ETAG)}</ETag><LastModified>{WHEN}</LastModified></CopyObjectResult>"
 
 
 @dataclass
@@ -89,11 +94,35 @@ class World:
         return True
 
 
+class Late:
+    """Answers that wait, in order, for the latency to pass: one timer for all of them, for one each would cost more
+    than to answer."""
+
+    def __init__(self) -> None:
+        self._waiting: collections.deque[tuple[float, asyncio.Transport, bytes]] = collections.deque()
+
+    def write(self, transport: asyncio.Transport, answer: bytes, latency: float) -> None:
+        """Write it, that many seconds from now."""
+        loop = asyncio.get_running_loop()
+        self._waiting.append((loop.time() + latency, transport, answer))
+        if len(self._waiting) == 1:
+            loop.call_later(latency, self._write_due)
+
+    def _write_due(self) -> None:
+        loop, waiting = asyncio.get_running_loop(), self._waiting
+        now = loop.time()
+        while waiting and waiting[0][0] <= now:
+            _, transport, answer = waiting.popleft()
+            transport.write(answer)
+        if waiting:
+            loop.call_later(max(waiting[0][0] - now, TICK), self._write_due)
+
+
 class Connection(asyncio.Protocol):
     """One HTTP/1.1 connection, kept alive; requests on it are answered in order."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, late: Late) -> None:
+        self._world, self._late = world, late
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
         self._last = 0.0
@@ -117,9 +146,10 @@ class Connection(asyncio.Protocol):
             self._answer(head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
-        line, _, headers = head.decode("latin-1").partition("\r\n")
-        method, target, _ = line.split(" ", 2)
-        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query, keep_blank_values=True)
+        headers = head.decode("latin-1")
+        method, target, _ = headers.split(" ", 2)
+        path, _, asked = target.partition("?")
+        query = parse_qs(asked, keep_blank_values=True) if asked else {}
         control = path.startswith("/-/")
         status, text, extra = self._control(path, query) if control else self._serve(method, path, query, headers, body)
         payload = text.encode()
@@ -133,7 +163,7 @@ class Connection(asyncio.Protocol):
         if control or not self._world.latency:
             self._transport.write(answer)
         else:
-            asyncio.get_running_loop().call_later(self._world.latency, self._transport.write, answer)
+            self._late.write(self._transport, answer, self._world.latency)
 
     def _control(self, path: str, query: dict[str, list[str]]) -> tuple[str, str, str]:
         world, values = self._world, {name: found[0] for name, found in query.items()}
@@ -183,20 +213,21 @@ class Connection(asyncio.Protocol):
         return "200 OK", listing(self._world, {name: found[0] for name, found in query.items()}), ""
 
     def _delete_many(self, body: bytes) -> tuple[str, str, str]:
-        keys = [
-            unescape(found.decode(), {"&quot;": '"', "&apos;": "'", "&#xD;": "\r", "&#13;": "\r"})
-            for found in KEY.findall(body)
-        ]
+        keys = [found.decode() for found in KEY.findall(body)]
+        if b"&" in body:
+            keys = [unescape(key, {"&quot;": '"', "&apos;": "'", "&#xD;": "\r", "&#13;": "\r"}) for key in keys]
 
         refused: dict[str, str] = {}
 
         def delete() -> None:
+            world = self._world
+            picky = world.deny or world.busy
             for key in keys:
-                if code := self._world.refusal(key):
+                if picky and (code := world.refusal(key)):
                     refused[key] = code
                 else:
-                    self._world.delete(key)
-                    self._world.counts["keys deleted"] += 1
+                    world.delete(key)
+            world.counts["keys deleted"] += len(keys) - len(refused)
 
         status, _, extra = self._write("delete", len(keys), delete, "")
         if not status.startswith("200"):
@@ -209,7 +240,7 @@ class Connection(asyncio.Protocol):
         return status, f"<DeleteResult {NAMESPACE}>{answer}</DeleteResult>", extra
 
     def _put(self, key: str, headers: str, body: bytes) -> tuple[str, str, str]:
-        source = re.search(r"x-amz-copy-source: *([^\r]+)", headers, re.IGNORECASE)
+        source = COPY_SOURCE.search(headers)
         if not source:
             return self._write("put", 1, lambda: self._world.put(key, len(body)), "", extra=f"ETag: {ETAG}\r\n")
         origin = unquote(source[1]).removeprefix("/").partition("/")[2]
@@ -222,8 +253,7 @@ class Connection(asyncio.Protocol):
         if code:
             self._world.counts["copy"] += 1
             return "200 OK", f"<Error><Code>{code}</Code><Message>again</Message></Error>", ""
-        text = f"<CopyObjectResult><ETag>{escape(ETAG)}</ETag><LastModified>{WHEN}</LastModified></CopyObjectResult>"
-        return self._write("copy", 1, lambda: self._world.put(key, self._world.sizes[origin]), text)
+        return self._write("copy", 1, lambda: self._world.put(key, self._world.sizes[origin]), COPIED)
 
     def _write(
         self, kind: str, writes: int, act: object, text: str, status: str = "200 OK", extra: str = ""
@@ -240,7 +270,7 @@ def listing(world: World, query: dict[str, str]) -> str:
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     after = query.get("continuation-token") or query.get("start-after") or ""
     most = int(query.get("max-keys", PAGE))
-    written = quote if query.get("encoding-type") == "url" else escape
+    written = _quoted if query.get("encoding-type") == "url" else escape
     keys, rows, shared = world.keys(), [], []
     at = bisect.bisect_left(keys, prefix) if after < prefix else bisect.bisect_right(keys, after)
     last = ""
@@ -259,13 +289,13 @@ def listing(world: World, query: dict[str, str]) -> str:
         at += 1
     more = at < len(keys) and keys[at].startswith(prefix)
     contents = "".join(
-        f"<Contents><Key>{written(key)}</Key><LastModified>{WHEN}</LastModified><ETag>{escape(ETAG)}</ETag>"
+        f"<Contents><Key>{written(key)}</Key><LastModified>{WHEN}</LastModified><ETag>{ETAG}</ETag>"
         f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
         for key, size in rows
     )
     folders = "".join(f"<CommonPrefixes><Prefix>{written(name)}</Prefix></CommonPrefixes>" for name in shared)
     token = f"<NextContinuationToken>{escape(last)}</NextContinuationToken>" if more else ""
-    encoding = "<EncodingType>url</EncodingType>" if written is quote else ""
+    encoding = "<EncodingType>url</EncodingType>" if written is _quoted else ""
     return (
         f'<?xml version="1.0"?><ListBucketResult {NAMESPACE}><Name>bench</Name><Prefix>{written(prefix)}</Prefix>'
         f"<KeyCount>{len(rows) + len(shared)}</KeyCount><MaxKeys>{most}</MaxKeys>{encoding}"
@@ -273,8 +303,12 @@ def listing(world: World, query: dict[str, str]) -> str:
     )
 
 
+def _quoted(key: str) -> str:
+    return key if PLAIN.fullmatch(key) else quote(key)
+
+
 def _length(head: bytes) -> int:
-    found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+    found = LENGTH.search(head)
     return int(found[1]) if found else 0
 
 
@@ -284,7 +318,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     for number in range(arguments.objects):
         world.sizes[f"runs/a/{number // 1000:04}/{number:08}"] = arguments.size
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(world), "127.0.0.1", 0)
+    late = Late()
+    server = await loop.create_server(lambda: Connection(world, late), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), lambda: sys.stdin.read(1) or ended.set())

@@ -1,7 +1,8 @@
 """Works on a manifest of objects, batch by batch: deletes them, or copies them. And, at the end, sums the batches up.
 
 A batch is up to 1,000 lines of a manifest (opsctl/domain/manifest.py): a run, a key, a size and an ETag each; to copy
-also the key `to`, and `version` where one version is meant. Nothing is touched but what lies below the prefix of its
+also the key `to`, and `version` where one version is meant; to delete, the runs `after` which this one goes, because
+they read it. Nothing is touched but what lies below the prefix of its
 run and still is as the manifest says. One listing for each run of a batch tells that at a thousandth of the price of
 asking for each object, and S3 is given the ETag too, so that an object that changes in between stays (conditional
 deletes and copies). A batch may come again, by a retry: what is done already counts as done then.
@@ -16,14 +17,19 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from bulk_batch.needs import WAITS, Needs
+from opsctl.domain.keys import NOT_IN_XML
+
 ROOT = "runs/"
-HOLD = ".hold"
 THREADS = 32
 LARGEST_COPY = 5 * 1024**3  # bytes that one CopyObject may copy
 PART = 512 * 1024**2
 MOST_PARTS = 10_000
 PAUSES = (1, 2, 4)  # seconds, before what S3 was too busy for is asked for again
-BUSY = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "503", "500"}
+BUSY = {
+    "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "503", "500",
+    "ThrottlingException", "TooManyRequestsException",
+}  # fmt: skip
 CHANGED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey", "NoSuchVersion", "404"}
 LAST = "\U0010fffd"  # sorts after whatever a key holds
 MESSAGE = 300  # characters of S3's message that are passed on
@@ -31,6 +37,10 @@ KEPT_HEADERS = (
     "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Metadata",
     "StorageClass", "WebsiteRedirectLocation",
 )  # fmt: skip
+
+
+SETTINGS = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "total_max_attempts": 8})
+NEEDS = Needs(SETTINGS)
 
 
 class SlowDown(Exception):  # noqa: N818 - Step Functions shows the name as the state's error, and retries it
@@ -45,9 +55,8 @@ def handler(event, _context):
     work = {"delete": _delete, "copy": _copy, "sum": _sum}.get(event.get("operation"))
     if work is None:
         raise InvalidBatch(f"operation is {event.get('operation')!r}: use delete or copy")
-    settings = Config(max_pool_connections=THREADS, retries={"mode": "adaptive", "total_max_attempts": 8})
     try:
-        return work(boto3.client("s3", config=settings), event)
+        return work(boto3.client("s3", config=SETTINGS), event)
     except ClientError as error:
         if _code(error) in BUSY:
             raise SlowDown(str(error)) from error
@@ -77,10 +86,15 @@ class Answer:
 
 
 def _delete(s3, event):
-    bucket, answer, targets = event["bucket"], Answer(), []
+    bucket, answer, targets, waits = event["bucket"], Answer(), [], iter(WAITS)
     for run, entries in _by_run(event, answer):
-        if _is_held(s3, bucket, run):
-            answer.kept[run] = "held"
+        after = entries[0].get("after", ())
+        if after:  # some of which may lie in this very batch
+            _delete_targets(s3, bucket, targets, answer)
+            targets = []
+        reason = NEEDS.reason(s3, bucket, run, after, waits)
+        if reason:
+            answer.kept[run] = reason
             continue
         present = _present(s3, bucket, f"{ROOT}{run}/", entries)
         for entry in entries:
@@ -91,15 +105,19 @@ def _delete(s3, event):
                 answer.changed += 1
             else:
                 targets.append(entry)
-    # A key with a control character cannot stand in the XML of a request for many.
-    plain = [entry for entry in targets if min(entry["key"]) >= " "]
+    _delete_targets(s3, bucket, targets, answer)
+    return answer.document()
+
+
+def _delete_targets(s3, bucket, targets, answer):
+    # What cannot stand in the XML of a request for many has one of its own.
+    plain = [entry for entry in targets if not NOT_IN_XML.search(entry["key"])]
     for entry in targets:
-        if min(entry["key"]) < " ":
+        if NOT_IN_XML.search(entry["key"]):
             answer.take(
                 entry["key"], _refusal(s3.delete_object, Bucket=bucket, Key=entry["key"], IfMatch=entry["etag"])
             )
     _delete_together(s3, bucket, plain, answer)
-    return answer.document()
 
 
 def _delete_together(s3, bucket, entries, answer):
@@ -250,17 +268,6 @@ def _just_before(key):
     if letter <= ord(" ") or len(key.encode()) > 1000 or 0xD800 <= letter - 1 <= 0xDFFF:
         return head
     return f"{head}{chr(letter - 1)}{LAST}"
-
-
-def _is_held(s3, bucket, run):
-    """Whether somebody held the run since the manifest was written."""
-    try:
-        s3.head_object(Bucket=bucket, Key=f"{ROOT}{run}/{HOLD}")
-    except ClientError as error:
-        if _code(error) in CHANGED:
-            return False
-        raise
-    return True
 
 
 def _refusal(call, *arguments, **parameters):

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 from botocore.exceptions import ClientError
 
-from opsctl.domain.champions import found, pointer_key
 from opsctl.domain.inference import (
     MODEL_STEP,
     STEP,
@@ -23,6 +22,8 @@ from opsctl.domain.inference import (
     scored_objects,
 )
 from opsctl.domain.names import job_prefix
+from shared.cleanups import deleting
+from shared.objects import champion_of, read
 
 AT_ONCE = 8
 ARTIFACTS = f"{MODEL_STEP}/"
@@ -42,6 +43,9 @@ def handler(event, _context):
     s3, bucket, name = boto3.client("s3"), settings["bucket"], event["execution"]
     prefix = f"runs/{name}/"
     model = _model(s3, bucket, document, settings)
+    going = deleting(s3, bucket, [f"s3://{bucket}/runs/{model['run']}/", model["uri"], document["documents"]])
+    if going:
+        raise InvalidRunInput(going)
     return {
         "name": name,
         "prefix": f"s3://{bucket}/{prefix}",
@@ -83,7 +87,7 @@ def _model(s3, bucket, document, settings):
 
 
 def _champions_model(s3, bucket, machine):
-    record = found(machine, _read(s3, bucket, pointer_key(machine)))
+    record = champion_of(s3, bucket, machine)
     if record.champion is None:
         said = record.warning or f"{machine} has no champion yet"
         raise InvalidRunInput(f'{said}; deploy a model, or say which run\'s is meant: {{"run": "…"}}')
@@ -95,7 +99,7 @@ def _champions_model(s3, bucket, machine):
 
 def _reused_artifact(s3, bucket, run):
     """The artifact that a run read where another one left it (`--data reuse`)."""
-    for address in json.loads(_read(s3, bucket, f"runs/{run}/code.json") or b"{}").get("reads", []):
+    for address in json.loads(read(s3, bucket, f"runs/{run}/code.json") or b"{}").get("reads", []):
         if address.startswith(f"s3://{bucket}/") and address.endswith(f"/{ARTIFACTS}"):
             return _artifact(s3, bucket, address.removeprefix(f"s3://{bucket}/"))
     return None
@@ -109,7 +113,7 @@ def _artifact(s3, bucket, prefix):
 
 
 def _documents(s3, bucket, prefix, document, settings):
-    record = _read(s3, bucket, f"{prefix}documents.json")
+    record = read(s3, bucket, f"{prefix}documents.json")
     if record is not None:
         return json.loads(record)
     uri = document["documents"]
@@ -126,12 +130,12 @@ def _documents(s3, bucket, prefix, document, settings):
         raise InvalidRunInput("\n".join(f"documents: {uri}: {problem}" for problem in wrong))
 
     def pack(stack):
-        texts = _read(s3, source, f"{folder}{stack}/pages.jsonl") or b""
-        bitmap = _read(s3, source, f"{folder}{stack}/pages.tif") or b""
+        texts = read(s3, source, f"{folder}{stack}/pages.jsonl") or b""
+        bitmap = read(s3, source, f"{folder}{stack}/pages.tif") or b""
         _put(s3, bucket, f"{target}{stack}.json", packed_stack(stack, texts, base64.b64encode(bitmap).decode(), most))
 
     def keep(name):
-        _put(s3, bucket, f"{target}{name}", _read(s3, source, f"{folder}{name}") or b"")
+        _put(s3, bucket, f"{target}{name}", read(s3, source, f"{folder}{name}") or b"")
 
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -151,12 +155,3 @@ def _sizes(s3, bucket, prefix):
 
 def _put(s3, bucket, key, body):
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-
-
-def _read(s3, bucket, key):
-    try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 
 from opsctl.domain.names import job_prefix
 from opsctl.domain.run_input import as_text, problems
+from shared.cleanups import deleting
+from shared.objects import read
 
 DATA_SETS = "datasets/"
 SKIP_FETCH = "fetch_preprocessed_data"
@@ -37,11 +39,16 @@ def handler(event, _context):
     prefix = f"runs/{name}/"
     uri = f"s3://{pipeline['bucket']}/{prefix}"
     _refuse_missing_results(s3, run_input, uri)
+    reads = _read_elsewhere(run_input, uri)
+    digest = _keep_code(s3, pipeline, prefix, reads)
+    going = deleting(s3, pipeline["bucket"], [*reads, source])  # which cleanups see now that begin after this
+    if going:
+        raise InvalidRunInput(going)
     return {
         "name": name,
         "prefix": uri,
         "job_prefix": job_prefix(name),
-        "code": {"uri": f"{uri}code/", "sha256": _keep_code(s3, pipeline, prefix, _read_elsewhere(run_input, uri))},
+        "code": {"uri": f"{uri}code/", "sha256": digest},
         "data": {"source": source},
         "hyperparameters": _hyperparameters(run_input, pipeline),
         "steps": {step: {"uri": _result(step, uri, run_input)} for step in pipeline["steps"]},
@@ -118,12 +125,12 @@ def _read_elsewhere(run_input, uri):
 def _keep_code(s3, pipeline, prefix, reads):
     """The SHA-256 of the run's code, copied below the run's prefix unless it is there already."""
     bucket, record = pipeline["bucket"], f"{prefix}code.json"
-    kept = _read(s3, bucket, record)
+    kept = read(s3, bucket, record)
     if kept is not None:
         return json.loads(kept)["sha256"]
     digest, files = hashlib.sha256(), {}
     for key in _keys(s3, bucket, pipeline["code_prefix"]):
-        body, name = _read(s3, bucket, key), key.removeprefix(pipeline["code_prefix"])
+        body, name = read(s3, bucket, key), key.removeprefix(pipeline["code_prefix"])
         files[name] = hashlib.sha256(body).hexdigest()
         digest.update(f"{files[name]}  {name}\n".encode())
         s3.put_object(Bucket=bucket, Key=f"{prefix}code/{name}", Body=body)
@@ -137,12 +144,3 @@ def _keep_code(s3, pipeline, prefix, reads):
 def _keys(s3, bucket, prefix):
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return [item["Key"] for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/")]
-
-
-def _read(s3, bucket, key):
-    try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise

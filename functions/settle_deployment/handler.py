@@ -17,7 +17,6 @@ from opsctl.domain.champions import (
     Champion,
     Model,
     Source,
-    found,
     history_key,
     pointer_key,
     promoted_time,
@@ -26,6 +25,7 @@ from opsctl.domain.champions import (
     succession,
 )
 from opsctl.domain.deployments import is_of
+from shared.objects import champion_of
 
 GONE = ("ValidationException", "ResourceNotFound")  # SageMaker's words for what is not there
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
@@ -53,7 +53,7 @@ def handler(event, _context):
 def _promote(name, deployment, approval, settings):
     """The record as it stands in the end. Raises ChampionChanged."""
     s3, bucket, machine = boto3.client("s3"), settings["bucket"], deployment["machine"]
-    record = _record(s3, bucket, machine)
+    record = champion_of(s3, bucket, machine)
     if record.warning:
         print(record.warning)
     present = record.champion
@@ -111,16 +111,6 @@ def _written(s3, bucket, key, champion, condition):
     return True
 
 
-def _record(s3, bucket, machine):
-    try:
-        answer = s3.get_object(Bucket=bucket, Key=pointer_key(machine))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return found(machine, None)
-        raise
-    return found(machine, answer["Body"].read(), answer["ETag"])
-
-
 # What serves no more
 
 
@@ -166,7 +156,7 @@ def _remove(deployment, settings):
     """Remove the deployment's model and configuration, unless something serves them or the champion's record needs
     them, and say what became of everything."""
     sagemaker, name = boto3.client("sagemaker"), deployment["config"]
-    record = _record(boto3.client("s3"), settings["bucket"], deployment["machine"])
+    record = champion_of(boto3.client("s3"), settings["bucket"], deployment["machine"])
     endpoint = _described(sagemaker.describe_endpoint, EndpointName=settings["endpoint"])
     serves = endpoint["EndpointConfigName"] if endpoint else None
     known = [champion.run for champion in (record.champion, record.champion and record.champion.previous) if champion]

@@ -17,7 +17,7 @@ data "aws_iam_policy_document" "prepare_deployment" {
   statement {
     sid       = "ReadModelsAndChampions"
     actions   = ["s3:GetObject"]
-    resources = ["${local._bucket_arn}/runs/*", "${local._bucket_arn}/champions/*"]
+    resources = ["${local._bucket_arn}/runs/*", "${local._bucket_arn}/champions/*", "${local._bucket_arn}/audit/at-work/*"]
   }
   statement {
     sid       = "TakeTurnsAtTheEndpoint"

@@ -6,8 +6,9 @@ locals {
   _keys = concat(["bulk_batch", "champion_gate", "describe_failure", "prepare_deployment", "prepare_inference", "prepare_run", "prune_versions", "settle_deployment", "smoke_test"], local._starts ? ["start_run"] : [], length(var.measured) > 0 ? ["days_without_success"] : [])
   names = { for key in local._keys : key => "${var.name}-${replace(key, "_", "-")}" }
 
-  _bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
-  _states_arn = "arn:${data.aws_partition.current.partition}:states:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
+  _bucket_arn   = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
+  _machine_arns = [for machine in var.machines : "${local._states_arn}:stateMachine:${machine}"]
+  _states_arn   = "arn:${data.aws_partition.current.partition}:states:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -45,9 +46,26 @@ data "aws_iam_policy_document" "bulk_batch" {
     resources = ["${local._bucket_arn}/runs/*"]
   }
   statement {
-    sid       = "ReadResults"
+    sid       = "ReadResultsAndChampions"
     actions   = ["s3:GetObject"]
-    resources = ["${local._bucket_arn}/audit/*"]
+    resources = ["${local._bucket_arn}/audit/*", "${local._bucket_arn}/champions/*"]
+  }
+  statement {
+    sid       = "SeeWhichRunsGoOn"
+    actions   = ["states:ListExecutions"]
+    resources = local._machine_arns
+  }
+  statement {
+    sid     = "FindEndpoints"
+    actions = ["sagemaker:ListEndpoints"]
+    # The action knows no resources.
+    resources = ["*"]
+  }
+  statement {
+    sid     = "SeeWhatIsServed"
+    actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
+    # Any endpoint of the account may serve a run's model.
+    resources = [for kind in ["endpoint", "endpoint-config", "model"] : "${local._sagemaker_arn}:${kind}/*"]
   }
 }
 
@@ -96,7 +114,7 @@ data "aws_iam_policy_document" "prepare_inference" {
   statement {
     sid       = "RemoveOwnModels"
     actions   = ["sagemaker:DeleteModel"]
-    resources = ["arn:${data.aws_partition.current.partition}:sagemaker:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:model/*-score-documents-d*r*"]
+    resources = ["${local._sagemaker_arn}:model/*-score-documents-d*r*"]
   }
 }
 
@@ -109,7 +127,7 @@ data "aws_iam_policy_document" "prepare_run" {
   statement {
     sid       = "ReadCode"
     actions   = ["s3:GetObject"]
-    resources = ["${local._bucket_arn}/code/*", "${local._bucket_arn}/runs/*/code.json"]
+    resources = ["${local._bucket_arn}/code/*", "${local._bucket_arn}/runs/*/code.json", "${local._bucket_arn}/audit/at-work/*"]
   }
   statement {
     sid       = "CopyCode"
@@ -167,12 +185,12 @@ data "aws_iam_policy_document" "prune_versions" {
   statement {
     sid       = "FindUnusedVersions"
     actions   = ["states:ListExecutions", "states:ListStateMachineAliases", "states:ListStateMachineVersions"]
-    resources = [for machine in var.machines : "${local._states_arn}:stateMachine:${machine}"]
+    resources = local._machine_arns
   }
   statement {
     sid       = "DeleteUnusedVersions"
     actions   = ["states:DeleteStateMachineVersion"]
-    resources = [for machine in var.machines : "${local._states_arn}:stateMachine:${machine}"]
+    resources = local._machine_arns
   }
 }
 

@@ -6,7 +6,7 @@ locals {
   _functions = {
     bulk_batch = {
       description = "Deletes or copies up to 1,000 objects of a manifest"
-      environment = {}
+      environment = { MACHINES = jsonencode(local._machine_arns) }
       memory_mb   = 1024 # buys CPU for 32 requests at a time
       policy      = data.aws_iam_policy_document.bulk_batch.json
       timeout     = 900

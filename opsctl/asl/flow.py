@@ -13,7 +13,8 @@ from opsctl.asl.environment import Environment
 from opsctl.asl.expressions import evaluate_path
 from opsctl.asl.failures import StateError, runtime_failure
 from opsctl.asl.jsonata import unexpected_type
-from opsctl.asl.paths import Path, Step
+from opsctl.asl.path_steps import Step
+from opsctl.asl.paths import Path
 from opsctl.asl.payload import Payload, to_text
 from opsctl.asl.templates import Template
 

@@ -1,7 +1,6 @@
 """An execution twice, to let each go on in its own way; and where an execution stands, to tell whether two stand alike.
 
-What never changes (the machine, payloads, events that were written) is shared. Unlike a snapshot, a fork can be taken
-of an execution that has paused.
+What never changes (the machine, payloads, events that were written) is shared.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -162,3 +163,12 @@ def text_of(details: Mapping[str, Any], key: str) -> str | None:
 def resource_of(details: Mapping[str, Any]) -> str:
     resource, kind = str(details.get("resource", "")), details.get("resourceType")
     return f"{kind}:{resource}" if kind and not resource.startswith("arn:") else resource
+
+
+def seconds(moment: Any) -> float:
+    """A timestamp of any of the three kinds that histories come with, as seconds since the epoch."""
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    if isinstance(moment, str):
+        return datetime.fromisoformat(moment).timestamp()
+    return float(moment)

@@ -97,7 +97,7 @@ class Execution:
     @property
     def busy(self) -> bool:
         """Whether it has paused where it could go on at once."""
-        return self._walk.status == "RUNNING" and bool(self._walk.ready)
+        return self._walk.status == "RUNNING" and any(frame.open for frame in self._walk.ready)
 
     def pause_when(self, enough: Callable[[], bool]) -> None:
         """Return from whatever makes it move as soon as `enough()`, which is asked after each step of a state."""

@@ -13,6 +13,7 @@ from opsctl.asl.failures import StateError
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.map_settings import batches, concurrency, items_of, tolerance, tolerated
 from opsctl.asl.payload import Payload, array_of
+from opsctl.asl.stopping import abort, drop_children
 from opsctl.asl.walk import Walk
 
 _MOST_AT_ONCE = 40
@@ -87,7 +88,7 @@ def child_failed(walk: Walk, parent: Frame, child: Frame, error: str | None, cau
         if sibling.open and sibling is not child:
             details = {"name": parent.state.name, "index": sibling.index}
             walk.journal.add(walk.now, "MapIterationAborted", child.link, details)
-        walk.abort(sibling, child.link)
+        abort(walk, sibling, child.link)
     parent.link = child.link
     walk.fail(parent, error, cause)
 
@@ -105,7 +106,7 @@ def _go_on(walk: Walk, parent: Frame, child: Frame) -> None:
 def _finish(walk: Walk, frame: Frame) -> None:
     succeeded = walk.journal.add(walk.now, "MapStateSucceeded", frame.link)
     result = array_of(frame.results[index] for index in sorted(frame.results))
-    walk.drop_children(frame)
+    drop_children(walk, frame)
     walk.leave_container(frame, result, succeeded)
 
 

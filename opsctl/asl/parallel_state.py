@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsctl.asl.definition import Parallel
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.payload import Payload, array_of
+from opsctl.asl.stopping import abort, drop_children
 from opsctl.asl.walk import Walk
 
 
@@ -27,7 +28,7 @@ def child_done(walk: Walk, parent: Frame, child: Frame, output: Payload) -> None
     parent.link = child.link
     succeeded = walk.journal.add(walk.now, "ParallelStateSucceeded", child.link)
     result = array_of(parent.results[index] for index in range(len(state.branches)))
-    walk.drop_children(parent)
+    drop_children(walk, parent)
     walk.leave_container(parent, result, succeeded)
 
 
@@ -35,7 +36,7 @@ def child_failed(walk: Walk, parent: Frame, child: Frame, error: str | None, cau
     """A branch has failed: abort the others, then fail as the branch did."""
     parent.link = child.link
     for sibling in parent.children:
-        walk.abort(walk.frames[sibling], child.link)
+        abort(walk, walk.frames[sibling], child.link)
     walk.fail(parent, error, cause)
 
 

@@ -1,8 +1,8 @@
 """JSONPath as AWS evaluates it (the Jayway dialect).
 
-A path is parsed once into steps and evaluated often. A step is a property name (str), an array index (int) or a
-selector that yields several values. A path of names and indexes only is *definite*: it gives its value, or fails with
-Jayway's words for what is missing. Any other path gives the list of what it finds, an empty one included.
+A path is parsed once into steps (`path_steps`) and evaluated often. A path of names and indexes only is *definite*: it
+gives its value, or fails with Jayway's words for what is missing. Any other path gives the list of what it finds, an
+empty one included.
 
 Roots: `$` is the state's input (or result), `$$` the context object, `$name` a variable.
 """
@@ -10,13 +10,13 @@ Roots: `$` is the state's input (or result), `$$` the context object, `$name` a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from opsctl.asl.environment import Environment
-from opsctl.asl.path_filters import Filter, parse_filter
-from opsctl.asl.path_work import begin, pay
+from opsctl.asl.path_filters import parse_filter
+from opsctl.asl.path_steps import Descend, Indexes, Names, Slice, Step, Wildcard, expand
+from opsctl.asl.path_work import begin
 
 _NAME = re.compile(r"[^\s.\[\](){},'\"$@*?:=<>!&|+/;#%^~`\\]+")
 _FROM_END = re.compile(r"\(\s*@\.length(?:\(\))?\s*-\s*([1-9]\d*)\s*\)")
@@ -31,42 +31,6 @@ class PathSyntaxError(ValueError):
 
 class PathMissingError(LookupError):
     """A definite path leads nowhere; the message is Jayway's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wildcard:
-    """`.*` or `[*]`: every member."""
-
-
-@dataclass(frozen=True, slots=True)
-class Descend:
-    """`..`: the value and everything below it; the next step applies to each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """`['a','b']`: several properties."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Indexes:
-    """`[0,2]`: several elements."""
-
-    indexes: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """`[1:3]`: a range of elements."""
-
-    start: int | None
-    stop: int | None
-    step: int | None
-
-
-Step = str | int | Wildcard | Descend | Names | Indexes | Slice | Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +58,7 @@ class Path:
     def seek(self, document: Any) -> Any:
         """The same as a part of another path's evaluation."""
         if not self.definite:
-            return list(_expand(self.steps, document, document))
+            return list(expand(self.steps, document, document))
         value = document
         for position, step in enumerate(self.steps):
             try:
@@ -278,65 +242,6 @@ def _scan_indexes(text: str, position: int) -> tuple[Step, int]:
         if not text.startswith(",", position):
             return (indexes[0] if len(indexes) == 1 else Indexes(tuple(indexes))), position
         position += 1
-
-
-def _expand(steps: tuple[Step, ...], value: Any, document: Any) -> Iterator[Any]:
-    if not steps:
-        yield value
-        return
-    step, rest = steps[0], steps[1:]
-    if isinstance(step, Descend):
-        for below in _everything(value):
-            yield from _expand(rest, below, document)
-        return
-    for member in _select(step, value, document):
-        pay(1)
-        yield from _expand(rest, member, document)
-
-
-def _select(step: Step, value: Any, document: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from _select_members(step, value, document)
-    elif isinstance(value, list):
-        yield from _select_elements(step, value, document)
-
-
-def _select_members(step: Step, value: dict[str, Any], document: Any) -> Iterator[Any]:
-    if isinstance(step, str):
-        if step in value:
-            yield value[step]
-    elif isinstance(step, Wildcard):
-        yield from value.values()
-    elif isinstance(step, Names):
-        yield from (value[name] for name in step.names if name in value)
-    elif isinstance(step, Filter) and step.matches(value, document):
-        yield value
-
-
-def _select_elements(step: Step, value: list[Any], document: Any) -> Iterator[Any]:
-    if isinstance(step, int | Indexes):
-        for index in (step,) if isinstance(step, int) else step.indexes:
-            if -len(value) <= index < len(value):
-                yield value[index]
-    elif isinstance(step, Wildcard):
-        yield from value
-    elif isinstance(step, Slice):
-        yield from value[step.start : step.stop : step.step or 1]
-    elif isinstance(step, Filter):
-        yield from (element for element in value if step.matches(element, document))
-
-
-def _everything(value: Any) -> Iterator[Any]:
-    todo = [iter((value,))]
-    while todo:
-        for member in todo[-1]:
-            pay(1)
-            yield member
-            if isinstance(member, dict | list):
-                todo.append(iter(member.values() if isinstance(member, dict) else member))
-                break
-        else:
-            todo.pop()
 
 
 def _java(value: Any) -> str:

@@ -30,8 +30,10 @@ from opsctl.asl.flow import error_output
 from opsctl.asl.frames import Frame, Phase
 from opsctl.asl.habits import TODAY
 from opsctl.asl.payload import Payload
-from opsctl.asl.retrying import delay_before
+from opsctl.asl.retrying import wait_to_retry
 from opsctl.asl.sight import environment_of
+from opsctl.asl.stopping import abort, drop_children
+from opsctl.asl.telling import told
 from opsctl.asl.timers import Timers
 from opsctl.asl.variables import assign
 
@@ -43,7 +45,6 @@ _TOO_LARGE = (
     "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
 )
 _TOO_DEEP = "The execution's data is nested too deeply."
-_HAS_ABORTED_EVENT = frozenset({"Task", "Wait", "Parallel", "Map"})
 ROOT = 0
 
 
@@ -116,6 +117,8 @@ class Walk:
                 self._run(frame)
             elif frame.phase is Phase.FAIL:
                 self.fail(frame, TIMEOUT, None, heartbeat=frame.missed == "heartbeat")
+            else:  # a branch that was stopped while it was its turn
+                continue
             if pause is not None and pause():
                 return
 
@@ -204,28 +207,7 @@ class Walk:
 
     def fail_with(self, frame: Frame, problem: StateError) -> None:
         """The state has failed with what an expression or a rule raised."""
-        self.fail(frame, problem.error, self._told(frame, problem))
-
-    def _told(self, frame: Frame, problem: StateError) -> str | None:
-        """The cause as AWS tells it, written down first if it has an event of its own."""
-        cause = problem.cause
-        if problem.evaluation:
-            cause = (
-                f"An error occurred while executing the state '{frame.state.name}' "
-                f"(entered at the event id #{frame.entered}). {cause}"
-            )
-        if isinstance(problem, QueryError):
-            self._write_evaluation_failed(frame, problem, cause)
-        return cause
-
-    def _write_evaluation_failed(self, frame: Frame, problem: QueryError, cause: str | None) -> None:
-        details = {"error": problem.error, "cause": cause, "state": frame.state.name}
-        if problem.location is not None:
-            details["location"] = problem.location
-        # Before the state has done anything, AWS links the event past the Entered event.
-        fresh = frame.link == frame.entered and not problem.late
-        link = frame.came_from if fresh else frame.link
-        frame.link = self.journal.add(self.now, "EvaluationFailed", link, details)
+        self.fail(frame, problem.error, told(self, frame, problem))
 
     def fail(self, frame: Frame, error: str | None, cause: str | None, *, heartbeat: bool = False) -> None:
         """The state has failed; the event that says so, if there is one, is the frame's link."""
@@ -235,8 +217,8 @@ class Walk:
             return
         if isinstance(state, Guarded):
             for child in frame.children:
-                self.abort(self.frames[child], frame.link)
-            if self._retry(frame, state, error, heartbeat=heartbeat):
+                abort(self, self.frames[child], frame.link)
+            if wait_to_retry(self, frame, state, error, heartbeat=heartbeat):
                 return
             before = frame.link
             self.handlers.given_up(self, frame)
@@ -246,21 +228,6 @@ class Walk:
                     return
         self._fail_frame(frame, error, cause)
 
-    def _retry(self, frame: Frame, state: Guarded, error: str | None, *, heartbeat: bool) -> bool:
-        for position, retrier in enumerate(state.retriers):
-            if not matches(error, retrier.errors, heartbeat=heartbeat):
-                continue
-            used = frame.retries.get(position, 0)
-            if used >= retrier.attempts:
-                return False
-            delay = delay_before(retrier, used, self.random)
-            frame.retries[position] = used + 1
-            self.drop_children(frame)
-            frame.phase = Phase.RETRY
-            self.timers.set(frame, "retry", self.now + delay)
-            return True
-        return False
-
     def retry(self, frame: Frame) -> None:
         """The retrier's time has come."""
         frame.attempt += 1
@@ -269,17 +236,17 @@ class Walk:
 
     def _catch(self, frame: Frame, catcher: Catcher, caught: Payload, before: int) -> None:
         """Go on where the Catcher says; `before` is the event before the one with which a Parallel or Map failed."""
-        self.drop_children(frame)
+        drop_children(self, frame)
         try:
             output, assigned = catcher.handle(frame.input, caught, self.environment(frame))
             self.leave(frame, output, catcher.next, assigned)
         except StateError as problem:
             if isinstance(problem, QueryError):  # AWS goes back to before the failure, and lets the state fail anew
                 frame.link = before
-            told = self._told(frame, problem)
+            cause_told = told(self, frame, problem)
             if isinstance(problem, QueryError):
                 self.handlers.given_up(self, frame)
-            self._fail_frame(frame, problem.error, told)
+            self._fail_frame(frame, problem.error, cause_told)
 
     def _fail_frame(self, frame: Frame, error: str | None, cause: str | None) -> None:
         frame.phase = Phase.FAILED
@@ -288,35 +255,12 @@ class Walk:
         else:
             self.handlers.child_failed(self, self.frames[frame.parent], frame, error, cause)
 
-    def abort(self, frame: Frame, link: int) -> None:
-        """Stop a branch and all below it; the events that say so point at `link`, the event that failed."""
-        for child in frame.children:
-            self.abort(self.frames[child], link)
-        if frame.phase in (Phase.DONE, Phase.ABORTED):
-            return
-        begun = frame.phase is not Phase.ENTER
-        frame.phase = Phase.ABORTED
-        frame.timers.clear()
-        self.abandon(frame)
-        if frame.run_arn and frame.started:  # not measured: the event type is documented, a recording of it is missing
-            self.journal.add(self.now, "MapRunAborted", link)
-        if begun and frame.state.type in _HAS_ABORTED_EVENT:
-            self.journal.add(self.now, f"{frame.state.type}StateAborted", link)
-
     def abandon(self, frame: Frame) -> None:
         """Nobody waits for the frame's task any more."""
         if frame.task is not None:
             self.tasks.pop(frame.task, None)
             self.effects.append(AbandonTask(frame.task))
             frame.task = None
-
-    def drop_children(self, frame: Frame) -> None:
-        """Forget the branches of a container that starts again or is left."""
-        for child in frame.children:
-            self.drop_children(self.frames[child])
-            del self.frames[child]
-        frame.children.clear()
-        frame.results.clear()
 
     # ending
 

@@ -16,12 +16,14 @@ from urllib.parse import unquote_plus
 
 from opsctl.aws.ahead import read_ahead
 from opsctl.aws.bulk_types import BATCH, CHANGED, LARGEST_SINGLE_COPY, Copied, Deleted, Refused, Target
-from opsctl.aws.errors import from_code
+from opsctl.aws.errors import code_of, from_code
 from opsctl.aws.session import Aws
 from opsctl.domain.objects import Place, Stored
 from opsctl.errors import OpsError, RefusedError
 
 __all__ = ["Bulk", "Copied", "Deleted", "Refused", "Target", "Upload", "Version"]
+
+ENDED = ("NoSuchUpload", "404")  # of an upload that is there no more
 
 
 @lru_cache  # objects that were written together share their second
@@ -107,10 +109,19 @@ class Bulk:
             for item in page.get("Uploads", ()):
                 yield Upload(item["Key"], item["UploadId"], _seconds(item["Initiated"]))
 
-    def abort(self, bucket: str, upload: Upload) -> None:
-        """Give up a multipart upload; its parts are deleted."""
+    def abort(self, bucket: str, upload: Upload) -> Refused | None:
+        """Give up a multipart upload, whose parts are deleted; what S3 has against it, if anything. One that is
+        completed, or given up already, is nothing to complain of."""
+        from botocore.exceptions import ClientError
+
         with self._aws.explained("s3:AbortMultipartUpload", Place(bucket, upload.key).uri):
-            self._client.abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.upload_id)
+            try:
+                self._client.abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.upload_id)
+            except ClientError as error:
+                if code_of(error) in ENDED:
+                    return None
+                return Refused(upload.key, code_of(error), error.response["Error"].get("Message", ""))
+        return None
 
     def upload(self, place: Place, file: BinaryIO) -> None:
         """Write a file of any size, from where it stands to its end."""
@@ -127,8 +138,16 @@ class Bulk:
 
     def is_versioned(self, bucket: str) -> bool:
         """Whether what is deleted can be brought back."""
+        return self._versioning(bucket) == "Enabled"
+
+    def is_suspended(self, bucket: str) -> bool:
+        """Whether only what was deleted before versioning was switched off can be brought back."""
+        return self._versioning(bucket) == "Suspended"
+
+    def _versioning(self, bucket: str) -> str | None:
         with self._aws.explained("s3:GetBucketVersioning", bucket):
-            return bool(self._client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
+            status: str | None = self._client.get_bucket_versioning(Bucket=bucket).get("Status")
+            return status
 
     def delete(self, bucket: str, targets: Iterable[Target]) -> Generator[Deleted, None, None]:
         """Delete; what came of each request. Those that S3 refuses are named, and the others go on.

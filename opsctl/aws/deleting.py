@@ -8,7 +8,6 @@ that cannot stand in the XML of such a request is deleted by a request of its ow
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Generator, Iterable, Iterator
 
 from opsctl.aws.bulk_types import BATCH, Deleted, Refused, Target
@@ -17,12 +16,12 @@ from opsctl.aws.pace import Pace
 from opsctl.aws.parallel import in_parallel
 from opsctl.aws.plain import PlainStore, is_plain, is_slow_down
 from opsctl.aws.session import Aws
+from opsctl.domain.keys import NOT_IN_XML
 from opsctl.domain.objects import Place
 
 IN_FLIGHT = 20
 FIRST_IN_FLIGHT = 1  # of 1,000 writes each: two at once are more than AWS promises for half a second
 ATTEMPTS = 8
-NOT_IN_XML = re.compile(r"[\x00-\x1f\ufffe\uffff]")
 AGAIN = ("SlowDown", "InternalError", "ServiceUnavailable", "503")  # per key, in an answer 200
 
 

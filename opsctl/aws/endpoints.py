@@ -8,6 +8,7 @@ from typing import Any
 
 from opsctl.aws.errors import code_of
 from opsctl.aws.session import Aws
+from opsctl.domain.serving import artifacts_of, configurations_of, models_of
 
 THREADS = 8
 GONE = ("ValidationException", "ResourceNotFound")  # SageMaker's words for what is not there
@@ -34,25 +35,19 @@ class Endpoints:
         return self._aws.client("sagemaker")
 
     def _configurations(self, endpoint: str) -> Iterator[str]:
-        found = self._described("sagemaker:DescribeEndpoint", "describe_endpoint", EndpointName=endpoint)
-        for holder in (found, found.get("PendingDeploymentSummary", {})):
-            if name := holder.get("EndpointConfigName"):
-                yield name
+        return configurations_of(
+            self._described("sagemaker:DescribeEndpoint", "describe_endpoint", EndpointName=endpoint)
+        )
 
     def _models(self, configuration: str) -> Iterator[str]:
-        found = self._described(
-            "sagemaker:DescribeEndpointConfig", "describe_endpoint_config", EndpointConfigName=configuration
+        return models_of(
+            self._described(
+                "sagemaker:DescribeEndpointConfig", "describe_endpoint_config", EndpointConfigName=configuration
+            )
         )
-        for variants in ("ProductionVariants", "ShadowProductionVariants"):
-            for variant in found.get(variants, ()):
-                if name := variant.get("ModelName"):  # none where inference components bring the models
-                    yield name
 
     def _artifacts(self, model: str) -> Iterator[str]:
-        found = self._described("sagemaker:DescribeModel", "describe_model", ModelName=model)
-        for container in (found.get("PrimaryContainer", {}), *found.get("Containers", ())):
-            source = container.get("ModelDataSource", {}).get("S3DataSource", {})
-            yield from filter(None, (container.get("ModelDataUrl"), source.get("S3Uri")))
+        return artifacts_of(self._described("sagemaker:DescribeModel", "describe_model", ModelName=model))
 
     def _described(self, action: str, call: str, **name: str) -> dict[str, Any]:
         """{} for what was deleted in between."""

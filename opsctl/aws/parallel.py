@@ -29,7 +29,7 @@ def in_parallel(
     If an item cannot be read, the work raises, or the reader stops (an interrupt), what is in flight is abandoned: S3
     may carry it out or not. Close it (contextlib.closing) where the reader may fail.
     """
-    loop, ahead = asyncio.new_event_loop(), 0
+    loop, ahead = _new_loop(), 0
     blocking = ThreadPoolExecutor(BLOCKING)
     loop.set_default_executor(blocking)
     thread = threading.Thread(target=loop.run_forever, name="s3 in bulk", daemon=True)
@@ -118,6 +118,15 @@ class _Workers(Generic[T, R]):
         if self._found:
             self._told.put(self._found)
             self._found = []
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """libuv's, which is woken once where many threads have an answer for it; there is none for Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 async def _end() -> None:

@@ -8,6 +8,7 @@ import sys
 import click
 
 from opsctl.cli.invocation import Invocation
+from opsctl.cli.terminal import steadied
 from opsctl.errors import RefusedError
 
 CONFIRMED = "OPSCTL_CONFIRM"
@@ -27,7 +28,7 @@ def agree(
     `done` says what a no leaves undone. In a context that wants its name typed, that is what is asked for, and without
     a terminal OPSCTL_CONFIRM must hold it. Raises RefusedError for a no, and where there is nobody to ask.
     """
-    click.echo(shown, err=invocation.wants_json)
+    click.echo(steadied(shown), err=invocation.wants_json)
     otherwise = "add --yes to go ahead, or --dry-run"
     if invocation.confirm is not None:  # a --yes that was meant for another deployment is not enough
         typed, yes = invocation.confirm, os.environ.get(CONFIRMED) == invocation.confirm

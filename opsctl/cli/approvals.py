@@ -13,8 +13,9 @@ from opsctl.cli.following import follow, on_machine
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import wait_options
 from opsctl.cli.render import duration, emit, facts, iso, moment
-from opsctl.cli.terminal import harmless
+from opsctl.cli.terminal import harmless, tell
 from opsctl.domain.conditions import ABSENT
+from opsctl.domain.redaction import redacted_value
 from opsctl.domain.runs import LATEST
 from opsctl.errors import OK, UsageError
 
@@ -107,7 +108,7 @@ def _answer(
     approvals.execute(connection, planned)
     done = f"{'approved' if approved else 'rejected'} {planned.gate.name} of {planned.run.name}"
     look = f"look at it: opsctl status {planned.run.name}{_on_its_machine(invocation, connection, planned)}"
-    click.echo(done if wait else f"{done}; {look}", err=True)
+    tell(done if wait else f"{done}; {look}")
     if wait:
         return follow(invocation, connection, Started(planned.run, resumed=False), timeout, _document(planned))
     emit(invocation, _document(planned), planned.run.name)
@@ -196,5 +197,5 @@ def _document(planned: AnswerPlan) -> dict[str, Any]:
         "expires": iso(gate.expires),
         "attempt": gate.attempt,
         "parameters": gate.parameters,
-        "input": gate.input,
+        "input": redacted_value(gate.input),
     }

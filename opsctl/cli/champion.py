@@ -8,6 +8,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, facts, table
+from opsctl.cli.terminal import tell
 from opsctl.domain.champion_figures import Comparison, Figures
 from opsctl.domain.champion_gate import number
 from opsctl.domain.champions import Champion, document
@@ -71,7 +72,7 @@ def history(context: click.Context, limit: int) -> None:
         _warn(record.warning)
     found = champions.newest(connection, limit, _warn)
     if not found:
-        click.echo("no model was promoted yet", err=True)
+        tell("no model was promoted yet")
     now = record.champion.deployment if record.champion else None
     documents = [document(one) | {"champion": one.deployment == now} for one in found]
     emit(invocation, documents, table(HEADERS, [_row(one, now) for one in found]))
@@ -111,7 +112,7 @@ def diff(context: click.Context, runs: tuple[str, ...]) -> None:
 
 
 def _warn(warning: str) -> None:
-    click.echo(f"warning: {warning}", err=True)
+    tell(f"warning: {warning}")
 
 
 def _text(found: Champion) -> str:

@@ -13,6 +13,7 @@ from opsctl.cli.params import age as age_of
 from opsctl.cli.params import bytes_count, engine_options
 from opsctl.cli.progress import Progress
 from opsctl.cli.render import age, emit, iso, printable, size, table
+from opsctl.cli.terminal import tell
 from opsctl.domain.cleanup import ALL, PARTS, UNNAMED, Criteria, Decision
 from opsctl.domain.engines import MAP, WHO, Wish
 from opsctl.domain.objects import counted
@@ -93,9 +94,9 @@ def _execute(connection: Connection, plan: CleanupPlan) -> Result:
             return cleanups.execute(connection, plan, progress)
     except KeyboardInterrupt:
         if plan.engine.name == MAP:
-            click.echo(f"the cleanup goes on: opsctl watch {plan.heading.id} --machine bulk", err=True)
+            tell(f"the cleanup goes on: opsctl watch {plan.heading.id} --machine bulk")
         else:
-            click.echo("interrupted; the same command again deletes the rest", err=True)
+            tell("interrupted; the same command again deletes the rest")
         raise
 
 
@@ -224,7 +225,7 @@ def _result_text(verb: str, result: Result) -> str:
 
 def _exit_code(result: Result) -> int:
     for item in result.refused[:SHOWN]:
-        click.echo(f"error: s3 refused {item.key!r}: {item.code}: {item.message}", err=True)
+        tell(f"error: s3 refused {item.key!r}: {item.code}: {item.message}")
     if len(result.refused) > SHOWN:
-        click.echo(f"error: and {len(result.refused) - SHOWN:,} more keys; -o json lists them all", err=True)
+        tell(f"error: and {len(result.refused) - SHOWN:,} more keys; -o json lists them all")
     return AWS if result.refused else OK

@@ -10,7 +10,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, table
-from opsctl.contexts import Contexts, Named, contexts_file, read_contexts, write_contexts
+from opsctl.contexts import Contexts, Named, change_contexts, contexts_file, read_contexts
 
 HEADERS = ["CURRENT", "NAME", "DEPLOYMENT", "PROFILE", "REGION", "CONFIRM"]
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -71,8 +71,7 @@ def add(here: click.Context, /, name: str, confirm: bool, **settings: Any) -> No
       opsctl context add production --outputs production.json --profile production --confirm
     """
     texts = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in settings.items()}
-    found = read_contexts().with_one(name, Named(**texts, confirm=confirm))
-    write_contexts(found)
+    found = change_contexts(lambda there: there.with_one(name, Named(**texts, confirm=confirm)))
     emit(here.ensure_object(Invocation), _document(name, found), f"{name} is kept in {contexts_file()}")
 
 
@@ -90,7 +89,7 @@ def use(here: click.Context, name: str | None, none: bool) -> None:
     """
     if (name is None) != none:
         raise click.UsageError("name a context, or give --none")
-    write_contexts(read_contexts().at(name))
+    change_contexts(lambda there: there.at(name))
     emit(here.ensure_object(Invocation), {"current": name}, f"{name or 'no context'} is the current one")
 
 
@@ -104,7 +103,7 @@ def remove(here: click.Context, name: str) -> None:
     Examples:
       opsctl context remove staging
     """
-    write_contexts(read_contexts().without(name))
+    change_contexts(lambda there: there.without(name))
     emit(here.ensure_object(Invocation), {"removed": name}, f"{name} is forgotten")
 
 

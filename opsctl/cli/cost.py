@@ -12,6 +12,7 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import document as read_document
 from opsctl.cli.params import duration as seconds
 from opsctl.cli.render import cost_text, duration, emit, facts, iso, moment, size, table, usd
+from opsctl.cli.terminal import tell
 from opsctl.domain.billing import Estimate
 from opsctl.domain.costs import RunCost, Spared, StepCost
 from opsctl.domain.prices import FREE_TRANSITIONS, PriceList
@@ -77,7 +78,7 @@ def cost(
     if history is not None:
         found, doubts = saved_account(history, own)
         for doubt in doubts:
-            click.echo(f"warning: {doubt}", err=True)
+            tell(f"warning: {doubt}")
         emit(invocation, _cost_document(found) | {"history": str(history)}, _text([("HISTORY", str(history))], found))
     elif since is not None:
         _show_many(invocation, since, own)
@@ -107,13 +108,13 @@ def _show_many(invocation: Invocation, since: float, own: Mapping[str, Any] | No
     found = accounts(connection, names, connection.aws.now() - since, own)
     _tell(found.doubts)
     if not found.found:
-        click.echo(f"no run of {', '.join(names.values())} since then", err=True)
+        tell(f"no run of {', '.join(names.values())} since then")
     emit(invocation, _many_document(found, names), _many_text(found, names))
 
 
 def _tell(doubts: tuple[str, ...]) -> None:
     for doubt in doubts:
-        click.echo(f"note: {doubt}", err=True)
+        tell(f"note: {doubt}")
 
 
 def _text(named: list[tuple[str, Any]], found: RunCost, kept: Kept | None = None) -> str:

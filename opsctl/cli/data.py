@@ -10,6 +10,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import age, emit, iso, size, table
+from opsctl.cli.terminal import tell
 from opsctl.domain.inventory import Folder, RunData
 from opsctl.domain.storage_prices import usd_a_month
 
@@ -67,7 +68,7 @@ def list_data(context: click.Context, run: str | None, order: str) -> None:
         return
     found = stock.holdings(connection, _warn)
     if not found:
-        click.echo("no run keeps any data yet", err=True)
+        tell("no run keeps any data yet")
     found.sort(key=lambda holding: _run_key(order, holding.data, region))
     emit(invocation, [_document(holding, region) for holding in found], _runs_text(found, region, now))
 
@@ -104,7 +105,7 @@ def release(context: click.Context, runs: tuple[str, ...]) -> None:
 
 
 def _warn(warning: str) -> None:
-    click.echo(f"warning: {warning}", err=True)
+    tell(f"warning: {warning}")
 
 
 def _mark(

@@ -9,6 +9,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, iso, moment, table, usd
+from opsctl.cli.terminal import tell
 from opsctl.domain.conditions import ABSENT
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def diff(context: click.Context, one: str, other: str) -> None:
     invocation = context.ensure_object(Invocation)
     before, after, found, doubts = compare(invocation.connect(), one, other)
     for doubt in doubts:
-        click.echo(f"note: {doubt}", err=True)
+        tell(f"note: {doubt}")
     if not found:
-        click.echo("they do not differ", err=True)
+        tell("they do not differ")
     emit(invocation, _document(before, after, found), _text(before, after, found))
 
 

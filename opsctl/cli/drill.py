@@ -69,10 +69,10 @@ def drill(
     refutation is told with a trace. docs/drill.md says what is proven, and what is not.
 
     --live breaks runs of the machine that is deployed in the sandbox, for real, with its jobs: requests are refused
-    once and every time; jobs fail, are killed, run out of memory or disk, hang, or are stopped; and the run is stopped
-    while each state is at work. Each run is judged by its history, the alerts and the objects, and brought back as
-    opsctl redrive does it. The plan is shown first. The jobs are those that you have deployed: with small data (--set)
-    it takes minutes.
+    once and every time; jobs fail, are killed, run out of memory or disk, hang, are stopped, lose their Spot host, or
+    leave a model that is cut off; and the run is stopped while each state is at work. Each run is judged by its
+    history, the alerts and the objects, and brought back as opsctl redrive does it. The plan is shown first. The jobs
+    are those that you have deployed: with small data (--set) it takes minutes.
 
     Exit code 1 if anything is refuted; 130 if it was interrupted, with the report so far.
 
@@ -88,6 +88,7 @@ def drill(
     invocation = context.ensure_object(Invocation)
     invocation.output = output or invocation.output
     kind = sent_as(invocation, out, FORMATS, "table")
+    _refuse_nowhere(out)
     if model == live:
         raise UsageError(
             "say how deep the drill is to go: --model or --live",
@@ -113,6 +114,13 @@ def drill(
         if reports[-1].interrupted:
             break
     return _told_all(invocation, kind, out, pictures, reports)
+
+
+def _refuse_nowhere(out: Path | None) -> None:
+    """Refuse, before minutes of work, a file for which there is no folder."""
+    if out is not None and str(out) != "-" and (out.is_dir() or not out.parent.is_dir()):
+        why = "Is a directory" if out.is_dir() else f"there is no folder {out.parent}"
+        raise UsageError(f"{out} cannot be written: {why}", "name a file in a folder that you may write to: --out FILE")
 
 
 def _refuse(given: Mapping[str, object], depth: str) -> None:

@@ -13,7 +13,8 @@ from opsctl.domain.drill.report import NEVER, Report
 
 HEADERS = {
     Kind.REFUSED: "REFUSED", Kind.FAILED: "FAILS", Kind.HANG: "HANGS", Kind.SILENCE: "SILENT",
-    Kind.OVERSIZED: "TOO LARGE", Kind.MISSING: "MISSING", Kind.STOPPED: "STOPPED", Kind.ABORT: "STOP",
+    Kind.OVERSIZED: "TOO LARGE", Kind.MISSING: "MISSING", Kind.STOPPED: "STOPPED",
+    Kind.CORRUPT: "CORRUPT", Kind.INTERRUPTED: "SPOT", Kind.ABORT: "STOP",
 }  # fmt: skip
 MOST_TOLD = 20  # refutations with their traces, in text
 

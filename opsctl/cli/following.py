@@ -7,10 +7,9 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, moment
+from opsctl.cli.terminal import tell
 from opsctl.domain.alerts import Failure, next_command
 from opsctl.domain.runs import Run
 from opsctl.errors import FAILED, OK
@@ -26,7 +25,7 @@ PLAIN = re.compile(r"[\w .,:()?-]+")  # safe between double quotes
 def announce(invocation: Invocation, started: Started, more: dict[str, Any]) -> int:
     """Name the run and say how to look at it; the exit code."""
     run = started.run
-    click.echo(f"{_found(started)}; look at it: opsctl status {run.name}{on_machine(invocation)}", err=True)
+    tell(f"{_found(started)}; look at it: opsctl status {run.name}{on_machine(invocation)}")
     emit(invocation, {"run": run.name, "arn": run.arn, "status": run.status, **more}, run.name)
     return OK
 
@@ -39,11 +38,11 @@ def follow(
 
     run = started.run
     following = f"following {run.name}" + (", which is already running" if started.resumed else "")
-    click.echo(_found(started) if started.resumed and run.ended else following, err=True)
+    tell(_found(started) if started.resumed and run.ended else following)
     try:
         outcome = wait(connection, run, _tell, timeout)
     except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; the run goes on: opsctl status {run.name}{on_machine(invocation)}", err=True)
+        tell(f"\ninterrupted; the run goes on: opsctl status {run.name}{on_machine(invocation)}")
         raise
     emit(invocation, outcome_document(invocation, run, outcome) | more, sentence(outcome))
     return conclude(invocation, run, outcome)
@@ -53,7 +52,7 @@ def conclude(invocation: Invocation, run: Run, outcome: Outcome) -> int:
     """Say what to do next; the exit code."""
     command = _next_command(invocation, run, outcome)
     if command:
-        click.echo(f"next: {command}", err=True)
+        tell(f"next: {command}")
     return OK if outcome.succeeded else FAILED
 
 
@@ -80,7 +79,7 @@ def _found(started: Started) -> str:
 
 
 def _tell(progress: Progress) -> None:
-    click.echo(progress_line(progress), err=True)
+    tell(progress_line(progress))
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.output import send, sent_as
 from opsctl.cli.render import COLORS, emit, writable
+from opsctl.cli.terminal import tell
 from opsctl.domain.picture import Lane, Node, Picture
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
@@ -85,7 +86,7 @@ def _picture(
 
         picture, doubts = draw_saved(history, definition)
         for doubt in doubts:
-            click.echo(f"warning: {doubt}", err=True)
+            tell(f"warning: {doubt}")
         return picture
     if definition is not None:
         from opsctl.operations.graph_files import draw_definition

@@ -10,6 +10,7 @@ import click
 
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, iso, moment, status_word, writable
+from opsctl.cli.terminal import tell
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.lineage import Descendant, Kin
 from opsctl.domain.runs import LATEST
@@ -38,7 +39,7 @@ def lineage(context: click.Context, run: str) -> None:
     connection = invocation.connect()
     found = find_lineage(connection, run)
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     now = connection.aws.now()
     emit(invocation, _document(found.root, found.wanted), "\n".join(_tree(found.root, found.wanted, now)))
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from opsctl.cli.invocation import Invocation
-from opsctl.errors import UsageError
+from opsctl.errors import FULL, UsageError
 
 STDOUT = Path("-")
 
@@ -32,13 +35,39 @@ def sent_as(invocation: Invocation, out: Path | None, formats: Mapping[str, str]
 
 
 def send(out: Path | None, content: bytes) -> None:
-    """Write a result to a file, or to standard output. Raises UsageError for a file that cannot be written."""
+    """Write a result to a file, whole or not at all, or to standard output.
+
+    Raises UsageError for a file that cannot be written, OSError where there is no room for it.
+    """
     if out is None or out == STDOUT:
         click.echo(content, nl=False)
         return
-    try:
-        out.write_bytes(content)
-    except OSError as error:
-        hint = "name a file in a folder that you may write to: --out FILE"
-        raise UsageError(f"{out} cannot be written: {error.strerror}", hint) from error
+    with refusing(out, "name a file in a folder that you may write to: --out FILE"):
+        write_whole(out.resolve(), content)
     click.echo(f"wrote {out}", err=True)
+
+
+@contextmanager
+def refusing(path: Path, hint: str | None = None) -> Iterator[None]:
+    """Turn what keeps a file from being written into a UsageError, but for want of room, of which OSError tells."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint) from error
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """By a draft beside it: what was there before stays until the new content is whole."""
+    draft = target.with_name(f".opsctl-{os.getpid()}")
+    if target.exists() and not (target.is_file() and os.access(target.parent, os.W_OK)):  # a pipe, a device
+        target.write_bytes(content)
+        return
+    try:
+        draft.write_bytes(content)
+        if target.exists():
+            shutil.copymode(target, draft)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ def document(source: str, example: str = '{"hyperparameters": {…}}') -> dict[s
     text = sys.stdin.read() if source == "-" else _read(Path(source))
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{named} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise UsageError(f"{named} holds no JSON object", f"write it as {example}")
@@ -48,7 +48,7 @@ def document(source: str, example: str = '{"hyperparameters": {…}}') -> dict[s
 
 def duration(text: str) -> float:
     """Seconds, or a number with s, m, h, d or w."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)", text)
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([smhdw]?)", text)
     if not match:
         raise click.BadParameter(f"{text!r} is not a duration such as 90, 90s, 15m, 2h or 7d")
     return float(match[1]) * _UNITS[match[2]]
@@ -64,7 +64,7 @@ def age(text: str) -> float:
 
 def bytes_count(text: str) -> int:
     """A number of bytes, with kB, MB, GB or TB (powers of 1,000) if need be."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)B?", text)
+    match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,12})?)\s*([kMGT]?)B?", text)
     if not match:
         raise click.BadParameter(f"{text!r} is not a size such as 500GB or 2TB")
     return int(float(match[1]) * 1000 ** ("", "k", "M", "G", "T").index(match[2]))
@@ -123,7 +123,7 @@ def wait_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _typed(text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value
 
@@ -137,3 +137,13 @@ def _read(path: Path) -> str:
         raise UsageError(f"no file {path}", f"did you mean {path.parent / near[0]}?" if near else None) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
+
+
+def sandbox_directory(command: Any) -> Any:
+    """The option that names the sandbox which a command is about."""
+    return click.option(
+        "--dir",
+        "directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The sandbox's own directory. Default: OPSCTL_SANDBOX_DIR, else .opsctl/sandbox below the module.",
+    )(command)

@@ -9,6 +9,7 @@ import click
 
 from opsctl.cli.progress import Progress
 from opsctl.cli.render import LEAST, cost_text, duration, size, table, usd
+from opsctl.cli.terminal import tell
 from opsctl.domain import storage_prices
 from opsctl.domain.billing import Estimate
 from opsctl.domain.conditions import ABSENT
@@ -16,6 +17,7 @@ from opsctl.domain.data_modes import COPY, IN_PLACE
 from opsctl.domain.documents import Change
 from opsctl.domain.engines import WHO
 from opsctl.domain.objects import counted
+from opsctl.domain.redaction import redacted_value
 from opsctl.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ def plan_text(plan: RerunPlan, name: str) -> str:
 
 
 def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
-    """The plan as JSON, for a new run of that name and prefix in S3, with the very input that it is started with.
+    """The plan as JSON, for a new run of that name and prefix in S3, with the very input that it is started with,
+    but for credentials, which are struck out.
 
     `hash` is the same for the same request on the same world, whatever the name.
     """
@@ -52,9 +55,10 @@ def plan_document(plan: RerunPlan, name: str, prefix: str) -> dict[str, Any]:
         "from": list(plan.named),
         "hash": plan.hash,
         "steps": [_step(step) for step in plan.steps],
-        "input": plan.input_for(prefix),
+        "input": redacted_value(plan.input_for(prefix)),
         "changes": [
-            {"path": change.path} | {name: _value(getattr(change, name)) for name in ("before", "default", "after")}
+            {"path": change.path}
+            | {name: _value(getattr(change, name), change.path) for name in ("before", "default", "after")}
             for change in plan.changes
         ],
         "warnings": list(plan.warnings),
@@ -91,9 +95,9 @@ def carry_out(connection: Connection, plan: RerunPlan, name: str | None) -> Star
     from opsctl.operations.execution import execute
 
     try:
-        return execute(connection, plan, name, lambda text: click.echo(text, err=True), Progress)
+        return execute(connection, plan, name, tell, Progress)
     except KeyboardInterrupt:
-        click.echo("\ninterrupted; the same command again goes on from here", err=True)
+        tell("\ninterrupted; the same command again goes on from here")
         raise
 
 
@@ -204,7 +208,8 @@ def _why(step: PlannedStep) -> str:
 
 
 def _shown(change: Change) -> str:
-    before, default, after = map(_text, (change.before, change.default, change.after))
+    values = (change.before, change.default, change.after)
+    before, default, after = (_text(redacted_value(value, change.path)) for value in values)
     return f"{before if change.default is ABSENT else f'{default} (default)'} -> {after}"
 
 
@@ -234,5 +239,5 @@ def _step(step: PlannedStep) -> dict[str, Any]:
     }
 
 
-def _value(value: Any) -> Any:
-    return None if value is ABSENT else value
+def _value(value: Any, path: str) -> Any:
+    return None if value is ABSENT else redacted_value(value, path)

@@ -12,6 +12,7 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import data_option, document_option, setting_option, wait_options
 from opsctl.cli.plans import carry_out, plan_document, plan_text
 from opsctl.cli.render import duration, emit, table
+from opsctl.cli.terminal import tell
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY
 from opsctl.domain.redrive import NATIVE, RERUN, REUSE
@@ -125,7 +126,7 @@ def _follow_or_announce(
         theirs = f"{run.name} {'has been' if run.ended else 'is being'} redriven already"
         said = theirs if started.resumed else f"redriven: {run.name} goes on"
         look = f"look at it: opsctl status {run.name}{on_machine(invocation)}"
-        click.echo(said if wait else f"{said}; {look}", err=True)
+        tell(said if wait else f"{said}; {look}")
     if wait:
         return follow(invocation, connection, Started(run, resumed=False) if redriven else started, timeout, more)
     if not redriven:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsctl.cli.invocation import Invocation
+from opsctl.cli.terminal import steadied
 from opsctl.domain import times
 from opsctl.errors import UsageError
 
@@ -42,7 +43,7 @@ _STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud8
 def emit(invocation: Invocation, document: Any, text: str) -> None:
     """Print a result: `document` where JSON was asked for, else `text`. Raises UsageError for a bad --query."""
     if not invocation.wants_json:
-        click.echo(text, color=_color())
+        click.echo(steadied(text), color=_color())
         return
     if invocation.query is not None:
         document = _queried(document, invocation.query)
@@ -207,5 +208,7 @@ def _queried(document: Any, query: str) -> Any:
 
     try:
         return jmespath.search(query, document)
+    except RecursionError:
+        raise UsageError("--query is nested too deeply") from None
     except jmespath.exceptions.JMESPathError as error:
         raise UsageError(f"--query is not a JMESPath expression: {' '.join(str(error).split())}") from error

@@ -11,6 +11,7 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.output import send
 from opsctl.cli.status import next_command
+from opsctl.cli.terminal import tell
 from opsctl.domain.runs import LATEST
 from opsctl.errors import UsageError
 
@@ -56,7 +57,7 @@ def report(
         wanted = runs.resolve(connection, LATEST if run is None else run)
         found = make_report(connection, wanted, lambda status: next_command(invocation, status))
     for section, why in found.gaps.items() if history is None else ():
-        click.echo(f"note: {section}: {why}", err=True)
+        tell(f"note: {section}: {why}")
     from opsctl.pictures.report import html
 
     name = found.run.name if history is None else history.stem
@@ -70,5 +71,5 @@ def _saved(run: str | None, history: Path, definition: Path | None) -> Report:
         raise UsageError("--history is a run's history already", f"leave {run} out")
     found, doubts = report_saved(history, definition)
     for doubt in doubts:
-        click.echo(f"warning: {doubt}", err=True)
+        tell(f"warning: {doubt}")
     return found

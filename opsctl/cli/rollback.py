@@ -31,7 +31,8 @@ def rollback(
     """Deploy a model again that was in production before: the champion before the present one, or --to RUN.
 
     It is a deployment like any other, tried by the smoke test, and put back if it fails. Nobody is asked to approve it,
-    unless deployment.approval.rollback is true in the module. Rolling back twice leads forward again.
+    unless deployment.approval.rollback is true in the module. The same command again is the same rollback as long as
+    that goes on; once it is done, it leads forward again, unless --to says where.
 
     \b
     Examples:
@@ -50,7 +51,7 @@ def rollback(
         emit(invocation, _document(planned), shown)
         return
     agree(invocation, shown, yes)
-    started = Started(rollbacks.execute(connection, planned), resumed=False)
+    started = Started(rollbacks.execute(connection, planned), resumed=planned.resumed)
     invocation.machine = DEPLOYMENT_MACHINE  # what the next commands are about
     if wait:
         context.exit(follow(invocation, rollbacks.deployments(connection), started, timeout, _document(planned)))

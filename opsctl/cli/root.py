@@ -7,7 +7,6 @@ or after it: each subcommand is given them when it is loaded, and both places wr
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import re
@@ -21,7 +20,7 @@ import click
 
 from opsctl import __version__
 from opsctl.cli.invocation import Invocation
-from opsctl.errors import FAILED, INTERRUPTED, UNREAD, USAGE, OpsError
+from opsctl.errors import FAILED, FULL, INTERRUPTED, UNREAD, USAGE, OpsError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -61,7 +60,6 @@ COMMANDS = {
 PROGRAM = "opsctl"
 COMPLETING = "_OPSCTL_COMPLETE"  # in the environment while a shell asks for words
 NO_TEMPORARY = "No usable temporary directory"  # Python's words, also for disks that are full
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GLOBALS_NOTE = (
     "Global options (opsctl --help) may stand here too: -o, --query, --profile, --region, --endpoint-url, --context, "
     "--machine, --terraform-dir."
@@ -210,6 +208,8 @@ def _guarded(run: Callable[[], Any]) -> int:
         elsewhere = ", or name another folder in TMPDIR" if nowhere else ""
         why = "no folder for temporary files can be written to" if nowhere else error.strerror
         return _report(f"cannot write: {why}", f"make room{elsewhere}, and run the command again", FAILED)
+    except RecursionError:  # JSON of somebody else's
+        return _report("what was read is nested too deeply to be worked with", None, FAILED)
     except SystemExit:  # what click makes, and of nothing else, of a pipe that nobody reads: `opsctl list | head`
         return UNREAD
     return result if isinstance(result, int) else 0
@@ -222,9 +222,12 @@ def _forget_output() -> None:
 
 
 def _report(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    from opsctl.cli.terminal import tell
+    from opsctl.domain.redaction import redacted
+
+    tell(f"error: {redacted(' '.join(message.split()))}")  # which may quote a value of an input
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        tell(f"hint: {hint}")
     return code
 
 

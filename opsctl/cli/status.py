@@ -13,6 +13,7 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import duration, emit, facts, moment, table
 from opsctl.cli.status_details import details
 from opsctl.cli.status_document import status_document
+from opsctl.cli.terminal import tell
 from opsctl.domain.alerts import caught_in
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
@@ -65,7 +66,7 @@ def status(
     text = _text(found, [("RUN", found.run.name), ("MACHINE", connection.machine.name)], connection.aws.now(), verbose)
     emit(invocation, status_document(found) | {"next": command}, text)
     if command:
-        click.echo(f"next: {command}", err=True)
+        tell(f"next: {command}")
 
 
 def next_command(invocation: Invocation, found: RunStatus) -> str | None:
@@ -95,7 +96,7 @@ def _show_saved(invocation: Invocation, run: str | None, history: Path, definiti
         raise UsageError("--history is a run's history already", f"leave {run} out")
     found, doubts = describe_saved(history, definition)
     for doubt in doubts:
-        click.echo(f"warning: {doubt}", err=True)
+        tell(f"warning: {doubt}")
     text = _text(found, [("HISTORY", str(history))], found.run.stopped or 0.0, verbose)
     emit(invocation, status_document(found) | {"run": None, "arn": None, "history": str(history)}, text)
 

@@ -43,7 +43,7 @@ def value_of(text: str | None) -> Any:
     """The value that a JSON text stands for, without credentials; the text itself where it is none."""
     try:
         return None if text is None else redacted_value(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return redacted_value(text)
 
 

@@ -11,6 +11,7 @@ from opsctl.cli.agreeing import agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration as duration_of
 from opsctl.cli.render import duration, emit, table
+from opsctl.cli.terminal import tell
 from opsctl.errors import FAILED, OK, REFUSED
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _stop(
     connection = invocation.connect()
     plan = stops.plan(connection, wanted)
     for run in plan.ended:
-        click.echo(f"error: {run.name} has ended already ({run.status}): there is nothing to stop", err=True)
+        tell(f"error: {run.name} has ended already ({run.status}): there is nothing to stop")
     if not plan.runs:
         return REFUSED
     if dry_run:
@@ -66,9 +67,9 @@ def _stop(
     agree(invocation, _plan_text(plan), yes, verb="Stop", done="stopped")
     stopped = stops.execute(connection, plan, reason)
     for name, error in stopped.refused:
-        click.echo(f"error: {name} was not stopped: {error.message}", err=True)
+        tell(f"error: {name} was not stopped: {error.message}")
     for run in stopped.too_late:
-        click.echo(f"error: {run.name} had ended {run.status} before it was stopped", err=True)
+        tell(f"error: {run.name} had ended {run.status} before it was stopped")
     states = _followed(connection, stopped, timeout) if stopped.jobs else ()
     emit(invocation, _document(connection, stopped, states), _text(stopped, states))
     return _code(connection, plan, stopped, states)
@@ -86,10 +87,10 @@ def _followed(connection: Connection, stopped: Stopped, timeout: float) -> tuple
             for state in states:
                 if told.get(state.job.key) != state.word:
                     told[state.job.key] = state.word
-                    click.echo(f"{state.job.step}  {state.job.id}  {state.word}", err=True)
+                    tell(f"{state.job.step}  {state.job.id}  {state.word}")
     except KeyboardInterrupt:
         left = ", ".join(f"{state.job.id} ({state.word})" for state in states if not state.stopped)
-        click.echo(f"\ninterrupted; still being stopped: {left or 'nothing'}", err=True)
+        tell(f"\ninterrupted; still being stopped: {left or 'nothing'}")
         raise
     return states
 
@@ -100,8 +101,8 @@ def _code(connection: Connection, plan: StopPlan, stopped: Stopped, states: Sequ
 
     left = [state for state in states if not state.stopped]
     for state in left:
-        click.echo(f"error: {state.job.arn or state.job.id} is not known to be at rest: {state.word}", err=True)
-        click.echo(f"hint: {stops.stop_command(connection, state.job) or 'stop it with its service'}", err=True)
+        tell(f"error: {state.job.arn or state.job.id} is not known to be at rest: {state.word}")
+        tell(f"hint: {stops.stop_command(connection, state.job) or 'stop it with its service'}")
     if left:
         return FAILED
     if stopped.refused:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsctl.cli.invocation import Invocation
+from opsctl.cli.output import refusing, write_whole
 from opsctl.cli.render import emit
 from opsctl.errors import FAILED, OK, UsageError
 
@@ -55,11 +56,9 @@ def _found() -> list[Path]:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with refusing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        write_whole(path.resolve(), text.encode())
 
 
 def _text(reports: Sequence[FileReport]) -> str:

@@ -15,6 +15,7 @@ from opsctl.cli.live import Screen, can_redraw
 from opsctl.cli.params import duration as seconds
 from opsctl.cli.render import columns, duration, emit_line, iso, status_word
 from opsctl.cli.status import HEADERS, step_rows
+from opsctl.cli.terminal import steadied, tell
 from opsctl.domain.runs import LATEST, Run
 
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ def watch(context: click.Context, run: str, timeout: float | None) -> None:
     try:
         outcome = _watched(invocation, connection, found, timeout)
     except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; the run goes on: opsctl watch {found.name}{on_machine(invocation)}", err=True)
+        tell(f"\ninterrupted; the run goes on: opsctl watch {found.name}{on_machine(invocation)}")
         raise
     if invocation.wants_json:
         emit_line(invocation, outcome_document(invocation, found, outcome))
     else:
-        click.echo(sentence(outcome))
+        click.echo(steadied(sentence(outcome)))
     context.exit(conclude(invocation, found, outcome))
 
 
@@ -68,7 +69,7 @@ def _watched(invocation: Invocation, connection: Connection, run: Run, timeout: 
         return wait(connection, run, lambda progress: emit_line(invocation, _document(progress)), timeout)
     if can_redraw():
         return _live(connection, run, timeout)
-    return wait(connection, run, lambda progress: click.echo(progress_line(progress)), timeout)
+    return wait(connection, run, lambda progress: click.echo(steadied(progress_line(progress))), timeout)
 
 
 def _live(connection: Connection, run: Run, timeout: float | None) -> Outcome:

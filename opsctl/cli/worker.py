@@ -15,6 +15,7 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import duration
 from opsctl.cli.render import emit
+from opsctl.cli.terminal import tell
 from opsctl.errors import INTERRUPTED, OK, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _listen(shift: Shift) -> list[int]:
 
 
 def _tell(words: str) -> None:
-    click.echo(words, err=True)
+    tell(words)
 
 
 def _text(tally: Tally) -> str:

@@ -194,7 +194,7 @@ def _published(attempt: Attempt, topic: str) -> bool:
         return attempt.resource.startswith(("sns:publish", "aws-sdk:sns:publish")) and (
             json.loads(attempt.parameters or "")["TopicArn"] == topic
         )
-    except (ValueError, LookupError, TypeError):  # left out of the history, or not of this shape
+    except (ValueError, RecursionError, LookupError, TypeError):  # left out of the history, or not of this shape
         return False
 
 
@@ -217,7 +217,13 @@ def _described(history: RunHistory, describe_state: str) -> tuple[Failure, ...]:
         return ()
     try:
         return reported_failures(json.loads(calls[-1].parameters or "")["Payload"]["failures"])
-    except (ValueError, LookupError, TypeError, AttributeError):  # left out of the history, or not of this shape
+    except (
+        ValueError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ):  # left out of the history, or not of this shape
         return ()
 
 

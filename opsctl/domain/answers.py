@@ -42,7 +42,7 @@ _SUCCESSES: dict[str, dict[str, Any]] = {
 STAND_IN = "not known yet"
 _RESULT_PATH = re.compile(r"(?<![$\w])\$(?:states\.result)?\.(\w+(?:\.\w+)*)(?![\w.]*\()")
 
-_STAND_INS: dict[str, Any] = {TEXT: STAND_IN, NUMBER: 1, MOMENT: "1970-01-01T00:00:00Z", LIST: [{}]}
+STAND_INS: dict[str, Any] = {TEXT: STAND_IN, NUMBER: 1, MOMENT: "1970-01-01T00:00:00Z", LIST: [{}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,9 @@ def plausible_answers(
     else what is read by the success path, or by the state itself where only a failure leads to it."""
     needs: dict[str, dict[Steps, Any]] = {}
     for name, state in all_states(definition):
-        needs[name] = dict.fromkeys(_read_by_itself(state), _STAND_INS[TEXT])
+        needs[name] = dict.fromkeys(_read_by_itself(state), STAND_INS[TEXT])
     for leaf, kind in pipeline.reads.items():
-        needs.setdefault(leaf.source, {})[leaf.path] = _STAND_INS[kind]
+        needs.setdefault(leaf.source, {})[leaf.path] = STAND_INS[kind]
     for leaf, value in chosen.items():
         if value is not ABSENT:
             needs.setdefault(leaf.source, {})[leaf.path] = value
@@ -175,7 +175,7 @@ def stand_ins(reads: Mapping[From, str]) -> dict[str, dict[Steps, Any]]:
     """By state, a value for each part of its result that the definition reads."""
     needs: dict[str, dict[Steps, Any]] = {}
     for leaf, kind in reads.items():
-        needs.setdefault(leaf.source, {})[leaf.path] = _STAND_INS[kind]
+        needs.setdefault(leaf.source, {})[leaf.path] = STAND_INS[kind]
     return needs
 
 
@@ -241,6 +241,6 @@ def _literal(document: Any) -> str:
 def filled(document: Any, needs: Mapping[Steps, Any]) -> Any:
     """The document with what is needed of it, where it has nothing there."""
     for path in sorted(needs, key=len):
-        if path and at(document, path) in (ABSENT, _STAND_INS[TEXT]):
+        if path and at(document, path) in (ABSENT, STAND_INS[TEXT]):
             document = grown(document, path, needs[path])
     return document

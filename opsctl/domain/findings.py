@@ -109,7 +109,7 @@ def _artifacts(result: StepResult) -> Iterator[str]:
     for run in result.runs:
         try:
             answer = json.loads(run.attempts[-1].output or "{}") if run.attempts else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         model = answer.get("ModelArtifacts") if isinstance(answer, dict) else None
         if isinstance(model, dict) and isinstance(model.get("S3ModelArtifacts"), str):

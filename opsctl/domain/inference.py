@@ -96,7 +96,7 @@ def packed_stack(stack: str, records: bytes, bitmap: str, most: int) -> bytes:
     for number, line in enumerate(records.decode("utf-8", "replace").splitlines(), 1):
         try:
             pages.append({"text": str(json.loads(line)["text"])})
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, RecursionError, LookupError, TypeError):
             raise ValueError(f"{stack}/{RECORDS} line {number} is no JSON object with a text") from None
     if not pages:
         raise ValueError(f"{stack}/{RECORDS} holds no pages")

@@ -87,9 +87,10 @@ class RunData:
 
 
 def run_of(key: str) -> str | None:
-    """The run that an object key belongs to; None for one that lies outside of `runs/<name>/`."""
-    name, slash, rest = key.removeprefix(ROOT).partition("/")
-    return name if key.startswith(ROOT) and name and slash and rest else None
+    """The run that an object key belongs to, be it the empty object `runs/<name>/` by which the console marks a folder;
+    None for one that lies outside."""
+    name, slash, _ = key.removeprefix(ROOT).partition("/")
+    return name if key.startswith(ROOT) and name and slash else None
 
 
 def owner_of(uri: str) -> str | None:
@@ -110,17 +111,26 @@ def names_read(text: str, bucket: str) -> frozenset[str]:
 
 def folders_read(text: str, bucket: str, run: str) -> frozenset[str]:
     """The folders of a run that are named anywhere in a text."""
-    return frozenset(folder for name, folder in _addresses(text, bucket) if name == run)
+    return frozenset(folder for name, folder in _addresses(text, bucket) if name == run and folder)
+
+
+def run_meant(text: str) -> frozenset[str]:
+    """The run whose model a deployment's or an inference's input says that it works with: `{"run": "nightly-7"}`."""
+    name = _object(text).get("run")
+    return frozenset([name] if isinstance(name, str) and name else ())
 
 
 def _addresses(text: str, bucket: str) -> list[tuple[str, str]]:
-    """(run, folder) of all addresses below `runs/` in a text, however JSON escapes them there."""
-    pattern = rf"s3://{re.escape(bucket)}/{ROOT}([^/\s\"\\]+)/([^/\s\"\\]*)"
+    """(run, folder) of all addresses below `runs/` in a text, however JSON escapes them there: as s3://, as ARN or URL,
+    of a folder or of the whole run; and, where the bucket is named by itself, of the keys beside it."""
+    path = rf"{ROOT}([^/\s\"\\]+)(?:/([^/\s\"\\]*)|(?=\\?[\"\s]|\Z))"
+    pattern = rf"(?<![\w.-]){re.escape(bucket)}(?:\.s3[\w.-]*)?/{path}"
     try:
         plain = json.dumps(json.loads(text), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         plain = ""
-    return re.findall(pattern, text) + re.findall(pattern, plain)
+    keys = re.findall(rf"\"/?{path}", plain) if f': "{bucket}"' in plain else []
+    return re.findall(pattern, text) + re.findall(pattern, plain) + keys
 
 
 def names_copied(claim: str) -> frozenset[str]:
@@ -162,6 +172,6 @@ class _Tally:
 def _object(text: str) -> Mapping[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opsctl.domain.documents import Change, changes, value_at
 from opsctl.domain.names import rerun_name
+from opsctl.domain.redaction import redacted_value
 from opsctl.domain.runs import Run
 
 OURS = ("skip", "reuse", "rerun")  # keys of the run input that a plan decides
@@ -95,7 +96,7 @@ class Kin:
 @dataclass(frozen=True)
 class Descendant:
     """A run in the tree: what it is, how its input differs from that of the run it repeats (None where one of the two
-    is not known), and its reruns in the order in which they were started."""
+    is not known; credentials are struck out), and its reruns in the order in which they were started."""
 
     kin: Kin
     changes: tuple[Change, ...] | None
@@ -151,13 +152,20 @@ def _changes(before: Kin, after: Kin, linked: bool) -> tuple[Change, ...] | None
     was, now = (
         {key: value for key, value in one.items() if key not in ours} for one in (before.document, after.document)
     )
-    return tuple(changes(was, now))
+    return tuple(
+        replace(
+            one,
+            before=redacted_value(one.before, one.path),
+            after=redacted_value(one.after, one.path),
+        )
+        for one in changes(was, now)
+    )
 
 
 def _parsed(text: str | None) -> Any:
     try:
         return json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

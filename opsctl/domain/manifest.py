@@ -33,12 +33,13 @@ class Heading:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object that goes; `key` is the full key."""
+    """One object that goes; `key` is the full key. `after` are the runs that read this one and go before it."""
 
     run: str
     key: str
     size: int
     etag: str
+    after: tuple[str, ...] = ()
 
 
 def heading_line(heading: Heading) -> str:
@@ -48,21 +49,32 @@ def heading_line(heading: Heading) -> str:
 
 def entry_line(entry: Entry) -> str:
     """One line, with its line break. ASCII only: a key may hold what looks like a line break to others."""
-    return json.dumps(asdict(entry)) + "\n"
+    line = {"run": entry.run, "key": entry.key, "size": entry.size, "etag": entry.etag}
+    return json.dumps(line | ({"after": entry.after} if entry.after else {})) + "\n"
 
 
 def read_manifest(lines: Iterable[bytes | str], name: str) -> tuple[Heading, Iterator[Entry]]:
-    """The heading, and the entries as they are read. Raises RefusedError for what is no manifest of this version."""
+    """The heading, and the entries as they are read. Raises RefusedError for what is no manifest of this version, and,
+    as it is read, for a line that is no entry."""
     reader = iter(lines)
     try:
         fields = json.loads(next(reader, b"{}"))
         version = fields.pop("version")
         heading = Heading(**fields)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise RefusedError(f"{name} is no manifest of a cleanup") from error
     if version != VERSION:
         raise RefusedError(f"{name} has version {version}, this opsctl reads {VERSION}", "use a newer opsctl")
-    return heading, (Entry(**json.loads(line)) for line in reader)
+    return heading, (_entry(line, name) for line in reader)
+
+
+def _entry(line: bytes | str, name: str) -> Entry:
+    try:
+        fields = json.loads(line)
+        return Entry(str(fields["run"]), str(fields["key"]), int(fields["size"]), str(fields["etag"]))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        said = f"{name} holds a line that is no entry: {line[:60]!r}"
+        raise RefusedError(said, "mend it, and run the command again") from error
 
 
 def by_run(entries: Iterable[Entry]) -> Iterator[tuple[str, Iterator[Entry]]]:

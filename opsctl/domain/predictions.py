@@ -65,7 +65,7 @@ def answers(body: bytes, group: Sequence[Stack]) -> list[dict[str, Any]]:
         if len(found) != len(group):
             raise ValueError(f"{len(found)} stacks for {len(group)}")
         return [{"stack": stack.name, **_checked(answer)} for stack, answer in zip(group, found, strict=True)]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise AwsError(f"the endpoint's answer is not one of the ensemble's: {error!r}") from error
 
 
@@ -73,7 +73,7 @@ def said(message: str) -> str:
     """What a container said of a request that it refused: its JSON's `error`, or all of it."""
     try:
         document = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         return message
     error = document.get("error") if isinstance(document, Mapping) else None
     return str(error or message)

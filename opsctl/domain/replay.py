@@ -170,5 +170,5 @@ def _context(run: Run, began: float) -> dict[str, Any]:
 def _text(parameters: str | None) -> str | None:
     try:
         return json.dumps(json.loads(parameters or ""), sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return parameters

@@ -9,6 +9,7 @@ from typing import Any
 from opsctl.domain.guards import all_states
 from opsctl.domain.names import skip_key
 from opsctl.domain.plan import REUSE, PlannedStep, Source
+from opsctl.domain.redaction import redacted_value
 from opsctl.domain.results import setup_of, step_result
 from opsctl.domain.run_input import as_text
 
@@ -48,7 +49,8 @@ def _differences(step: PlannedStep, source: Source, document: Mapping[str, Any])
     }
     for key in sorted(wanted if made else ()):
         if not _same(made.get(key), wanted[key]):
-            yield f"made with {key}={made.get(key, 'nothing')}, not {wanted[key]}"
+            before, after = (redacted_value(value, key) for value in (made.get(key, "nothing"), wanted[key]))
+            yield f"made with {key}={before}, not {after}"
     if setup.code and source.code and setup.code != source.code:
         yield "made with other code than the new run takes"
     data = (document.get("data") or {}).get("source", source.default_data_source)
@@ -79,7 +81,7 @@ def _image_in(parameters: Any) -> str | None:
 def _object(text: str | None) -> Any:
     try:
         return json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from opsctl.domain.champions import Champion
 from opsctl.errors import RefusedError, UsageError
 
 PREFIX = "rollback-"
+DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def _before(present: Champion | None, promotions: Sequence[Champion]) -> Champio
     raise RefusedError("no model was ever in production: there is nothing to go back to")
 
 
-def execution_name(seconds: float, digits: str) -> str:
-    """The name of the deployment that rolls back."""
-    return f"{PREFIX}{datetime.fromtimestamp(seconds, UTC):%y%m%d-%H%M%S}-{digits}"
+def execution_name(way: Way, number: int) -> str:
+    """The name of the `number`th deployment that goes this way: the same whoever goes it, and when, so that a command
+    that is repeated rolls back once. The next promotion makes another way of it."""
+    ends = [[one.deployment, one.promoted_at, one.run, one.model.etag] for one in (way.present, way.target) if one]
+    digest = hashlib.sha256(json.dumps([ends, way.target.machine]).encode()).hexdigest()[:DIGITS]
+    return f"{PREFIX}{digest}" + (f"-{number}" if number > 1 else "")

@@ -190,6 +190,6 @@ def _identified(kind: Kind, attempt: Attempt) -> tuple[tuple[str, ...], str | No
 def _object(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -15,6 +15,7 @@ from opsctl.domain.conditions import ABSENT
 from opsctl.domain.runs import Run
 from opsctl.errors import OpsError, RefusedError, UsageError
 from opsctl.operations.connection import Connection
+from opsctl.operations.inputs import refuse_struck_out
 from opsctl.operations.runs import input_document
 
 LONGEST_CAUSE = 32_768
@@ -54,6 +55,7 @@ def plan(connection: Connection, run: Run, verdict: Verdict) -> AnswerPlan:
     Raises RefusedError where none is open, several are and none is named, or its token cannot be known; UsageError for
     a name that no open gate has and for an answer that AWS would not take.
     """
+    refuse_struck_out(verdict.answer, "the answer")
     open_ones = open_in(connection, run)
     if not open_ones:
         raise _nothing_waits(connection, run)
@@ -61,10 +63,11 @@ def plan(connection: Connection, run: Run, verdict: Verdict) -> AnswerPlan:
     run = next(owner for owner, other in open_ones if other is gate)
     if gate.token is None:
         raise RefusedError(f"{gate.unknown}", f"opsctl stop {run.name} ends the run, if nobody can answer it")
-    return _answer(connection, run, gate, verdict)
+    return answer_to(connection, run, gate, verdict)
 
 
-def _answer(connection: Connection, run: Run, gate: Gate, verdict: Verdict) -> AnswerPlan:
+def answer_to(connection: Connection, run: Run, gate: Gate, verdict: Verdict) -> AnswerPlan:
+    """The answer to a gate whose token is known. Raises UsageError for one that AWS would not take."""
     by = connection.aws.identity()
     if verdict.answer is not ABSENT or verdict.approved:
         usual = {"approved": True, "approved_by": by, "reason": verdict.reason, "at": _now(connection)}

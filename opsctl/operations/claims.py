@@ -23,6 +23,7 @@ from opsctl.domain.documents import changes
 from opsctl.domain.names import check_execution_name, rerun_name
 from opsctl.domain.objects import Place
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan
+from opsctl.domain.redaction import redacted_value
 from opsctl.domain.runs import UNSUCCESSFUL, Run
 from opsctl.errors import RefusedError
 from opsctl.operations.connection import Connection
@@ -161,13 +162,16 @@ def _difference(connection: Connection, made: RerunPlan, claim: Mapping[str, Any
 
 def _told(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
     differing = [change for change in changes(theirs, mine) if not change.path.startswith("reuse.")]
-    shown = [f"{c.path} is {_text(c.before)} there and {_text(c.after)} here" for c in differing[:SHOWN]]
+    shown = [
+        f"{one.path} is {_text(one.before, one.path)} there and {_text(one.after, one.path)} here"
+        for one in differing[:SHOWN]
+    ]
     more = f", and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     return f": {', '.join(shown)}{more}" if shown else ""
 
 
-def _text(value: Any) -> str:
-    return "nothing" if value is ABSENT else json.dumps(value, ensure_ascii=False)
+def _text(value: Any, path: str) -> str:
+    return "nothing" if value is ABSENT else json.dumps(redacted_value(value, path), ensure_ascii=False)
 
 
 def _place(connection: Connection, name: str) -> Place:
@@ -197,6 +201,6 @@ def _claimed_step(step: PlannedStep) -> dict[str, Any]:
 def _content(content: bytes | None) -> Mapping[str, Any]:
     try:
         value = json.loads(content or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -10,9 +10,10 @@ Where the bucket is versioned, deleting leaves the objects as noncurrent version
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from opsctl.operations import handing_over, intents, inventory
 from opsctl.operations.connection import Connection
 
 AUDIT = "audit/"
+LOOK_AGAIN = 60.0  # seconds
 
 OnProgress = Callable[[int, int | None], None]  # objects and bytes that are done; None where nobody counts those
 
@@ -93,27 +95,60 @@ def plan(
     for name in sorted(criteria.names - names):
         if not inventory.is_known(connection, name):
             raise inventory.no_data(name, names)
-    decisions = plan_cleanup(runs, criteria, inventory.in_use(connection), now)
+    in_use = dict.fromkeys(inventory.read_by_newcomers(connection, names), "read") | inventory.in_use(connection)
+    decisions = plan_cleanup(runs, criteria, in_use, now)
     heading = Heading(_new_id(now), now, connection.aws.identity(), bucket, asked)
     manifest.write(heading_line(heading).encode())
-    going = [decision for generation in generations(decisions) for decision in generation]
-    written = {decision.run.name: _written(bulk, bucket, decision, manifest) for decision in going}
+    written: dict[str, Decision] = {}
+    for turn in generations(decisions):
+        before = dict(written)
+        for name, decision in ((decision.run.name, decision) for decision in turn):
+            after = tuple(reader for reader, one in before.items() if name in one.run.reads)
+            written[name] = _written(bulk, bucket, decision, after, manifest)
     decisions = tuple(written.get(decision.run.name, decision) for decision in decisions)
     uploads = bulk.uploads(Place(bucket, ROOT)) if criteria.orphans else ()
-    given_up = tuple(upload for upload in uploads if now - upload.started >= FRESH)
+    busy = _busy(connection, decisions) if criteria.orphans else frozenset()
+    given_up = tuple(one for one in uploads if now - one.started >= FRESH and _is_left(one, criteria, busy))
     has_map = handing_over.machine(connection) is not None
     engine = choose(sum(decision.objects for decision in decisions), wish, has_map=has_map)
     return CleanupPlan(heading, decisions, manifest, bulk.is_versioned(bucket), given_up, engine)
 
 
+def _busy(connection: Connection, decisions: Iterable[Decision]) -> frozenset[str]:
+    """The runs below which somebody may be writing, or that are not to be touched."""
+    kept = {decision.run.name for decision in decisions if decision.kept in ("running", "held", "fresh")}
+    return inventory.running(connection) | kept
+
+
+def _is_left(upload: Upload, criteria: Criteria, busy: frozenset[str]) -> bool:
+    """Whether nobody goes on with an upload, and it was asked for."""
+    run = run_of(upload.key)
+    return run not in busy and (not criteria.names or run in criteria.names)
+
+
 def execute(connection: Connection, made: CleanupPlan, on_progress: OnProgress) -> Result:
     """Write the audit log, then delete what the manifest names and still is as it was planned."""
-    bulk, result = Bulk(connection.aws), Result()
+    result = Result()
     if any(decision.folders for decision in made.decisions):
         _delete(connection, made, result, on_progress)
-    for upload in made.uploads:
-        bulk.abort(made.heading.bucket, upload)
+    if made.uploads:
+        _give_up(connection, made, result)
     return result
+
+
+def _give_up(connection: Connection, made: CleanupPlan, result: Result) -> None:
+    """Abort the unfinished uploads, but for those of runs that go on by now; on record like what is deleted."""
+    bulk, bucket, running = Bulk(connection.aws), made.heading.bucket, inventory.running(connection)
+    lines = [{"key": upload.key, "upload": upload.upload_id, "started": upload.started} for upload in made.uploads]
+    record = heading_line(made.heading) + "".join(f"{json.dumps(line)}\n" for line in lines)
+    place = Place(bucket, _audit_key(made.heading).replace("/cleanup-", "/uploads-"))
+    connection.storage.write(place, record.encode())
+    for upload in made.uploads:
+        run = run_of(upload.key)
+        if run in running or (run and inventory.is_held(connection, run)):
+            result.kept[run] = "running" if run in running else "held"
+        elif refused := bulk.abort(bucket, upload):
+            result.refused.append(refused)
 
 
 def _delete(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
@@ -167,15 +202,16 @@ def _audit_key(heading: Heading) -> str:
     return f"{AUDIT}{datetime.fromtimestamp(heading.at, UTC):%Y-%m-%d}/{heading.id}.jsonl"
 
 
-def _written(bulk: Bulk, bucket: str, decision: Decision, manifest: BinaryIO) -> Decision:
-    """Write the objects that go; the decision with the folders as they are now."""
-    prefix, going = f"{ROOT}{decision.run.name}/", {folder.name for folder in decision.folders}
+def _written(bulk: Bulk, bucket: str, decision: Decision, after: tuple[str, ...], manifest: BinaryIO) -> Decision:
+    """Write the objects that go, `after` runs that read them; the decision with the folders as they are now."""
+    name, going = decision.run.name, {folder.name for folder in decision.folders}
+    prefix = f"{ROOT}{name}/"
 
     def written() -> Iterator[Stored]:
         for item in bulk.objects(Place(bucket, prefix)):
             short = item.key.removeprefix(prefix)
             if folder_of(short) in going:
-                manifest.write(entry_line(Entry(decision.run.name, item.key, item.size, item.etag)).encode())
+                manifest.write(entry_line(Entry(name, item.key, item.size, item.etag, after)).encode())
                 yield replace(item, key=short)
 
     return replace(decision, folders=folders_of(written()))
@@ -220,9 +256,11 @@ def _unchanged(
 ) -> Iterator[Target]:
     """What still is as it was planned. Whether a run has come into use is asked again when its turn comes: the runs
     before it may have taken hours. Runs of which something stays join `staying`: they still read what they read."""
-    bulk, bucket = Bulk(connection.aws), made.heading.bucket
+    bulk, bucket, in_use = Bulk(connection.aws), made.heading.bucket, _looked_up(connection)
     for run, planned in runs:
-        if run not in result.kept and (reason := _reason_to_keep(connection, made, run, staying | result.kept.keys())):
+        needed = in_use().get(run)
+        reason = needed or _reason_to_keep(connection, made, run, staying | result.kept.keys())
+        if reason and run not in result.kept:
             result.kept[run] = reason
         if run in result.kept:
             continue
@@ -234,6 +272,20 @@ def _unchanged(
                 result.changed += 1
                 if item is not None:
                     staying.add(run)
+
+
+def _looked_up(connection: Connection) -> Callable[[], Mapping[str, str]]:
+    """What outside of the runs depends on them, as it was a minute ago at most."""
+    found: Mapping[str, str] = {}
+    since = float("-inf")
+
+    def look() -> Mapping[str, str]:
+        nonlocal found, since
+        if connection.aws.steady() - since >= LOOK_AGAIN:
+            found, since = inventory.in_use(connection), connection.aws.steady()
+        return found
+
+    return look
 
 
 def _reason_to_keep(connection: Connection, made: CleanupPlan, run: str, staying: Iterable[str]) -> str | None:

@@ -32,10 +32,11 @@ def holdings(connection: Connection, warn: Warn) -> list[Holding]:
     """Every run's data, the largest first. `warn` is told of champions' records that cannot be read."""
     runs = inventory.take_stock(connection)
     champions, served = _champions(connection, warn), inventory.served(connection)
+    reads = {run.name: run.reads for run in runs}
     readers: dict[str, list[str]] = {}
-    for run in runs:
-        for name in run.reads:
-            readers.setdefault(name, []).append(run.name)
+    for reader, names in (reads | inventory.newcomers(connection, reads)).items():
+        for name in names:
+            readers.setdefault(name, []).append(reader)
     found = [
         Holding(data, tuple(readers.get(data.name, ())), data.name in champions, data.name in served) for data in runs
     ]

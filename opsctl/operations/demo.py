@@ -17,7 +17,7 @@ from opsctl.operations.connection import Connection
 from opsctl.operations.metrics import read_metrics
 from opsctl.operations.runs import resolve
 
-INTERRUPT_GRACE_SECONDS = 15.0
+INTERRUPT_GRACE_SECONDS = 60.0  # who cannot wait interrupts once more
 SEQUENCE = "sequence"
 COMBINED = ("average", SEQUENCE)
 EVALUATE = "evaluate"

@@ -15,6 +15,7 @@ from opsctl.asl.validate import validate
 from opsctl.domain.cases import Suite, definition_of
 from opsctl.domain.drill.explore import Explorer
 from opsctl.domain.drill.guards import inverted_guards
+from opsctl.domain.drill.jobs import careless_jobs
 from opsctl.domain.drill.kept import broken_cases
 from opsctl.domain.drill.model import Check, Fault, Refutation, Trace
 from opsctl.domain.drill.report import CUT_OFF, Report, Row, Tally, in_order
@@ -64,7 +65,7 @@ def target_of(connection: Connection, cases: Path | None = None) -> Target:
 def _demand_valid(definition: Mapping[str, Any], named: str) -> None:
     errors = [found for found in validate(definition) if found.severity == "ERROR"]
     if errors:
-        words = f"{errors[0].location}: {errors[0].message}"
+        words = ": ".join(filter(None, (errors[0].location, errors[0].message)))
         raise UsageError(f"{named} cannot be walked: {words}", f"opsctl lint {named} shows all that is wrong")
 
 
@@ -73,7 +74,7 @@ def _suite(definition: Mapping[str, Any], path: Path) -> Suite:
     with located(path, source):
         definition_of(source.value)
         try:
-            return Suite(definition, source.value, path.name.partition(".")[0])
+            return Suite(definition, source.value, path.name.partition(".")[0], lenient=True)
         except InvalidDefinition as error:
             raise UsageError(f"{path}: {error.message}", error.hint) from error
 
@@ -135,7 +136,7 @@ def _walk(title: str, subject: Subject, chosen: Sequence[Scenario], walked: _Wal
     explorers = [Explorer(subject, scenario) for scenario in chosen]
     for explorer in explorers:
         walked.singles.add(explorer.plain())
-    for outcome in inverted_guards(subject, chosen[0]):
+    for outcome in (*inverted_guards(subject, chosen[0]), *careless_jobs(subject, chosen)):
         walked.singles.add(outcome)
     for explorer in explorers:
         progress(f"{title}: single faults, {explorer.scenario.name}")
@@ -152,7 +153,7 @@ def _hopeless(target: Target, subject: Subject, cases: Tally, error: UnwalkableE
     if not traces:
         raise UsageError(
             f"{target.title} cannot be walked: {error}",
-            "say what its Tasks answer, in a file of cases: --cases FILE (docs/testing-definitions.md)",
+            "say what it is given and what its Tasks answer: --cases FILE (docs/testing-definitions.md)",
         ) from error
     rows = tuple(Row(fault, why_never="no run succeeds even without it") for fault in subject.faults)
     classes = len(set(subject.classes.values()))

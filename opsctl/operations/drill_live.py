@@ -9,9 +9,12 @@ are stopped.
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from opsctl.asl.history import RUNNING, SUCCEEDED
@@ -26,7 +29,12 @@ from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection
 from opsctl.operations.drill_live_ground import Ground
 from opsctl.operations.drill_live_rows import Played, Progress, Rows
-from opsctl.operations.sandbox_faults import alerts_of
+from opsctl.operations.sandbox_mailbox import Mailbox
+
+NEWEST = 200  # successful runs that are looked through for one that did everything
+BEGINNING = re.compile(r"drill-[0-9a-f]{4}-000")
+PARTIAL = re.compile(r"^drill-[0-9a-f]{4}-(?!000$)|-r\d+$")  # runs of a drill, and reruns, that reuse what is done
+ROW_SECONDS = 4.0  # that a fault takes besides what its runs do: to plan, to look, to be told, to judge
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,12 @@ class LivePlan:
 
     @property
     def likely_seconds(self) -> float | None:
-        """How long it will take at most: of each fault, a run and what brings it back."""
-        return None if self.seconds is None else self.seconds * (1 + 2 * -(-len(self.made) // self.at_once))
+        """How long it will likely take: of each fault a part of a run, and what brings it back, which together do about
+        what a run does; jobs that run at the same time share the processors."""
+        if self.seconds is None:
+            return None
+        beside = min(self.at_once, os.cpu_count() or 1) if self.subject.paid else self.at_once
+        return self.seconds + len(self.made) * (self.seconds + ROW_SECONDS) / beside
 
 
 def plan(connection: Connection, at_once: int, states: Sequence[str] = ()) -> LivePlan:
@@ -68,9 +80,15 @@ def plan(connection: Connection, at_once: int, states: Sequence[str] = ()) -> Li
     if wanted:
         made = [one for one in made if slug(one.fault.state) in wanted]
         left = [one for one in left if slug(one[0].state) in wanted]
-    done = next(connection.states.runs(connection.machine.arn, SUCCEEDED), None)
-    seconds = done.stopped - done.started if done is not None and done.stopped else None
-    return LivePlan(subject, every, tuple(made), tuple(left), at_once, seconds)
+    return LivePlan(subject, every, tuple(made), tuple(left), at_once, _seconds(connection))
+
+
+def _seconds(connection: Connection) -> float | None:
+    """What a whole run took of late: best that with which a drill began."""
+    newest = islice(connection.states.runs(connection.machine.arn, SUCCEEDED), NEWEST)
+    whole = [run for run in newest if run.stopped and not PARTIAL.search(run.name)]
+    chosen = next((run for run in whole if BEGINNING.fullmatch(run.name)), next(iter(whole), None))
+    return None if chosen is None or chosen.stopped is None else chosen.stopped - chosen.started
 
 
 def drill(connection: Connection, planned: LivePlan, document: Mapping[str, Any], progress: Progress) -> Report:
@@ -88,12 +106,12 @@ def drill(connection: Connection, planned: LivePlan, document: Mapping[str, Any]
         interrupted = f"interrupted after {count}: what follows is what they showed"
     finally:
         ground.end()
-    return _report(connection, planned, rows, interrupted)
+    return _report(connection.machine.name, planned, rows, interrupted)
 
 
-def _report(connection: Connection, planned: LivePlan, rows: Rows, interrupted: str) -> Report:
+def _report(title: str, planned: LivePlan, rows: Rows, interrupted: str) -> Report:
     played = {row.made.fault: row for row in rows.done}
-    alerts = _alerts(connection, rows.done)
+    alerts, approvals = _alerts(rows.ground.mailbox, rows.done), Count("approvals", *rows.ground.approvals.counts)
     found = [played.get(one.fault) or Played(one, "", never=CUT_OFF) for one in planned.made]
     table = [Row(row.made.fault, _ends(row), tuple(row.refuted), row.never) for row in found]
     table += [Row(fault, why_never=why) for fault, why in planned.left]
@@ -101,26 +119,38 @@ def _report(connection: Connection, planned: LivePlan, rows: Rows, interrupted: 
     stops = [row for row in table if row.fault.kind is Kind.ABORT]
     ends = [end for row in found for end in _ends(row)]
     objects = (sum(row.objects[0] for row in found), sum(row.objects[1] for row in found))
-    counts = (Count("ends", len(ends), sum(end != RUNNING for end in ends)), Count("objects", *objects), alerts)
+    well = Count("ends", len(ends), sum(end != RUNNING for end in ends))
+    counts = (well, Count("objects", *objects), alerts, approvals)
     return Report(
-        connection.machine.name, planned.subject.definition, (f"as {rows.first}",),
+        title, planned.subject.definition, (f"as {rows.first}",),
         tuple(sorted(table, key=lambda row: order[row.fault.state])),
         sum(bool(row.ends) for row in stops), sum(bool(row.refuted) for row in stops), len(planned.made), None, 0,
-        tuple(_trace(row, one) for row in found for one in row.refuted), interrupted, counts=counts,
+        (*(_trace(row, one) for row in found for one in row.refuted), *_of_approvals(rows, approvals, interrupted)),
+        interrupted, counts=counts,
     )  # fmt: skip
+
+
+def _of_approvals(rows: Rows, count: Count, interrupted: str) -> Iterator[Trace]:
+    """What does not hold of the approvals that all runs asked for; an interrupted drill leaves some unanswered."""
+    told = list(rows.ground.approvals.twice)
+    if count.expected != count.found and not interrupted:
+        told.append(f"{count.expected} approvals were asked for, and {count.found} could be answered")
+    for words in told:
+        refutation = Refutation(Check.ALERT, "", words)
+        yield Trace(refutation, (), rows.first, (Line(0.0, "", f"REFUTED {Check.ALERT}: {words}"),), {}, ())
 
 
 def _ends(row: Played) -> tuple[str, ...]:
     return (row.observed.status,) if row.observed else ()
 
 
-def _alerts(connection: Connection, played: Sequence[Played]) -> Count:
+def _alerts(mailbox: Mailbox, played: Sequence[Played]) -> Count:
     """Every message that had to be there, and those that are there when all is over: some come late."""
     expected = found = 0
     for row in played:
         if row.observed is None:
             continue
-        wanted, now = int(row.observed.status != SUCCEEDED), alerts_of(connection.context, row.run)
+        wanted, now = int(row.observed.status != SUCCEEDED), mailbox.alerts_of(row.run)
         if now not in (wanted, row.observed.alerts):
             row.refute(Check.ALERT, f"there are {now} messages about {row.run} in the end, not {wanted}")
         expected, found = expected + wanted, found + now

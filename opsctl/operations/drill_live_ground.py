@@ -14,13 +14,16 @@ from typing import Any
 
 from opsctl.asl.history import SUCCEEDED, RunHistory, read_history
 from opsctl.aws import drilling
+from opsctl.domain.approvals import started_by
 from opsctl.domain.drill import live
 from opsctl.domain.drill.live import Made
 from opsctl.domain.drill.model import Kind
 from opsctl.domain.runs import RUNNING, Run
 from opsctl.errors import OpsError
 from opsctl.operations.connection import Connection
-from opsctl.operations.sandbox_faults import SandboxFaults, alerts_of
+from opsctl.operations.drill_live_approvals import Approvals
+from opsctl.operations.sandbox_faults import SandboxFaults
+from opsctl.operations.sandbox_mailbox import mailbox_of
 
 LONGEST_SECONDS = 300.0  # that a run may take, and ten times what one without a fault took
 TELLING_SECONDS = 30.0  # until somebody is told of a run that has ended
@@ -35,11 +38,14 @@ class Ground:
         self.connection = connection
         self.over = threading.Event()
         self.longest = math.inf  # seconds that a run may take
+        self.approvals = Approvals(connection, definition)
+        self.mailbox = mailbox_of(connection.context)
         self._definition = definition
         self._faults = SandboxFaults(connection.context.url or "")
         self._versions: dict[str, str] = {}
         self._added: set[int] = set()
         self._runs: set[str] = set()
+        self._read: set[str] = set()
         self._lock = threading.Lock()
 
     # runs
@@ -49,8 +55,9 @@ class Ground:
         return self.connection.machine.arn.replace(":stateMachine:", ":execution:", 1) + f":{run}"
 
     def note(self, arn: str) -> None:
-        """Remember a run that was started."""
+        """Remember a run that was started, or redriven."""
         self._runs.add(arn)
+        self._read.discard(arn)
 
     def status(self, arn: str) -> str:
         """AWS's word for a run."""
@@ -60,7 +67,7 @@ class Ground:
         """The run when it has ended, after so many redrives; one that does not is stopped, and given as RUNNING."""
         deadline = time.monotonic() + self.longest
         while True:
-            run = self.connection.states.describe(arn)
+            run = self._looked_at(arn)
             if run.status != RUNNING and run.redrives >= redrives:
                 return run
             if time.monotonic() > deadline:
@@ -68,17 +75,26 @@ class Ground:
                 return replace(run, status=RUNNING)
             self._pause()
 
+    def _looked_at(self, arn: str) -> Run:
+        """A run as it stands; what it waits for is approved."""
+        run = self.connection.states.describe(arn)
+        self.approvals.approve(run)
+        return run
+
     def read(self, arn: str) -> tuple[Sequence[Mapping[str, Any]], RunHistory]:
-        """The events of a run, and what they come to. What it has started and waits for no more is stopped."""
+        """The events of a run, and what they come to. What it has started and waits for no more asks for an approval
+        that it does not get, or is stopped."""
         events = list(self.connection.states.history(arn))
+        self.approvals.note(arn, events)
         history = read_history(events, self._definition)
-        for one in history.states:
-            for attempt in one.attempts:
-                if attempt.resource.startswith("states:startExecution") and attempt.output:
-                    child = json.loads(attempt.output).get("ExecutionArn")
-                    if child and self.status(str(child)) == RUNNING:
-                        self.connection.states.stop(str(child), ERROR, CAUSE)
+        for child in started_by(history):
+            if self.status(child) == RUNNING and not self._turned_down(child):
+                self.connection.states.stop(child, ERROR, CAUSE)
+        self._read.add(arn)
         return events, history
+
+    def _turned_down(self, child: str) -> bool:
+        return not self.over.is_set() and self.approvals.turn_down(child, self._pause)
 
     def objects(self, run: str) -> dict[str, str]:
         """ETags of what lies below a run's prefix, by key below it."""
@@ -89,7 +105,7 @@ class Ground:
     def told(self, run: str, status: str) -> int:
         """How often somebody was told that a run did not succeed; what EventBridge tells takes a moment."""
         deadline = time.monotonic() + (0.0 if status == SUCCEEDED else TELLING_SECONDS)
-        while not (count := alerts_of(self.connection.context, run)) and time.monotonic() < deadline:
+        while not (count := self.mailbox.alerts_of(run)) and time.monotonic() < deadline:
             self._pause()
         return count
 
@@ -122,7 +138,9 @@ class Ground:
 
     def stop(self, made: Made, arn: str, number: int) -> None:
         """Once the fault has met the state, stop the run, or the state's training job."""
-        self._wait(lambda: self._faults.met(number) or self.status(arn) != RUNNING, f"{made.fault.state} to begin")
+        self._wait(
+            lambda: self._faults.met(number) or self._looked_at(arn).status != RUNNING, f"{made.fault.state} to begin"
+        )
         if made.stops == "run":
             self.connection.states.stop(arn, ERROR, CAUSE)
             return
@@ -139,6 +157,7 @@ class Ground:
         for arn in sorted(self._runs):
             if self.status(arn) == RUNNING:
                 self.connection.states.stop(arn, ERROR, f"{CAUSE}: it is over")
+            if arn not in self._read:
                 self.read(arn)
         for version in self._versions.values():
             drilling.forget(self.connection.aws, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -13,18 +14,20 @@ from opsctl.domain.data_modes import IN_PLACE
 from opsctl.domain.drill import live
 from opsctl.domain.drill.judge import caught
 from opsctl.domain.drill.live import Made
-from opsctl.domain.drill.model import Check, Refutation
-from opsctl.domain.drill.observed import LOST, Observed, judged, repeated
+from opsctl.domain.drill.model import Check, Kind, Refutation
+from opsctl.domain.drill.observed import LOST, Observed, judged, reads, repeated
 from opsctl.domain.drill.subject import Subject
-from opsctl.domain.plan import Request
+from opsctl.domain.plan import Request, RerunPlan
 from opsctl.domain.redrive import RERUN
+from opsctl.domain.runs import Run
 from opsctl.errors import OpsError
-from opsctl.operations import redrive, start
+from opsctl.operations import redrive, rerun, start
 from opsctl.operations.drill_live_ground import LONGEST_SECONDS, Ground
 from opsctl.operations.execution import execute
 
 NOT_MET = "not met: no request of the state came to the fault"
 NOT_REACHED = "not met: no run came to the state"
+UNREAD = "not met: no job of the run reads the model that it leaves"
 UNMARKED = "not met: its requests hold nothing that tells them from those of other runs and states"
 Progress = Callable[[str], None]
 
@@ -124,6 +127,9 @@ class Rows:
         if any(one.fault.state not in self._marks for one in faults):
             row.never = UNMARKED
             return
+        if row.made.fault.kind is Kind.CORRUPT and not self._read(row.made.fault.state):
+            row.never = UNREAD
+            return
         numbers: list[int] = []
         met: dict[int, int] = {}
         try:
@@ -143,6 +149,12 @@ class Rows:
         row.refuted += judged(self.subject, row.observed, self._calm)
         self._look_for_ways(row, row.observed)
 
+    def _read(self, state: str) -> bool:
+        """Whether a job reads the model that a training job leaves."""
+        place = json.loads(self._asked[state]).get("OutputDataConfig", {}).get("S3OutputPath")
+        others = (asked for name, asked in self._asked.items() if name in self.subject.paid and name != state)
+        return bool(place) and any(reads(asked, place) for asked in others)
+
     def _start(self, row: Played, first: Made) -> str:
         """Start a run, with the results of what comes before its first fault taken from the run without one."""
         connection, version = self.ground.connection, self.ground.version(row.made)
@@ -158,13 +170,14 @@ class Rows:
         return arn
 
     def _before(self, state: str) -> Iterator[str]:
-        """The guarded steps that the first run had completed before it came to a state."""
+        """The jobs with a guard that the first run had completed before it came to a state: they are what takes time,
+        and what a person has answered is asked again."""
         if self.ground.connection.machine.foreign:
             return
         entered = min(one.entered for one in self._usual.states if one.name == state)
         ended = {one.name: one.exited for one in self._usual.states if one.status == SUCCEEDED and one.exited}
         for step in self.subject.pipeline.steps:
-            if step.guard and ended.get(step.name, entered + 1) <= entered:
+            if step.guard and step.name in self.subject.paid and ended.get(step.name, entered + 1) <= entered:
                 yield step.slug
 
     def _look_for_ways(self, row: Played, seen: Observed) -> None:
@@ -192,9 +205,9 @@ class Rows:
         ground, connection = self.ground, self.ground.connection
         failed = connection.states.describe(ground.arn(row.run))
         before = ground.objects(row.run)
-        chosen = redrive.plan(connection, failed, Request(()), RERUN if row.made.limited else None)
-        if chosen.rerun is not None:
-            made = execute(connection, chosen.rerun, f"{row.run}-r1", lambda _: None)
+        planned = self._rerun(row, failed)
+        if planned is not None:
+            made = execute(connection, planned, f"{row.run}-r1", lambda _: None)
         else:
             made = redrive.execute(connection, failed)
         ground.note(made.run.arn)
@@ -209,6 +222,14 @@ class Rows:
         if row.objects[0] != row.objects[1]:
             row.refute(Check.RECOVERY, f"of {row.objects[0]} objects of {row.run}, {row.objects[1]} are found again")
 
+    def _rerun(self, row: Played, failed: Run) -> RerunPlan | None:
+        """As `opsctl redrive` would rerun it, None where it would redrive natively; where a model was cut off, from the
+        step that left it, for the one that failed is not to blame."""
+        connection = self.ground.connection
+        if row.made.fault.kind is Kind.CORRUPT:
+            return rerun.plan(connection, failed, Request((row.made.fault.state,)))
+        return redrive.plan(connection, failed, Request(()), RERUN if row.made.limited else None).rerun
+
     def _objects(self, row: Played, seen: Observed, before: Mapping[str, str], later: str) -> tuple[int, int]:
         """All that the failed run had written is there still; what it had completed is in the rerun too, as it was."""
         expected, found = len(before), len(before.keys() & self.ground.objects(row.run).keys())
@@ -216,6 +237,7 @@ class Rows:
             return expected, found
         there = self.ground.objects(later)
         done = {one.name for one in seen.history.states if one.status == SUCCEEDED and one.type == "Task"}
+        done -= {seen.fault.state} if seen.fault.kind is Kind.CORRUPT else set()
         folders = tuple(f"{step.slug}/" for step in self.subject.pipeline.steps if step.name in done)
         kept = [key for key in before if key.startswith(folders) and "/checkpoints/" not in key]
         return expected + len(kept), found + sum(there.get(key) == before[key] for key in kept)

@@ -194,8 +194,16 @@ def _answered(document: Mapping[str, Any]) -> Answer:
     return Answer(document["done"], document["changed"], document["kept"], tuple(refused))
 
 
+def _said(cause: str) -> str:
+    """What a function's error says, without its stack: a line for each of the batch's keys."""
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return cause
+
+
 def _unanswered(child: Mapping[str, Any]) -> Answer:
     """A batch that failed as a whole: how many of its objects are done, nobody can tell."""
-    error, cause = child.get("Error") or child["Status"], child.get("Cause") or "the batch was not finished"
+    error, cause = child.get("Error") or child["Status"], _said(child.get("Cause") or "the batch was not finished")
     items = json.loads(child.get("Input") or "{}").get("Items", ())
     return Answer(refused=tuple(Refused(item["key"], error, cause) for item in items if "key" in item))

@@ -7,6 +7,7 @@ from typing import Any
 
 from opsctl.config import DEPLOYMENT_MACHINE
 from opsctl.domain import deployments
+from opsctl.domain.redaction import STRUCK_OUT, struck_out
 from opsctl.domain.run_input import problems
 from opsctl.errors import UsageError
 from opsctl.operations.connection import Connection
@@ -14,9 +15,20 @@ from opsctl.operations.connection import Connection
 
 def check_input(connection: Connection, document: Mapping[str, Any]) -> None:
     """Raise UsageError with what is wrong with a run input."""
+    refuse_struck_out(document, "the run input")
     found = input_problems(connection, document)
     if found:
         raise UsageError(f"the run input is refused: {in_one_line(found)}", "nothing was started")
+
+
+def refuse_struck_out(value: Any, named: str) -> None:
+    """Raise UsageError where a value is what opsctl shows in place of a credential: it was copied from an output."""
+    place = next(struck_out(value), None)
+    if place is not None:
+        raise UsageError(
+            f"{named} has {STRUCK_OUT} at {place}: opsctl shows that in place of what looks like a credential",
+            "write the value itself there; nothing was started or sent",
+        )
 
 
 def input_problems(connection: Connection, document: Any) -> list[str]:

@@ -17,13 +17,11 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from opsctl.domain.at_work import FOLDER, LASTS, cleanup_of, runs_going
 from opsctl.domain.objects import Place
 from opsctl.errors import RefusedError
 from opsctl.operations import handing_over
 from opsctl.operations.connection import Connection
-
-FOLDER = "audit/at-work/"
-LASTS = 86400.0  # seconds
 
 
 @contextmanager
@@ -44,19 +42,32 @@ def declared(connection: Connection, cleanup: str, runs: Collection[str]) -> Ite
 def demand_none(connection: Connection, runs: Collection[str]) -> None:
     """Raise RefusedError if a cleanup is about to delete what one of these runs keeps."""
     for cleanup, place, is_open in _found(connection):
-        document = json.loads(connection.storage.read(place) or b"{}") if is_open else {}
-        for run in sorted(set(document.get("runs", ())) & set(runs)):
+        for run in sorted(_going(connection, place) & set(runs)) if is_open else ():
             raise RefusedError(
                 f"{cleanup} is deleting what {run} keeps",
                 "run the same command again when it has ended; one that was killed is forgotten after a day",
             )
 
 
+def _going(connection: Connection, place: Place) -> set[str]:
+    """The runs that an intent names; none once it is gone. Raises RefusedError for one that cannot be read."""
+    content = connection.storage.read(place)
+    try:
+        return set(runs_going(content)) if content is not None else set()
+    except ValueError as error:
+        raise RefusedError(
+            f"{place.uri} does not say which runs a cleanup deletes", "delete it if no cleanup is at work"
+        ) from error
+
+
 def _found(connection: Connection) -> Iterator[tuple[str, Place, bool]]:
     """The intents there are: each cleanup, its intent's place, and whether it still counts."""
     folder, now = Place(connection.deployment.bucket, FOLDER), connection.aws.now()
     for item in connection.storage.list(folder):
-        name, goes_on = item.key.removesuffix(".json"), _goes_on(connection, item.key.removesuffix(".json"))
+        name = cleanup_of(item.key)
+        if name is None:
+            continue
+        goes_on = _goes_on(connection, name)
         recent = now - (item.modified or now) < LASTS
         yield name, Place(folder.bucket, folder.key + item.key), recent if goes_on is None else goes_on
 

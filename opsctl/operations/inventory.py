@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -28,6 +28,7 @@ from opsctl.domain.inventory import (
     names_copied,
     names_read,
     owner_of,
+    run_meant,
     run_of,
 )  # fmt: skip
 from opsctl.domain.objects import Place, Stored
@@ -52,24 +53,27 @@ def take_stock(connection: Connection, on_run: OnRun | None = None) -> list[RunD
         if name is None:
             continue
         data, records = _counted(name, objects)
-        found.append((replace(data, known=_known(connection, known.get(name))), records))
+        found.append((replace(data, known=_known(connection, known.get(name, ()))), records))
         objects_found, bytes_found = objects_found + data.objects, bytes_found + data.bytes
         if on_run:
             on_run(objects_found, bytes_found)
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda pair: _with_reads(connection, pair[0], pair[1], known.get(pair[0].name)), found))
+        return list(
+            pool.map(lambda pair: _with_reads(connection, pair[0], pair[1], known.get(pair[0].name, ())), found)
+        )
 
 
 def one_run(connection: Connection, name: str) -> tuple[RunData, tuple[str, ...]]:
     """One run, and the runs that read it; what the others keep is not listed."""
     bulk, root, known = Bulk(connection.aws), Place(connection.deployment.bucket, ROOT), _executions(connection)
     data, records = _counted(name, bulk.objects(Place(root.bucket, f"{ROOT}{name}/")))
-    data = replace(data, known=_known(connection, known.get(name)))
+    data = replace(data, known=_known(connection, known.get(name, ())))
     others = [other for other in bulk.folders(root) if other != name]
     with ThreadPoolExecutor(THREADS) as pool:
-        reads = list(pool.map(lambda other: _reads(connection, other, known.get(other)), others))
-    readers = tuple(other for other, found in zip(others, reads, strict=True) if name in found)
-    return _with_reads(connection, data, records, known.get(name)), readers
+        found = pool.map(lambda other: _reads(connection, other, known.get(other, ())), others)
+        reads = dict(zip(others, found, strict=True)) | newcomers(connection, {*others, name})
+    readers = tuple(reader for reader, names in reads.items() if name in names)
+    return _with_reads(connection, data, records, known.get(name, ())), readers
 
 
 @dataclass(frozen=True)
@@ -116,11 +120,18 @@ def served(connection: Connection) -> frozenset[str]:
 
 def read_by_newcomers(connection: Connection, known: Collection[str]) -> frozenset[str]:
     """The runs that are read, or copied from, by runs that are not among the known ones."""
+    return frozenset().union(*newcomers(connection, known).values())
+
+
+def newcomers(connection: Connection, known: Collection[str]) -> dict[str, frozenset[str]]:
+    """The runs that are not among the known ones, such as deployments, which keep nothing in S3, and those that go on,
+    of known names too (a deployment may be called like a run); each with the runs that it reads, or copies from."""
     executions = _executions(connection, RUNNING)
     folders = Bulk(connection.aws).folders(Place(connection.deployment.bucket, ROOT))
-    names = sorted({*folders, *executions} - {*known, ""})
+    names = sorted({*folders} - {*known, ""} | executions.keys())
     with ThreadPoolExecutor(THREADS) as pool:
-        return frozenset().union(*pool.map(lambda name: _reads(connection, name, executions.get(name)), names))
+        found = pool.map(lambda name: _reads(connection, name, executions.get(name, ())), names)
+        return dict(zip(names, found, strict=True))
 
 
 def running(connection: Connection) -> frozenset[str]:
@@ -172,36 +183,39 @@ def _counted(name: str, objects: Iterable[Stored]) -> tuple[RunData, frozenset[s
     return RunData(name, folders, None, STARTED_MARK in loose, HOLD in loose), frozenset(loose)
 
 
-def _executions(connection: Connection, status: str | None = None) -> dict[str, Run]:
-    """The runs of all machines that Step Functions knows, by name; of two with one name, the one that still runs."""
-    found: dict[str, Run] = {}
+def _executions(connection: Connection, status: str | None = None) -> dict[str, list[Run]]:
+    """The runs that Step Functions knows, by name: each machine may have one of that name."""
+    found: dict[str, list[Run]] = {}
     for machine in connection.deployment.machines.values():
         for run in connection.states.runs(machine.arn, status):
-            if run.name not in found or not run.ended:
-                found[run.name] = run
+            found.setdefault(run.name, []).append(run)
     return found
 
 
-def _known(connection: Connection, run: Run | None) -> Known | None:
-    if run is None:
+def _known(connection: Connection, runs: Sequence[Run]) -> Known | None:
+    """Of several of one name, what keeps their data longest: one that still runs, else one that may be redriven, else
+    the one that ended last."""
+    if not runs:
         return None
+    run = max(runs, key=lambda run: (not run.ended, run.status in UNSUCCESSFUL, run.stopped or 0.0))
     machines = {machine.arn: key for key, machine in connection.deployment.machines.items()}
     stopped = run.stopped if run.ended else None
     return Known(machines[run.machine_arn], run.status, run.started, stopped, run.status in UNSUCCESSFUL)
 
 
-def _with_reads(connection: Connection, data: RunData, records: frozenset[str], run: Run | None) -> RunData:
-    return replace(data, reads=_reads(connection, data.name, run, [name for name in RECORDS if name in records]))
+def _with_reads(connection: Connection, data: RunData, records: frozenset[str], runs: Sequence[Run]) -> RunData:
+    return replace(data, reads=_reads(connection, data.name, runs, [name for name in RECORDS if name in records]))
 
 
-def _reads(connection: Connection, name: str, run: Run | None, records: Iterable[str] = RECORDS) -> frozenset[str]:
-    """The runs that a run reads, or is about to copy from."""
+def _reads(connection: Connection, name: str, runs: Sequence[Run], records: Iterable[str] = RECORDS) -> frozenset[str]:
+    """The runs that the runs of a name read, or that one is about to copy from."""
     bucket = connection.deployment.bucket
     texts = {record: _text(connection, Place(bucket, f"{ROOT}{name}/{record}")) for record in records}
-    about_to_copy = run is None and not texts.get(STARTED_MARK)
+    about_to_copy = not runs and not texts.get(STARTED_MARK)
     copied = names_copied(texts.get(CLAIM, "")) if about_to_copy else frozenset()
-    asked = (connection.states.describe(run.arn).input or "") if run is not None and not run.ended else ""
-    return copied.union(*(names_read(text, bucket) for text in (asked, *texts.values()))) - {name}
+    asked = [connection.states.describe(run.arn).input or "" for run in runs if not run.ended]
+    named = (names_read(text, bucket) for text in (*asked, *texts.values()))
+    return copied.union(*map(run_meant, asked), *named) - {name}
 
 
 def _text(connection: Connection, place: Place) -> str:

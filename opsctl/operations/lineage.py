@@ -150,6 +150,6 @@ def _claim(connection: Connection, name: str) -> dict[str, Any] | None:
     content = connection.storage.read(Place(place.bucket, f"{place.key}plan.json"))
     try:
         value = json.loads(content or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

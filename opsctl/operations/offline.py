@@ -76,7 +76,7 @@ def prices_in(events: Sequence[Mapping[str, Any]]) -> PriceList:
 def _document(text: str | None, run: str, *, ours: bool) -> Any:
     try:
         document = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RefusedError(f"the history of {run} has no whole input: it was cut off", "save it again, whole") from None
     if ours and not isinstance(document, dict):
         raise RefusedError(

@@ -45,7 +45,7 @@ def read_stack(path: Path) -> Stack:
 def _recorded(folder: Path) -> Stack:
     try:
         texts = [str(json.loads(line)["text"]) for line in (folder / PAGES).read_text(encoding="utf-8").splitlines()]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise UsageError(f"{folder / PAGES} must hold one JSON object with a text for each page") from error
     return _stack(folder, texts, [(folder / SCAN).read_bytes()])
 

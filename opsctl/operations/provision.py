@@ -78,7 +78,7 @@ def prepare_workspace(sandbox: Path, module: Path, environment: Mapping[str, str
     configuration = workspace.directory / "main.tf"
     if not configuration.exists():
         # Terraform copies a module with an absolute path, the virtual environment beside it included.
-        source = os.path.relpath(module, workspace.directory)
+        source = os.path.relpath(module.resolve(), workspace.directory.resolve())
         configuration.write_text(CONFIGURATION.format(source=_quoted(source)), encoding="utf-8")
     workspace.program.write_text(_program(workspace, environment), encoding="utf-8")
     workspace.program.chmod(0o755)

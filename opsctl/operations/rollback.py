@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import secrets
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -19,7 +19,7 @@ from opsctl.domain.champions import (
     read_record,
 )
 from opsctl.domain.objects import Place
-from opsctl.domain.rollback import choose, execution_name
+from opsctl.domain.rollback import Way, choose, execution_name
 from opsctl.domain.runs import Run
 from opsctl.errors import ConfigurationError, RefusedError
 from opsctl.operations.connection import Connection, connected
@@ -30,13 +30,14 @@ LISTED = 20  # of the newest deployments, for those that go on
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What is deployed again, in the place of what, by which execution."""
+    """What is deployed again, in the place of what, by which execution; `resumed` if that goes on already."""
 
     machine: str
     name: str
     present: Champion | None
     target: Champion
     warnings: tuple[str, ...]
+    resumed: bool = False
 
 
 def deployments(connection: Connection) -> Connection:
@@ -61,19 +62,29 @@ def plan(connection: Connection, wanted: str | None) -> RollbackPlan:
     way = choose(record.champion, _promotions(connection, machine), wanted)
     _refuse_gone(connection, way.target)
     warnings = [record.warning] if record.warning else []
-    going_on = _going_on(deploying)
+    name, resumed = _name(deploying, way)
+    going_on = [other for other in _going_on(deploying) if other != name]
     if going_on:
         warnings.append(f"these deployments go on, and may deploy another model after it: {', '.join(going_on)}")
-    name = execution_name(connection.aws.now(), secrets.token_hex(1))
-    return RollbackPlan(machine, name, way.present, way.target, tuple(warnings))
+    return RollbackPlan(machine, name, way.present, way.target, tuple(warnings), resumed)
 
 
 def execute(connection: Connection, planned: RollbackPlan) -> Run:
-    """Start the deployment."""
+    """Start the deployment; the same name and input again are the one that goes on."""
     deploying = deployments(connection)
     document = {"machine": planned.machine, "reason": ROLLBACK, "run": planned.target.run}
     arn = deploying.states.start(deploying.machine.start_arn, planned.name, json.dumps(document, sort_keys=True))
     return Run(planned.name, arn, deploying.machine.arn, RUNNING, connection.aws.now())
+
+
+def _name(deploying: Connection, way: Way) -> tuple[str, bool]:
+    """The deployment's name, and whether it goes on: one that has ended and changed nothing is followed by another."""
+    for number in itertools.count(1):
+        name = execution_name(way, number)
+        run = deploying.states.find(deploying.machine.arn, name)
+        if run is None or not run.ended:
+            break
+    return name, run is not None
 
 
 def _trained(connection: Connection) -> str:

@@ -1,17 +1,14 @@
-"""The faults of the sandbox that a command works on, and its mailbox, as anybody on this machine can reach them."""
+"""The faults of the sandbox that a command works on, as anybody on this machine can reach them."""
 
 from __future__ import annotations
 
 import json
-import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from opsctl.config import Context
 from opsctl.errors import OpsError
 
 PATH = "/_sandbox/faults"
@@ -49,18 +46,3 @@ class SandboxFaults:
             raise OpsError(f"the sandbox refuses a fault: {json.load(error)['message']}") from error
         except OSError as error:
             raise OpsError(f"the sandbox does not answer: {error}", "opsctl sandbox status") from error
-
-
-def alerts_of(context: Context, run: str) -> int:
-    """How many messages there are in the mailbox that tell of a run, and of something else than its success."""
-    return sum(_tells(path, run) for path in (context.outputs.parent / "mailbox").glob("*.txt"))
-
-
-def _tells(path: Path, run: str) -> bool:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    headers = dict(line.split(": ", 1) for line in text.partition("\n\n")[0].splitlines() if ": " in line)
-    if headers.get("status", "").upper() == "SUCCEEDED":
-        return False
-    if "run" in headers:
-        return headers["run"] == run
-    return re.search(rf"(?<![\w-]){re.escape(run)}(?![\w-])", text) is not None

@@ -43,6 +43,11 @@ def rehearse(connection: Connection, runs: frozenset[str], on_progress: OnProgre
 def _targets(connection: Connection, runs: frozenset[str], result: Result) -> Iterator[Target]:
     """The delete markers to take away; what is not as the audit log says is counted in the result."""
     bulk, bucket = Bulk(connection.aws), connection.deployment.bucket
+    if bulk.is_suspended(bucket):
+        raise RefusedError(
+            f"the versioning of the bucket {bucket} is suspended",
+            "switch it on again (terraform apply): what was deleted before it was suspended is still there",
+        )
     if not bulk.is_versioned(bucket):
         raise RefusedError(
             f"the bucket {bucket} is not versioned: what is deleted there is gone",
@@ -56,10 +61,12 @@ def _targets(connection: Connection, runs: frozenset[str], result: Result) -> It
 
 def _audits(bulk: Bulk, bucket: str, runs: frozenset[str]) -> list[str]:
     """The audit logs of cleanups, newest first: all of them where runs are named, else the last one."""
-    keys = [item.key for item in bulk.objects(Place(bucket, AUDIT)) if AUDIT_LOG.fullmatch(item.key)]
-    if not keys:
+    logs = [item for item in bulk.objects(Place(bucket, AUDIT)) if AUDIT_LOG.fullmatch(item.key)]
+    if not logs:
         raise RefusedError(f"no cleanup is on record in s3://{bucket}/{AUDIT}", "there is nothing to undo")
-    newest = sorted(keys, key=lambda key: key.rpartition("/")[2], reverse=True)
+    # By S3's clock: the names are by the clocks of those who cleaned up.
+    logs.sort(key=lambda item: (item.modified or 0.0, item.key.rpartition("/")[2]), reverse=True)
+    newest = [item.key for item in logs]
     return newest if runs else newest[:1]
 
 
@@ -69,6 +76,7 @@ def _markers(bulk: Bulk, bucket: str, run: str, entries: Iterable[Entry], result
     histories = ((key, list(group)) for key, group in versions)
     for entry, found in joined(entries, histories, lambda entry: entry.key, lambda pair: pair[0]):
         markers = _hiding(entry, found[1] if found else [])
+        result.done -= max(len(markers) - 1, 0)  # it is one object that comes back, however many hide it
         yield from (Target(entry.key, marker) for marker in markers)
         if not markers and (not found or found[1][0].etag != entry.etag):
             result.changed += 1

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -146,9 +147,13 @@ class Shift:
 
     def _answer(self, task: Task, number: int, began: float) -> Answer | None:
         """Run the command; None where nobody waits for the answer any more."""
-        with tempfile.TemporaryDirectory(prefix="opsctl-task-") as folder:
-            given = Path(folder) / "input.json"
-            given.write_text(task.input, encoding="utf-8")
+        with ExitStack() as stack:
+            try:
+                kept = tempfile.TemporaryDirectory(prefix="opsctl-task-", ignore_cleanup_errors=True)
+                given = Path(stack.enter_context(kept)) / "input.json"
+                given.write_text(task.input, encoding="utf-8", errors="replace")
+            except OSError as error:
+                return failure(NO_COMMAND, f"there is no room for the task's input: {error.strerror}")
             try:
                 ended = commands.run(
                     self.settings.command,

@@ -20,7 +20,7 @@ from opsctl.pictures.words import clean
 COLUMNS = {
     Kind.REFUSED: "refused", Kind.FAILED: "fails", Kind.HANG: "hangs", Kind.SILENCE: "silent",
     Kind.OVERSIZED: "too large", Kind.MISSING: "missing", Kind.STOPPED: "stopped",
-    Kind.ABORT: "stop",
+    Kind.CORRUPT: "corrupt", Kind.INTERRUPTED: "spot", Kind.ABORT: "stop",
 }  # fmt: skip
 
 

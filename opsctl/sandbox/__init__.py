@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from opsctl.sandbox.control import add_fault, clear_faults, list_faults, statements_used
 from opsctl.sandbox.environment import environment, exports
-from opsctl.sandbox.lifecycle import down, jobs, status, up
+from opsctl.sandbox.lifecycle import down, jobs, state_of, state_written, status, up
 
 __all__ = [
     "add_fault",
@@ -17,6 +17,8 @@ __all__ = [
     "exports",
     "jobs",
     "list_faults",
+    "state_of",
+    "state_written",
     "statements_used",
     "status",
     "up",

@@ -118,7 +118,8 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], tuple[tuple[str, s
 
 def _path(operation: OperationModel) -> re.Pattern[str]:
     path = operation.http["requestUri"].partition("?")[0].rstrip("/")
-    return re.compile(LABEL.sub(lambda label: ".+" if label[1] else "[^/]+", re.escape(path)) + "/?")
+    # A key of S3's may hold a line break.
+    return re.compile(LABEL.sub(lambda label: ".+" if label[1] else "[^/]+", re.escape(path)) + "/?", re.DOTALL)
 
 
 def _needed(operation: OperationModel) -> tuple[tuple[str, str, str | None], ...]:

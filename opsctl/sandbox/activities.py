@@ -17,6 +17,21 @@ class Counter:
         self._lines: defaultdict[str, deque[Task]] = defaultdict(deque)
         self._changed = threading.Condition()
 
+    def kept(self) -> dict[str, list[Task]]:
+        """What is to outlive the server: what waits, by ARN."""
+        return {arn: list(line) for arn, line in list(self._lines.items())}
+
+    def restore(self, kept: dict[str, list[Task]]) -> None:
+        """Have what a server before this one kept."""
+        with self._changed:
+            self._lines = defaultdict(deque, {arn: deque(line) for arn, line in kept.items()})
+            self._changed.notify_all()
+
+    def has(self, task: Task) -> bool:
+        """Whether a task waits here."""
+        with self._changed:
+            return task in self._lines.get(task.effect.resource, ())
+
     def offer(self, task: Task) -> None:
         """Leave a task for the next worker of its activity."""
         with self._changed:
@@ -43,7 +58,7 @@ class Counter:
         line = self._lines[arn]
         while line:
             task = line.popleft()
-            if not task.abandoned:
+            if not task.abandoned and task.run.tasks.get(task.number) is task:
                 return task
         del self._lines[arn]
         return None

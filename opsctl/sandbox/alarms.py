@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import moto.cloudwatch.models
@@ -62,20 +63,17 @@ class RingingBackend(CloudWatchBackend):
             logger.warning("alarm %s: the sandbox carries out no action but SNS's: %s", alarm.name, topic)
             return
         subject = f'{message["NewStateValue"]}: "{alarm.name}" in {alarm.region_name}'[:100]
+        attempt = partial(self._publish, alarm.alarm_arn, topic, subject, json.dumps(message))
+        self.courier.send(attempt, Patience(3, HOUR), partial(_lost, alarm.name, topic))
 
-        def attempt() -> None:
-            try:
-                self.access.demand_of_service(SERVICE, alarm.alarm_arn, Need("sns:Publish", (topic,)))
-                self.clients.client("sns").publish(TopicArn=topic, Subject=subject, Message=json.dumps(message))
-            except DeniedError as error:
-                raise Undelivered("AccessDenied", str(error), passing=False) from error
-            except (ClientError, BotoCoreError) as error:
-                raise refusal(error) from error
-
-        def lost(loss: Loss) -> None:
-            logger.warning("alarm %s: %s was not told: %s", alarm.name, topic, loss.reason)
-
-        self.courier.send(attempt, Patience(3, HOUR), lost)
+    def _publish(self, alarm: str, topic: str, subject: str, text: str) -> None:
+        try:
+            self.access.demand_of_service(SERVICE, alarm, Need("sns:Publish", (topic,)))
+            self.clients.client("sns").publish(TopicArn=topic, Subject=subject, Message=text)
+        except DeniedError as error:
+            raise Undelivered("AccessDenied", str(error), passing=False) from error
+        except (ClientError, BotoCoreError) as error:
+            raise refusal(error) from error
 
 
 def install(world: World, clients: Clients) -> None:
@@ -85,6 +83,10 @@ def install(world: World, clients: Clients) -> None:
     RingingBackend.courier = Courier("alarms", workers=2)
     models: Any = moto.cloudwatch.models
     models.cloudwatch_backends.backend = RingingBackend
+
+
+def _lost(alarm: str, topic: str, loss: Loss) -> None:
+    logger.warning("alarm %s: %s was not told: %s", alarm, topic, loss.reason)
 
 
 def _check_range(alarm: Alarm) -> None:

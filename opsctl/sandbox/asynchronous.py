@@ -56,23 +56,27 @@ class AsynchronousCalls:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._courier = Courier("asynchronous", workers=32)
+        self.courier = Courier("asynchronous", workers=32)
 
     def call(self, wishes: Wishes, payload: bytes, run: Callable[[], Answer]) -> None:
         """Begin one; returns at once."""
-        call = _Call(self._clients.as_role(wishes.role), wishes, payload, run)
-        self._courier.send(call.attempt, wishes.patience, call.give_up)
+        call = _Call(self._clients, wishes, payload, run)
+        self.courier.send(call.attempt, wishes.patience, call.give_up)
 
 
 class _Call:
     def __init__(self, clients: Clients, wishes: Wishes, payload: bytes, run: Callable[[], Answer]) -> None:
-        self._clients = clients
+        self._sandbox = clients
         self._wishes = wishes
         self._payload = payload
         self._run = run
         self._request = str(uuid.uuid4())
         self._count = 0
         self._answer = Answer(b"null", None, "$LATEST")
+
+    @property
+    def _clients(self) -> Clients:
+        return self._sandbox.as_role(self._wishes.role)
 
     def attempt(self) -> None:
         """Call the function. Raises Undelivered if it failed."""

@@ -64,8 +64,11 @@ class JobsBackend(EnvironmentsBackend):
         self.own_jobs[job_id] = job
         queued: list[Any] = queue.jobs
         queued.append(job)
-        threading.Thread(target=self._run, args=(job,), name=f"batch-{job_id}", daemon=True).start()
+        self._begin(job)
         return job
+
+    def _begin(self, job: BatchJob) -> None:
+        threading.Thread(target=self._run, args=(job,), name=f"batch-{job.job_id}", daemon=True).start()
 
     def terminate_job(self, job_id: str, reason: str) -> None:
         """TerminateJob: SIGTERM now, SIGKILL after 30 s; a job that has not started never does."""
@@ -101,7 +104,20 @@ class JobsBackend(EnvironmentsBackend):
             logger.exception("batch job %s", job.job_id)
             status, reason = "FAILED", f"InternalError: {error}"
         job.finish(status, job.termination or reason)
+        self._tell(job)
+
+    def _tell(self, job: BatchJob) -> None:
         type(self).changed(job.describe())
+        job.untold = False
+
+    def take_up(self) -> None:
+        """Go on with the jobs that were there when a server before this one ended."""
+        going = [job for job in list(self.own_jobs.values()) if job.take_up()]
+        for job in self.own_jobs.values():
+            if job.status in FINAL and job.untold:
+                self._tell(job)
+        for job in going:
+            self._begin(job)
 
     def _await_dependencies(self, job: BatchJob) -> tuple[str, str] | None:
         for dependency in job.request.get("dependsOn") or []:
@@ -141,10 +157,14 @@ def batch(world: World) -> JobsBackend:
 
 def _attempts(world: World, job: BatchJob) -> tuple[str, str]:
     """Run the job as often as its retry strategy allows. Returns final status and reason."""
-    reason = ""
-    for number in range(1, job.attempt_limit() + 1):
+    last = job.attempts[-1] if job.attempts else {}  # of a server before this one
+    reason = str(last.get("statusReason", ""))
+    if last.get("container", {}).get("exitCode") == 0:
+        return "SUCCEEDED", reason
+    while len(job.attempts) - job.lost < job.attempt_limit():
         if job.termination:
             break
+        number = len(job.attempts) + 1
         job.status = "STARTING"
         with room(world, "batch", f"{job.job_name}-{job.job_id[:8]}", job.container.get("jobRoleArn")) as place:
             code, reason = _attempt(world, job, place, number)

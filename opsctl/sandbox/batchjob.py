@@ -56,8 +56,36 @@ class BatchJob:
         self.parameters: dict[str, str] = {**definition.parameters, **(request.get("parameters") or {})}
         self.termination: str | None = None
         self.fault = fault  # what befalls every attempt on purpose, or the first, which loses its host
+        self.lost = 0
+        """Attempts that ended with the sandbox's own server: they do not count."""
+        self.untold = True
+        """Whether nobody was told of its end yet."""
         self._interrupt: Callable[[], None] | None = None
         self.lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what lives in this process only."""
+        return {name: value for name, value in vars(self).items() if name not in ("_interrupt", "lock", "ended")}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._interrupt, self.lock, self.ended = None, threading.RLock(), Future()
+
+    def take_up(self) -> bool:
+        """Go on after a restart of the server; whether it is to run.
+
+        Its program did not outlive the server. That is no attempt that its retry strategy counts: the host of the job
+        is lost, as far as anybody can see, but on AWS none would be.
+        """
+        if self.status in FINAL:
+            self.ended.set_result(self.describe())
+            return False
+        if self.attempts and "stoppedAt" not in self.attempts[-1]:
+            self.end_attempt(*self.host_loss())
+            self.lost += 1
+        if self.status not in ("SUBMITTED", "PENDING"):
+            self.status = "RUNNABLE"
+        return True
 
     def command(self) -> list[str]:
         """The command with every `Ref::name` of a known parameter put in."""

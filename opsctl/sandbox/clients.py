@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
 from typing import Any
 
 import botocore.session
@@ -11,7 +15,30 @@ from botocore.config import Config
 from opsctl.sandbox.access import Access
 from opsctl.sandbox.machineroles import SESSION
 
+ONCE = "once-"
+"""How the ids of calls begin that are to be carried out once, however often they are made."""
+_naming: ContextVar[tuple[str, Iterator[int]] | None] = ContextVar("naming", default=None)
+LASTING = 8
+"""Connections to a service that stay open."""
 WARM = ("batch", "lambda", "sagemaker", "sns", "stepfunctions", "s3")
+
+
+@contextmanager
+def once(key: str) -> Iterator[None]:
+    """Name the calls that this thread makes: made again under the same key, in the same order, each is answered as it
+    was the first time (see `Repeats`), also by a server that took up the work of one before it."""
+    before = _naming.set((key, count(1)))
+    try:
+        yield
+    finally:
+        _naming.reset(before)
+
+
+def _name(model: Any, context: dict[str, Any], **_: Any) -> None:
+    naming = _naming.get()
+    if naming is not None:
+        key, numbers = naming
+        context.setdefault("retries", {})["invocation-id"] = f"{ONCE}{key}-{next(numbers)}-{model.name}"
 
 
 class Clients:
@@ -27,8 +54,9 @@ class Clients:
         self._as_roles: dict[str, Clients] = {}
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
-        # No retries: an error answer is what the state machine's own Retry is about.
-        self._config = Config(retries={"total_max_attempts": 1}, read_timeout=960, max_pool_connections=64)
+        # No retries: an error answer is what the state machine's own Retry is about. And few connections that stay
+        # open, for each has a thread of the server's: what comes in a burst has some of its own.
+        self._config = Config(retries={"total_max_attempts": 1}, read_timeout=960, max_pool_connections=LASTING)
 
     def as_role(self, role: str) -> Clients:
         """Clients with a session of this role; without IAM's enforcement these very ones."""
@@ -44,7 +72,7 @@ class Clients:
         with self._lock:
             if service not in self._clients:
                 key, secret, token = self._access.credentials(self._role, SESSION)
-                self._clients[service] = self._session.create_client(
+                client = self._session.create_client(
                     service,
                     region_name=self._region,
                     endpoint_url=self._url,
@@ -53,6 +81,8 @@ class Clients:
                     aws_session_token=token,
                     config=self._config,
                 )
+                client.meta.events.register("before-call", _name)
+                self._clients[service] = client
             return self._clients[service]
 
     def services(self) -> list[str]:

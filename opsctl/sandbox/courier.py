@@ -12,17 +12,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from opsctl.sandbox.access import DeniedError
+from opsctl.sandbox.clients import once
+from opsctl.sandbox.state import changes
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 60.0
 THROTTLED = 429
 SERVER_ERRORS = 500
 logger = logging.getLogger(__name__)
+_couriers: dict[str, Courier] = {}
 
 
 class Undelivered(Exception):  # noqa: N818  what an attempt came to, no fault of the sandbox
@@ -52,45 +57,99 @@ class Loss:
     exhausted: str | None
 
 
+@dataclass(eq=False)
+class Delivery:
+    """One that is under way. `attempt` and `lost` are methods and partials of them, so that a state can hold it;
+    `deadline` is in seconds of the machine's own clock. `key` names its calls: what a server before this one has handed
+    over already is not handed over again."""
+
+    attempt: Callable[[], None]
+    patience: Patience
+    lost: Callable[[Loss], None]
+    deadline: float
+    retries: int = 0
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "deadline": time.time() + self.deadline - time.monotonic()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "deadline": time.monotonic() + state["deadline"] - time.time()})
+
+
 class Courier:
-    """Makes deliveries in worker threads."""
+    """Makes deliveries in worker threads. What has not come to an end outlives the server, where a state is kept: it is
+    tried again by the next one, even if it was being delivered just then."""
 
     def __init__(self, name: str, workers: int = 8) -> None:
+        _couriers[name] = self
+        self._name = name
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
+        self._open: dict[int, Delivery] = {}
+        self._taken_over: list[Delivery] = []
+
+    def __reduce__(self) -> tuple[Callable[[str], Courier], tuple[str]]:
+        """Whoever refers to it refers to the one of that name in any server."""
+        return _named, (self._name,)
 
     def send(self, attempt: Callable[[], None], patience: Patience, lost: Callable[[Loss], None]) -> Future[None]:
         """Begin a delivery; returns at once. The future is done after the first attempt, whatever that came to."""
-        return self._pool.submit(self._try, attempt, patience, lost, 0, time.monotonic() + patience.seconds)
+        delivery = Delivery(attempt, patience, lost, time.monotonic() + patience.seconds)
+        self._open[id(delivery)] = delivery
+        return self._pool.submit(self._try, delivery)
 
-    def _try(
-        self,
-        attempt: Callable[[], None],
-        patience: Patience,
-        lost: Callable[[Loss], None],
-        retries: int,
-        deadline: float,
-    ) -> None:
+    def kept(self) -> list[Delivery]:
+        """What is under way."""
+        return list(self._open.values())
+
+    def restore(self, kept: list[Delivery]) -> None:
+        """Take over what was under way; `resume` begins it."""
+        self._taken_over = kept
+        self._open |= {id(delivery): delivery for delivery in kept}
+
+    def resume(self) -> None:
+        """Begin what was taken over."""
+        for delivery in self._taken_over:
+            self._pool.submit(self._try, delivery)
+        self._taken_over = []
+
+    def _try(self, delivery: Delivery) -> None:
         try:
-            attempt()
+            with once(delivery.key):
+                ended = self._attempted(delivery)
+            if ended:
+                del self._open[id(delivery)]
+                changes.note()
+        except Exception:
+            self._open.pop(id(delivery), None)
+            logger.exception("a delivery ended in a fault of the sandbox")
+
+    def _attempted(self, delivery: Delivery) -> bool:
+        """Whether that was the end of it."""
+        try:
+            delivery.attempt()
         except Undelivered as reason:
-            pause = min(FIRST_PAUSE * 2**retries, LONGEST_PAUSE)
-            exhausted = _exhausted(patience, retries, time.monotonic() + pause > deadline)
+            pause = min(FIRST_PAUSE * 2**delivery.retries, LONGEST_PAUSE)
+            late = time.monotonic() + pause > delivery.deadline
+            exhausted = _exhausted(delivery.patience, delivery.retries, late)
             if reason.passing and exhausted is None:
-                again = threading.Timer(
-                    pause, self._pool.submit, [self._try, attempt, patience, lost, retries + 1, deadline]
-                )
+                delivery.retries += 1
+                again = threading.Timer(pause, self._pool.submit, [self._try, delivery])
                 again.daemon = True
                 again.start()
-                return
-            self._give_up(lost, Loss(reason, retries, exhausted if reason.passing else None))
-        except Exception:
-            logger.exception("a delivery ended in a fault of the sandbox")
+                return False
+            self._give_up(delivery.lost, Loss(reason, delivery.retries, exhausted if reason.passing else None))
+        return True
 
     def _give_up(self, lost: Callable[[Loss], None], loss: Loss) -> None:
         try:
             lost(loss)
         except (ClientError, BotoCoreError, DeniedError) as error:
             logger.warning("a dead letter was lost: %s", error)
+
+
+def _named(name: str) -> Courier:
+    return _couriers[name]
 
 
 def _exhausted(patience: Patience, retries: int, late: bool) -> str | None:

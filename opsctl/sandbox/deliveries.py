@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import count
 from typing import Any
 
 from opsctl.sandbox.faults import Fault, Faults
@@ -27,6 +28,23 @@ class Deliveries:
         self._faults = faults
         self._held: dict[int, list[Begin]] = {}
         self._lock = threading.Lock()
+        self._numbers = count()
+        self._back: dict[int, Begin] = {}
+        self._taken_over: list[Begin] = []
+
+    def kept(self) -> list[Begin]:
+        """What is to outlive the server: what faults hold back. They themselves do not."""
+        return list(self._back.values())
+
+    def restore(self, kept: list[Begin]) -> None:
+        """Have what a server before this one kept."""
+        self._taken_over = kept
+
+    def resume(self) -> None:
+        """Begin it: nothing holds it back any more."""
+        for begin in self._taken_over:
+            begin()
+        self._taken_over = []
 
     def hand_over(self, text: str, begin: Begin) -> None:
         """Begin a delivery, now or when a fault lets it. `text` is what a fault may ask for: whereto, and what.
@@ -37,9 +55,22 @@ class Deliveries:
         if fault is None:
             begin()
         elif fault.reorder:
-            self._hold(fault, [begin] * (1 + fault.duplicate))
+            self._hold(fault, [self._held_back(begin) for _ in range(1 + fault.duplicate)])
         else:
-            _apart(_one_by_one, [begin] * (1 + fault.duplicate), fault)
+            _apart(_one_by_one, [self._held_back(begin) for _ in range(1 + fault.duplicate)], fault)
+
+    def _held_back(self, begin: Begin) -> Begin:
+        """The delivery, which is known of until it has begun."""
+        number = next(self._numbers)
+        self._back[number] = begin
+
+        def let_go() -> Future[None] | None:
+            try:
+                return begin()
+            finally:
+                del self._back[number]
+
+        return let_go
 
     def _hold(self, fault: Fault, begins: list[Begin]) -> None:
         """Keep it back until enough have come, and hand all over last first; or when nobody overtakes it for long."""

@@ -76,6 +76,29 @@ class SandboxDirectory:
         for path in (self.jobs, self.functions, self.mailbox):
             path.mkdir(exist_ok=True)
 
+    @property
+    def terraform(self) -> Path:
+        """The sandbox's own Terraform workspace."""
+        return self.root / "terraform"
+
+    def state(self) -> Path | None:
+        """Where this sandbox keeps its state, None if it keeps none."""
+        return Path(os.readlink(self.mailbox)).parent if self.mailbox.is_symlink() else None
+
+    def keep_in(self, state: Path) -> None:
+        """Let what outlives the directory lie in a state's. Raises RefusedError where something lies here already."""
+        if self.terraform.exists() and not self.terraform.is_symlink():
+            raise RefusedError(
+                f"{self.root} holds the Terraform state of a sandbox that kept none of its own",
+                "remove it first: opsctl sandbox down",
+            )
+        if self.mailbox.exists() and not self.mailbox.is_symlink():
+            shutil.rmtree(self.mailbox)
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in (self.mailbox, self.terraform):
+            with contextlib.suppress(FileExistsError):
+                path.symlink_to(state / path.name)
+
     def refuse_foreign(self) -> None:
         """Raise RefusedError if the directory holds anything that no sandbox puts there."""
         if self.root.is_symlink() or (self.root.exists() and not self.root.is_dir()):

@@ -16,7 +16,6 @@ from opsctl.sandbox.variantserver import VariantServer
 STARTUP_SECONDS = 480
 """How long a container may take to pass its health check, unless the variant says otherwise."""
 BUSY = frozenset({"Creating", "Updating", "RollingBack", "Deleting"})
-Launch = Callable[[str, str], VariantServer]
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,10 @@ class Endpoint:
         self.production_variants: list[dict[str, Any]] = []
         self._launch, self._changed = launch, changed
         self._fleet: Fleet | None = None
+        self._served: Mapping[str, Any] | None = None
+        """The configuration that serves."""
+        self._wanted: Mapping[str, Any] | None = None
+        """The configuration that is to take over."""
         self._lock = threading.RLock()
         self._deleted = False
 
@@ -83,8 +86,22 @@ class Endpoint:
         """
         with self._lock:
             self.failure_reason = None
+            self._wanted = config
             self._move("Updating" if self._fleet else "Creating", config["EndpointConfigName"])
         threading.Thread(target=self._take_over, args=(config,), daemon=True).start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What lasts: without the processes, and without who hears of changes."""
+        gone = {"_fleet": None, "_changed": None, "_lock": None}
+        return {**self.__dict__, **gone}
+
+    def resume(self, changed: Callable[[dict[str, Any]], None]) -> None:
+        """In a new server: serve again what served, and take up what was under way."""
+        self._changed, self._lock = changed, threading.RLock()
+        if self._served is not None:
+            self._fleet = self._launch(self._served)
+        if self._wanted is not None:
+            threading.Thread(target=self._take_over, args=(self._wanted,), daemon=True).start()
 
     def delete(self) -> None:
         """Take no more requests, and end the servers."""
@@ -135,8 +152,9 @@ class Endpoint:
         with self._lock:
             before = self._fleet
             taken = problem is None and not self._deleted
+            self._wanted = None
             if taken:
-                self._fleet = fleet
+                self._fleet, self._served = fleet, config
                 self.production_variants = [_shown(variant) for variant in fleet.variants]
                 self._move("InService", fleet.config)
             elif not self._deleted:

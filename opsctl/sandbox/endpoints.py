@@ -157,6 +157,12 @@ def install(world: World, changed: Any) -> None:
     serve(moto.sagemakerruntime.urls, InvokeResponse)
 
 
+def resume(world: World) -> None:
+    """Let the endpoints that another server had serve again."""
+    for endpoint in list(_endpoints(world).values()):
+        endpoint.resume(EndpointActions.endpoint_changed)
+
+
 def _endpoints(world: World) -> Mapping[str, Endpoint]:
     from moto.sagemaker.models import sagemaker_backends
 

@@ -9,15 +9,13 @@ their end.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import queue
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
@@ -27,6 +25,7 @@ from opsctl.asl.effects import (
     Failed,
     Outcome,
     ScheduleTask,
+    Started,
     StartFailed,
     StartMapRun,
     SubmitFailed,
@@ -36,54 +35,45 @@ from opsctl.asl.effects import (
 from opsctl.asl.failures import StateError
 from opsctl.asl.interpreter import Execution
 from opsctl.errors import RefusedError
+from opsctl.sandbox.endings import Endings
 from opsctl.sandbox.runs import Run
+from opsctl.sandbox.standstill import SECONDS, hold
 from opsctl.sandbox.tasks import MapTask, OpenTask, Task
+from opsctl.sandbox.timers import Timers
+from opsctl.sandbox.tokens import Tokens
 
 WORKERS = 64
-ENDERS = 8
-CLOSED_TOKENS = 10_000
-LONGEST_SLEEP = 3_600.0
-"""Seconds; a timer may be due in the year 9999, and Python refuses to wait that long."""
 STRIDE = 0.05
 """Seconds; a single state may take longer, for one expression has about a second."""
 FINAL = (Succeeded, Failed, StartFailed, SubmitFailed)
 logger = logging.getLogger(__name__)
 
 
-class UnknownTokenError(LookupError):
-    """No task was ever given this token."""
-
-
-class ClosedTokenError(LookupError):
-    """The token's task has ended."""
-
-
 class Engine:
     """Moves executions. `changed` hears of each start and end, `moved` of each move, in the engine's thread; they must
-    not block, and nor must `activity_exists`, which is asked for ARNs."""
+    not block, and nor must `activity_exists`, which is asked for ARNs. `resume` takes up a task that was begun by a
+    server before this one."""
 
     def __init__(
         self,
         begin: Callable[[Task], None],
+        resume: Callable[[Any], None],
         begin_map: Callable[[MapTask], None],
         changed: Callable[[Run], None],
         activity_exists: Callable[[str], bool],
         moved: Callable[[Run], None],
     ) -> None:
         self._begin = begin
+        self._resume = resume
         self._begin_map = begin_map
         self._changed = changed
         self._activity_exists = activity_exists
         self._moved = moved
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._timers: list[tuple[float, int, Run]] = []
-        self._order = itertools.count()
+        self._timers = Timers()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="integration")
-        # Of its own, so that ending jobs never waits behind requests that take long.
-        self._ending = ThreadPoolExecutor(ENDERS, thread_name_prefix="ending")
-        self._tokens: dict[str, Task] = {}
-        self._closed_tokens: OrderedDict[str, None] = OrderedDict()
-        self._tokens_lock = threading.Lock()
+        self.tokens = Tokens()
+        self._endings = Endings()
         self._now = 0.0
         self._stride_ends = 0.0
         threading.Thread(target=self._loop, name="engine", daemon=True).start()
@@ -115,24 +105,39 @@ class Engine:
 
     def answer(self, token: str, outcome: Outcome) -> None:
         """Tell an outcome by task token. Raises UnknownTokenError or ClosedTokenError."""
-        with self._tokens_lock:
-            task = self._tokens.get(token)
-            if task is None:
-                raise ClosedTokenError(token) if token in self._closed_tokens else UnknownTokenError(token)
-            if isinstance(outcome, FINAL):
-                self._close_token(token)
+        task = self.tokens.use(token, closing=isinstance(outcome, FINAL))
         self._commands.put(partial(self._answer, task, outcome))
+
+    def hold(self, seconds: float = SECONDS) -> AbstractContextManager[None]:
+        """Stand still between two moves, with all done that was asked for before. Raises TimeoutError: see there."""
+        return hold(self._commands.put, seconds)
+
+    def kept(self) -> dict[str, Any]:
+        """What is to outlive the server, besides the executions themselves. While it stands still."""
+        return {"now": self._now, "tokens": self.tokens, "leaving": self._endings.kept()}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Have what a server before this one kept."""
+        self._now, self.tokens = kept["now"], kept["tokens"]
+        self._endings.restore(kept["leaving"])
+
+    def take_up(self, runs: Iterable[Run]) -> None:
+        """Go on with executions that were kept, and with tasks that were about to end. Before anybody asks for them."""
+        for task in self._endings.kept():
+            task.take_up(self._told)
+            self._commands.put(partial(self._leave, task))
+        for run in runs:
+            for task in run.tasks.values():
+                task.take_up(self._told)
+            self._commands.put(partial(self._take_up, run))
 
     # everything below runs in the engine's thread
 
     def _loop(self) -> None:
         while True:
             command: Callable[[], None] | None = None
-            try:
-                wait = min(max(0.0, self._timers[0][0] - time.time()), LONGEST_SLEEP) if self._timers else None
-                command = self._commands.get(timeout=wait)
-            except queue.Empty:
-                pass
+            with suppress(queue.Empty):
+                command = self._commands.get(timeout=self._timers.patience(time.time()))
             try:
                 if command is not None:
                     command()
@@ -141,13 +146,25 @@ class Engine:
                 logger.exception("the engine met something unforeseen")
 
     def _fire(self) -> None:
-        """Tick every execution whose timer is due. An entry that the execution has moved away from is stale."""
+        """Tick every execution whose timer is due."""
         now = self._clock()
-        while self._timers and self._timers[0][0] <= now:
-            due, _, run = heapq.heappop(self._timers)
-            if run.armed == due:
-                run.armed = None
-                self._move(run, lambda walk: walk.tick(now))
+        for run in self._timers.due(now):
+            self._move(run, lambda walk: walk.tick(now))
+
+    def _take_up(self, run: Run) -> None:
+        """Time has passed meanwhile, as it has on AWS: what is due already is due at once."""
+        walk = run.walk
+        if walk is None:
+            return
+        if not walk.events:
+            self._start(run)
+            return
+        for task in list(run.tasks.values()):
+            self._pool.submit(self._resume, task)
+        self._move(run, lambda walk: walk.tick(self._clock()))
+
+    def _leave(self, task: OpenTask) -> None:
+        self._pool.submit(self._resume, task).add_done_callback(lambda _: self._endings.end(task))
 
     def _start(self, run: Run) -> None:
         self._changed(run)
@@ -164,12 +181,12 @@ class Engine:
         run, number = task.run, task.number
         if isinstance(outcome, FINAL):
             run.tasks.pop(number, None)
-            if task.token is not None:
-                with self._tokens_lock:
-                    self._close_token(task.token)
+            self.tokens.close(task.token)
         self._move(run, lambda walk: walk.resolve(number, outcome, self._clock()))
+        if isinstance(outcome, Started) and isinstance(task, Task):
+            task.started = True
         if isinstance(outcome, Submitted) and isinstance(task, Task):
-            task.submitted = True
+            task.accepted, task.submitted = outcome.output, True
             if task.early is not None:
                 self._resolve(task, task.early)
 
@@ -219,10 +236,7 @@ class Engine:
         if walk.status != "RUNNING":
             self._finish(run)
             return
-        due = walk.next_timer()
-        if due is not None and due != run.armed:
-            heapq.heappush(self._timers, (due, next(self._order), run))
-        run.armed = due
+        self._timers.arm(run, walk.next_timer())
         if walk.busy and not run.goes_on:
             run.goes_on = True
             self._commands.put(partial(self._go_on, run))
@@ -260,19 +274,14 @@ class Engine:
     def _schedule(self, run: Run, effect: ScheduleTask) -> None:
         task = Task(run, effect, self._told)
         run.tasks[effect.task] = task
-        if effect.token is not None:
-            with self._tokens_lock:
-                self._tokens[effect.token] = task
+        self.tokens.open(task)
         self._pool.submit(self._begin, task)
 
     def _abandon(self, run: Run, effect: AbandonTask) -> None:
         task = run.tasks.pop(effect.task, None)
-        if task is None:
-            return
-        if task.token is not None:
-            with self._tokens_lock:
-                self._close_token(task.token)
-        self._ending.submit(task.abandon)
+        if task is not None:
+            self.tokens.close(task.token)
+            self._endings.begin(task)
 
     def _finish(self, run: Run, fault: str | None = None) -> None:
         for number in list(run.tasks):
@@ -284,12 +293,6 @@ class Engine:
             run.give_up(self._clock(), fault)
         run.ended.set_result(run.describe())
         self._changed(run)
-
-    def _close_token(self, token: str) -> None:
-        if self._tokens.pop(token, None) is not None:
-            self._closed_tokens[token] = None
-            if len(self._closed_tokens) > CLOSED_TOKENS:
-                self._closed_tokens.popitem(last=False)
 
     def _clock(self) -> float:
         """Now, never going backwards."""

@@ -27,6 +27,7 @@ from opsctl.sandbox.deadletters import send_dead_letter
 from opsctl.sandbox.deliveries import Deliveries
 from opsctl.sandbox.faults import Faults
 from opsctl.sandbox.logs import LogStream
+from opsctl.sandbox.state import changes
 from opsctl.sandbox.transform import shape
 from opsctl.sandbox.world import World
 
@@ -51,9 +52,9 @@ class Events:
 
     def __init__(self, world: World, clients: Clients, faults: Faults) -> None:
         self._world = world
-        self._deliveries = Deliveries("events", faults)
+        self.deliveries = Deliveries("events", faults)
         self._clients = clients
-        self._courier = Courier("events")
+        self.courier = Courier("events")
 
     def emit(self, source: str, kind: str, resources: list[str], detail: Mapping[str, Any]) -> None:
         """Put one event of an AWS service on the default bus."""
@@ -71,18 +72,19 @@ class Events:
         bus = events_backends[self._world.account][self._world.region].event_buses["default"]
         for rule in list(bus.rules.values()):
             rule.send_to_targets(event)
+        changes.note()
 
     def deliver(self, rule: Rule, event: Mapping[str, Any]) -> None:
         """Hand an event that a rule matched to each of the rule's targets."""
         for target in list(rule.targets):
             text = shape(event, target, rule.arn)
             begin = partial(
-                self._courier.send,
+                self.courier.send,
                 partial(self.hand_over, target, text, rule.arn),
                 patience_of(target),
                 partial(self._lost, target, event, rule.arn),
             )
-            self._deliveries.hand_over(f"{target['Arn']}\n{text}", begin)
+            self.deliveries.hand_over(f"{target['Arn']}\n{text}", begin)
 
     def hand_over(self, target: Mapping[str, Any], text: str, source: str, principal: str = SERVICE) -> None:
         """Give a target its text, in a service's name, for the rule or the schedule whose ARN is `source`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,6 +26,20 @@ class ExecutionLogs:
         self._world = world
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="execution-logs")
         self._streams: dict[tuple[str, str], LogStream] = {}
+        self._waiting: deque[tuple[str, str, list[str]]] = deque()
+
+    def kept(self) -> list[tuple[str, str, list[str]]]:
+        """What is to outlive the server: lines that are not yet written."""
+        return list(self._waiting)
+
+    def restore(self, kept: list[tuple[str, str, list[str]]]) -> None:
+        """Have what a server before this one kept."""
+        self._waiting.extend(kept)
+
+    def take_up(self) -> None:
+        """Write what was kept."""
+        for _ in list(self._waiting):
+            self._writer.submit(self._write_next)
 
     def follow(self, run: Run) -> None:
         """Log the events that an execution has written since the last time. To be called in the engine's thread."""
@@ -40,7 +55,17 @@ class ExecutionLogs:
             if _is_logged(event["type"], str(wanted.get("level")))
         ]
         if lines:
-            self._writer.submit(self._write, group, run.origin.name, lines)
+            self._put(group, run.origin.name, lines)
+
+    def _put(self, group: str, machine: str, lines: list[str]) -> None:
+        self._waiting.append((group, machine, lines))
+        self._writer.submit(self._write_next)
+
+    def _write_next(self) -> None:
+        try:
+            self._write(*self._waiting[0])
+        finally:
+            self._waiting.popleft()
 
     def _write(self, group: str, machine: str, lines: list[str]) -> None:
         stream = self._streams.get((group, machine))

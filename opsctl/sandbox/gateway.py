@@ -26,6 +26,7 @@ from opsctl.sandbox.faults import BadFaultError, Fault, Faults, request_text
 from opsctl.sandbox.jobfaults import HEADER
 from opsctl.sandbox.repeats import Repeats
 from opsctl.sandbox.staleness import PastAnswers
+from opsctl.sandbox.state.gate import Gate
 from opsctl.sandbox.storage import S3_LOCK
 
 FAULTS_PATH = "/_sandbox/faults"
@@ -43,16 +44,24 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """A WSGI application in front of moto's."""
 
-    def __init__(self, application: Application, faults: Faults, access: Access) -> None:
+    def __init__(
+        self,
+        application: Application,
+        faults: Faults,
+        access: Access,
+        repeats: Repeats | None = None,
+        gate: Gate | None = None,
+    ) -> None:
         self._application = application
         self._faults = faults
         self._access = access
-        self._repeats = Repeats()
+        self._repeats = repeats or Repeats()
+        self._gate = gate
         self._past = PastAnswers()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if "HTTP_ORIGIN" in environ or not is_local(environ.get("HTTP_HOST", "")):
+        if _is_of_a_page(environ) or not is_local(environ.get("HTTP_HOST", "")):
             return _answer(environ, start_response, 403, "AccessDenied", "The sandbox answers local programs only")
         if environ.get("PATH_INFO") == FAULTS_PATH:
             return self._administer(environ, start_response)
@@ -63,12 +72,12 @@ class Gateway:
             if refusal is not None:
                 return _answer(environ, start_response, *refusal)
         if self._faults.none:
-            return self._repeats.once(self._serve, environ, start_response)
+            return self._serve_once(environ, start_response)
         body = _read_body(environ)
         action = action_of(environ, body) or "?:?"
         fault = self._faults.take(action, request_text(environ, body))
         if fault is None:
-            return self._repeats.once(self._serve, environ, start_response)
+            return self._serve_once(environ, start_response)
         return self._fail(fault, action, environ, start_response)
 
     def _fail(
@@ -78,7 +87,7 @@ class Gateway:
         logger.info("fault %s on %s: %s", fault.id, action, fault.document())
         befalls = fault.job_fault()
         if befalls is not None:
-            return self._serve({**environ, JOB_FAULT_KEY: befalls.text}, start_response)
+            return self._serve_once({**environ, JOB_FAULT_KEY: befalls.text}, start_response)
         fault.lifted.wait(fault.delay)
         if fault.drop == "request":
             return _hang_up(environ)
@@ -94,7 +103,7 @@ class Gateway:
         if fault.drop == "answer":
             self._serve_nobody(environ)
             return _hang_up(environ)
-        return self._serve(environ, start_response)
+        return self._serve_once(environ, start_response)
 
     def _serve_nobody(self, environ: dict[str, Any]) -> None:
         """Carry a request out, and keep the answer."""
@@ -132,8 +141,22 @@ class Gateway:
             return answers.denied(action, str(denied))
         return None
 
+    def _passing(self, environ: dict[str, Any]) -> AbstractContextManager[None]:
+        """Wait where a snapshot of the state begins. The body is read first, however slowly it comes."""
+        return nullcontext() if self._gate is None else self._gate.passing(environ, _read_body(environ))
+
+    def _serve_once(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Let moto answer what was not answered before. A snapshot has both, what was done and the answer, or none."""
+        with self._passing(environ):
+            return self._repeats.once(self._moto, environ, start_response)
+
     def _serve(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Let moto answer, unless nobody waits for it any more."""
+        """Let moto answer, whether it did before or not."""
+        with self._passing(environ):
+            return self._moto(environ, start_response)
+
+    def _moto(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """moto's answer, unless nobody waits for it any more."""
         try:
             with _turn(environ):
                 if not _has_gone(environ):
@@ -201,6 +224,12 @@ def _turn(environ: dict[str, Any]) -> AbstractContextManager[Any]:
         return S3_LOCK
     about_roles = "/iam/" in authorization or "/lambda/" in authorization
     return ROLES_LOCK if about_roles and not environ.get("PATH_INFO", "").endswith(INVOKE) else nullcontext()
+
+
+def _is_of_a_page(environ: dict[str, Any]) -> bool:
+    """Whether a browser asks for a page's sake. What a page merely shows, such as an image, is asked for without an
+    Origin, but every browser of today says where it comes from; `none` is an address that somebody typed."""
+    return "HTTP_ORIGIN" in environ or environ.get("HTTP_SEC_FETCH_SITE", "none") != "none"
 
 
 def is_local(host: str) -> bool:

@@ -12,9 +12,10 @@ from moto.logs.exceptions import ResourceAlreadyExistsException
 from moto.logs.models import LogGroup, LogsBackend, logs_backends
 
 from opsctl.sandbox.access import Need
+from opsctl.sandbox.state import changes
 
 # moto's backends have no locks of their own, and every job writes from a thread of its own.
-_writing = threading.Lock()
+LOGS_LOCK = threading.Lock()
 
 
 class LogStream:
@@ -33,12 +34,13 @@ class LogStream:
     def write(self, line: str) -> None:
         """Append one line, now."""
         event: dict[str, Any] = {"timestamp": int(time.time() * 1000), "message": line or " "}
-        with _writing:
+        with LOGS_LOCK:
             self._make()
             # Somebody may have deleted the group or the stream meanwhile (`terraform destroy`): then nobody reads it.
             group: LogGroup | None = self._backend.groups.get(self.group)
             if group is not None and self.name in group.streams:
                 group.put_log_events(self.name, [event])
+        changes.note()
 
     def _make(self) -> None:
         if self._made:

@@ -23,7 +23,19 @@ class Mailbox:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._count = 0
+        # What another server left is there where the sandbox keeps its state.
+        self._count = max(map(_number, directory.glob("[0-9]*.txt")), default=0)
+
+    def kept(self) -> int:
+        """What is to outlive the server: how many messages there are. They are there themselves."""
+        return self._count
+
+    def restore(self, kept: int) -> None:
+        """Have what a server before this one kept: what it published after that is published anew."""
+        for path in self._directory.glob("[0-9]*.txt"):
+            if _number(path) > kept:
+                path.unlink()
+        self._count = kept
 
     def deliver(self, headers: Mapping[str, str], body: str) -> Path:
         """Write one message; a reader never sees half of it."""
@@ -37,6 +49,10 @@ class Mailbox:
         draft.write_text("\n".join([*lines, "", body, ""]), encoding="utf-8")
         draft.rename(path)
         return path
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition("-")[0])
 
 
 class PublishingBackend(SNSBackend):

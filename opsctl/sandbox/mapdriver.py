@@ -47,6 +47,10 @@ class MapDriver:
         """Start or redrive a Map Run. Returns at once."""
         self._order(self._begin_or_fail, task)
 
+    def resume(self, task: MapTask) -> None:
+        """Take up a task that was begun in a server before this one. Returns at once."""
+        self._order(self._resume, task)
+
     def fill(self, run: MapRun) -> None:
         """Start children as limits that were changed allow. Returns at once."""
         self._order(self._fill, run)
@@ -83,7 +87,10 @@ class MapDriver:
             self._abort(run, run.task)
             run.reopen(task, time.time())
         task.on_abandon(partial(self._order, self._abort, run, task))
-        task.tell(MapRunStarted())
+        self._go_on(run)
+
+    def _go_on(self, run: MapRun) -> None:
+        run.task.tell(MapRunStarted())
         if not run.children:
             try:
                 self._prepare(run)
@@ -91,6 +98,27 @@ class MapDriver:
                 self._close(run, "FAILED", _failed(problem))
                 return
         self._fill(run)
+
+    def _resume(self, task: MapTask) -> None:
+        run = self._machines.map_runs.get(task.effect.map_run_arn)
+        if run is None or run.task is not task:  # it was about to begin
+            if not task.leaving:
+                self._begin_or_fail(task)
+        elif run.outcome is not None:
+            self._close(run, "SUCCEEDED" if isinstance(run.outcome, Succeeded) else "FAILED", run.outcome)
+        elif run.status == "RUNNING":
+            self._take_up(run, task)
+
+    def _take_up(self, run: MapRun, task: MapTask) -> None:
+        run.take_up()
+        if task.leaving:
+            self._abort(run, task)
+            return
+        task.on_abandon(partial(self._order, self._abort, run, task))
+        begun = list(run.active)
+        self._go_on(run)
+        for child in begun:
+            self._follow(run, child)
 
     def _prepare(self, run: MapRun) -> None:
         effect, parent = run.task.effect, run.task.run.origin
@@ -118,19 +146,25 @@ class MapDriver:
     def _start(self, run: MapRun, child: Child) -> None:
         """Start or redrive a child."""
         if child.run is None:
-            child.run = self._machines.launch_child(run.origin, child.text)
+            child.run = self._machines.make_child(run.origin, child.text)
+            self._machines.engine.start(child.run)
         else:
-            child.pending_redrive = False
-            if not self._may("states:RedriveExecution", child.run):
-                run.settle(child)
-                return
             try:
-                self._machines.engine.redrive(child.run, None)
+                refused = not self._may("states:RedriveExecution", child.run)
+                if not refused:
+                    self._machines.engine.redrive(child.run, None)
             except RefusedError:
+                refused = True
+            child.redrive_after = None
+            if refused:
                 run.settle(child)
                 return
         run.active.add(child)
-        child.run.ended.add_done_callback(lambda ended: self._order(self._ended, run, child, ended))
+        self._follow(run, child)
+
+    def _follow(self, run: MapRun, child: Child) -> None:
+        if child.run is not None:
+            child.run.ended.add_done_callback(lambda ended: self._order(self._ended, run, child, ended))
 
     def _ended(self, run: MapRun, child: Child, ended: Future[dict[str, Any]]) -> None:
         # Word of an end before a redrive says nothing about the child now.
@@ -180,6 +214,7 @@ class MapDriver:
         return self._world.access.may(child.origin.role, SESSION, Need(action, (child.arn,)))
 
     def _close(self, run: MapRun, status: str, outcome: Outcome) -> None:
+        run.outcome = outcome
         run.end(status, time.time())
         run.task.tell(outcome)
 

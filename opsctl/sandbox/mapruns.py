@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opsctl.asl.effects import StartMapRun
+from opsctl.asl.effects import Outcome, StartMapRun
 from opsctl.sandbox.runs import Origin, Run, instant
 from opsctl.sandbox.tasks import MapTask
 
@@ -24,12 +24,21 @@ _COUNTED = {
 
 @dataclass(eq=False)
 class Child:
-    """One child execution, or the place of one that has not begun; `items` is how many items it works on."""
+    """One child execution, or the place of one that has not begun; `items` is how many items it works on.
+
+    `redrive_after` is the redrive count of an execution that is to be redriven. So the execution alone says whether it
+    has been, and a state on disk that was written between the two has it right.
+    """
 
     text: str
     items: int
     run: Run | None = None
-    pending_redrive: bool = False
+    redrive_after: int | None = None
+
+    @property
+    def pending_redrive(self) -> bool:
+        """Whether it is still to be redriven."""
+        return self.run is not None and self.run.standing.redrives == self.redrive_after
 
     @property
     def status(self) -> str:
@@ -67,12 +76,28 @@ class MapRun:
         self.total = 0
         self.failures = 0
         self.written = False
+        self.outcome: Outcome | None = None
+        """What the parent is told of a run that is over."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """How far it is follows from its children."""
+        return {name: value for name, value in vars(self).items() if name not in ("waiting", "active", "failures")}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self.waiting, self.active, self.failures = deque(), set(), 0
+
+    def take_up(self) -> None:
+        """Find out how far it is: it was kept when a server before this one ended."""
+        self.waiting = deque(child for child in self.children if child.status.startswith("PENDING"))
+        # Those that have ended count when word of it comes, once more.
+        self.active = set(self.children).difference(self.waiting)
 
     def fill(self, inputs: list[str], items: list[int]) -> None:
         """Say what the children are to be given, and how many items each of them has."""
+        self.total = sum(items)
         self.children = [Child(text, count) for text, count in zip(inputs, items, strict=True)]
         self.waiting.extend(self.children)
-        self.total = sum(items)
 
     def settle(self, child: Child) -> None:
         """A child has ended, or cannot go on: its items have failed unless it has succeeded."""
@@ -86,17 +111,18 @@ class MapRun:
         self.waiting.clear()
         self.active.clear()
         for child in self.children:
-            child.pending_redrive = False
+            child.redrive_after = None
 
     def reopen(self, task: MapTask, now: float) -> None:
         """Go on with the children that did not succeed."""
-        self.task = task
-        self.stopped, self.status, self.written, self.failures = None, "RUNNING", False, 0
-        self.redrives, self.redriven = self.redrives + 1, now
         for child in self.children:
             if child.status != "SUCCEEDED":
-                child.pending_redrive = child.run is not None
+                child.redrive_after = None if child.run is None else child.run.standing.redrives
                 self.waiting.append(child)
+        self.stopped, self.status, self.written, self.failures = None, "RUNNING", False, 0
+        self.outcome = None
+        self.redrives, self.redriven = self.redrives + 1, now
+        self.task = task  # the last: until then, a state on disk has a redrive that is about to begin
 
     def update(self, concurrency: int | None, count: int | None, percentage: float | None) -> None:
         """Change the limits of a run that goes on."""

@@ -39,7 +39,10 @@ class Zygote:
         return lambda: None
 
     def _send(self, descriptors: tuple[int, ...]) -> None:
+        """Raises OSError where nobody takes them: one that is being killed leaves them unread."""
         socket.send_fds(self._channel, [b"+"], descriptors)
+        if not self._channel.recv(1):
+            raise ConnectionResetError
 
     def _begin(self) -> None:
         self._channel.close()

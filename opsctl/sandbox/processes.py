@@ -18,7 +18,7 @@ from typing import Any
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 KILLED = 137
 LINE_BYTES = 65536
-DRAIN_SECONDS = 2.0
+DRAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

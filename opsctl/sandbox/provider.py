@@ -1,18 +1,22 @@
-"""Where moto makes the Terraform AWS provider fail, or see changes where there are none: S3, SageMaker, logs."""
+"""Where moto makes the Terraform AWS provider fail, see changes where there are none, or wait: S3, SageMaker, logs."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote_plus
 
 import moto.logs.responses
+import moto.moto_server.werkzeug_app
 import moto.s3.models
 import moto.s3.responses
 from moto.core.common_types import TYPE_RESPONSE
+from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.responses import LogsResponse
-from moto.s3.models import FakeBucket, FakeDeleteMarker
+from moto.moto_server.utilities import RegexConverter
+from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey
 from moto.s3.responses import S3Response
 
 EVENT_BRIDGE = "<EventBridgeConfiguration></EventBridgeConfiguration>"
@@ -43,6 +47,19 @@ class DeleteMarker(FakeDeleteMarker):
         """A marker holds no content to let go of."""
 
 
+def listed(self: FakeKey, memo: dict[int, Any]) -> FakeKey:
+    """What a list of versions shows of an object: all but its content, which moto reads and writes to a new file for
+    each object of the bucket and each list."""
+    if not self.disposed:  # a mark of deletion outlives the object that it is about
+        self.etag  # noqa: B018 - worked out from the content once, and kept
+    made: Any = type(self).__new__(type(self))
+    kept = {name: value for name, value in vars(self).items() if name not in ("_value_buffer", "lock")}
+    vars(made).update(kept, multipart=None, disposed=True)
+    memo[id(self)] = made
+    found: FakeKey = made
+    return found
+
+
 class BucketResponse(S3Response):
     """moto's S3 answers, with a bucket's EventBridge switch as it was set."""
 
@@ -55,6 +72,31 @@ class BucketResponse(S3Response):
             opened = f"{text[:-2]}>{END}" if text.endswith("/>") else text
             body = opened.replace(END, EVENT_BRIDGE + END)
         return status, headers, body
+
+    def serialized(self, action_result: ActionResult) -> TYPE_RESPONSE:
+        """Versions are listed with their keys as in a URL where that was asked for, as moto lists objects: no XML holds
+        every key."""
+        asked = self.querystring.get("encoding-type", [None])[0]
+        if asked == "url" and self.data.get("Action") == "ListObjectVersions":
+            encode_keys(cast("dict[str, Any]", action_result.result))
+        return super().serialized(action_result)
+
+
+def encode_keys(result: dict[str, Any]) -> None:
+    """In place, as S3 encodes them."""
+    result["EncodingType"] = "url"
+    for holder in (result, *result["Versions"], *result["DeleteMarkers"], *result.get("CommonPrefixes", ())):
+        for name in ("Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker"):
+            if isinstance(holder.get(name), str):
+                holder[name] = quote_plus(holder[name], safe="/*")
+
+
+class AnyKey(RegexConverter):
+    """moto's converter of paths, whose dot stands for a line break too: a key may hold one."""
+
+    def __init__(self, url_map: Any, *items: Any) -> None:
+        super().__init__(url_map, *items)
+        self.regex = f"(?s:{self.regex})"
 
 
 def associate_kms_key(self: LogsResponse) -> str:
@@ -89,8 +131,11 @@ def install() -> None:
     responses: Any = moto.s3.responses
     models.FakeBucket = Bucket
     models.FakeDeleteMarker = DeleteMarker
+    models.FakeKey.__deepcopy__ = listed
     # moto reads S3's table of paths anew each time, from the class of this name.
     responses.S3Response = BucketResponse
+    server: Any = moto.moto_server.werkzeug_app
+    server.RegexConverter = AnyKey
     logs: Any = moto.logs.responses.LogsResponse
     logs.associate_kms_key = associate_kms_key
     logs.disassociate_kms_key = disassociate_kms_key

@@ -5,6 +5,10 @@ attempt=2`). On a busy machine an answer may be lost between two processes. AWS 
 too, and then the second attempt of a CreateRole says that the role exists already; here that would be a fault of the
 sandbox, not of what is tried in it. Answers that are lost on purpose (`opsctl sandbox fault … --drop answer`) do not
 come by here.
+
+What the sandbox itself has to do exactly once, a state's request or a delivery, bears a name of its own (`once` in
+clients.py). When a server takes up the work of one that was killed, it makes such a call again, not knowing whether it
+was answered, and is answered here if it was.
 """
 
 from __future__ import annotations
@@ -18,8 +22,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from opsctl.sandbox.clients import ONCE
+
 KEPT = 256
 """Answers; the oldest go first."""
+OWN = 512
+"""Answers to the sandbox's own calls: many more than it makes at a time."""
 SECONDS = 120.0
 """How long a second attempt waits for the first one, which is still at work."""
 LARGEST = 65_536
@@ -40,16 +48,39 @@ class Given:
 
 
 class Repeats:
-    """The answers of late to calls that change something. Safe to use from any thread."""
+    """The answers of late to calls that change something. Safe to use from any thread.
 
-    def __init__(self) -> None:
+    The sandbox's `own` calls are made again only by a server that takes up the work of one before it.
+    """
+
+    def __init__(self, *, own: bool = True) -> None:
+        self._knows_own = own
         self._given: OrderedDict[str, Future[Given | None]] = OrderedDict()
+        self._own: OrderedDict[str, Future[Given | None]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def kept(self) -> dict[str, Given]:
+        """What is to outlive the server: the answers that were given, by call."""
+        calls = [*self._given.items(), *self._own.items()]
+        found = ((call, future.result()) for call, future in calls if future.done())
+        return {call: given for call, given in found if given is not None}
+
+    def restore(self, kept: dict[str, Given]) -> None:
+        """Have what a server before this one kept."""
+        for call, given in kept.items():
+            self._keep(call).set_result(given)
+
+    def answered(self, key: str) -> bool:
+        """Whether the first of the sandbox's own calls of this key was answered well."""
+        with self._lock:
+            futures = [future for call, future in self._own.items() if call.startswith(f"{ONCE}{key}-1-")]
+        return any(future.done() and future.result() is not None for future in futures)
 
     def once(self, application: Application, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let the application answer, unless it has answered an earlier attempt at the same call, and well."""
         call = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
-        if not call or "/s3/" in environ.get("HTTP_AUTHORIZATION", ""):  # S3's calls may be repeated by their nature
+        # S3's calls may be repeated by their nature.
+        if not call or "/s3/" in environ.get("HTTP_AUTHORIZATION", "") or self._ignores(call):
             return application(environ, start_response)
         before = self._before(call, environ)
         if before is not None:
@@ -58,11 +89,15 @@ class Repeats:
             return [before.body]
         return self._answered(call, application, environ, start_response)
 
+    def _ignores(self, call: str) -> bool:
+        return call.startswith(ONCE) and not self._knows_own
+
     def _before(self, call: str, environ: Environ) -> Given | None:
         attempt = _ATTEMPT.search(environ.get("HTTP_AMZ_SDK_REQUEST", ""))
         with self._lock:
-            known = self._given.get(call)
-        if known is None or attempt is None or int(attempt[1]) < 2:
+            known = self._given.get(call) or self._own.get(call)
+        again = call.startswith(ONCE) or (attempt is not None and int(attempt[1]) > 1)
+        if known is None or not again:
             return None
         try:
             return known.result(SECONDS)
@@ -72,11 +107,7 @@ class Repeats:
     def _answered(
         self, call: str, application: Application, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        answer: Future[Given | None] = Future()
-        with self._lock:
-            self._given[call] = answer
-            while len(self._given) > KEPT:
-                self._given.popitem(last=False)
+        answer = self._keep(call)
         told: list[tuple[str, list[tuple[str, str]]]] = []
 
         def hear(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
@@ -91,3 +122,13 @@ class Repeats:
         finally:
             answer.set_result(given)
         return [body]
+
+    def _keep(self, call: str) -> Future[Given | None]:
+        """The place of an answer to come."""
+        kept, most = (self._own, OWN) if call.startswith(ONCE) else (self._given, KEPT)
+        answer: Future[Given | None] = Future()
+        with self._lock:
+            kept[call] = answer
+            while len(kept) > most:
+                kept.popitem(last=False)
+        return answer

@@ -7,13 +7,15 @@ import time
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import Random
 from typing import Any
 
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.interpreter import Execution
+from opsctl.asl.validate import parse
 from opsctl.errors import RefusedError
 from opsctl.sandbox.clienttokens import ClientTokens
 from opsctl.sandbox.tasks import OpenTask
@@ -35,6 +37,10 @@ class Origin:
     alias_arn: str | None
     description: Mapping[str, Any]
     map_run: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The parsed machine is not kept: it comes out of the definition again."""
+        return _origin, ({item.name: getattr(self, item.name) for item in fields(self) if item.name != "machine"},)
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,21 @@ class Run:
         """Whether the engine will come back to it because it has paused."""
         self._kept = b""
         self.walk: Execution | None = Execution(origin.machine, text, self._context(), Random())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what lives in this process only. To be asked for while the engine stands still."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("walk", "ended", "armed", "goes_on")}
+        final = self.ended.result() if self.ended.done() else None
+        return {**kept, "snapshot": None if self.walk is None else self.walk.snapshot(), "final": final}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        snapshot, final = kept["snapshot"], kept["final"]
+        vars(self).update({name: value for name, value in kept.items() if name not in ("snapshot", "final")})
+        self.walk = None if snapshot is None else Execution.restore(self.origin.machine, snapshot)
+        self.armed, self.goes_on = None, False
+        self.ended = Future()
+        if final is not None:
+            self.ended.set_result(final)
 
     @property
     def status(self) -> str:
@@ -189,6 +210,15 @@ class Run:
             },
             "StateMachine": {"Id": self.origin.arn, "Name": self.origin.name},
         }
+
+
+@lru_cache(maxsize=256)
+def _machine(definition: str) -> StateMachine:
+    return parse(definition)
+
+
+def _origin(kept: dict[str, Any]) -> Origin:
+    return Origin(machine=_machine(kept["definition"]), **kept)
 
 
 def instant(seconds: float) -> datetime:

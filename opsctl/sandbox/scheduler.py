@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import moto.scheduler.models
@@ -37,11 +37,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Timed:
-    """A schedule with its rule and the moment at which it is due next; None when it is over."""
+    """A schedule, from when on it counts, and the moment at which it is due next; None when it is over."""
 
     schedule: Schedule
-    following: NextDue
-    due: datetime | None
+    begin: datetime
+    due: datetime | None = None
+
+    @cached_property
+    def following(self) -> NextDue:
+        """The rule. Raises InvalidExpressionError."""
+        zone = self.schedule.schedule_expression_timezone
+        return parse(self.schedule.schedule_expression, zone, self.begin)
 
     def advance(self, wanted: datetime) -> None:
         """Set what is due from this moment on, no later than the schedule's end."""
@@ -57,22 +63,36 @@ class Timekeeper:
         self._world = world
         self._clients = clients
         self._events = events
-        self._courier = Courier("scheduler")
+        self.courier = Courier("scheduler")
         self._changed = threading.Condition()
         self._timed: dict[str, Timed] = {}
+        self._restored: dict[str, Timed] = {}
         threading.Thread(target=self._keep, name="scheduler", daemon=True).start()
 
     def put(self, schedule: Schedule) -> None:
         """Follow a schedule, new or changed. Raises InvalidExpressionError."""
         now = datetime.now(UTC)
         begin = _moment(schedule.start_date) or now
-        zone = schedule.schedule_expression_timezone
-        timed = Timed(schedule, parse(schedule.schedule_expression, zone, begin), None)
+        timed = Timed(schedule, begin)
         # Scheduler ignores the start date of what is due once, and may be as late as a minute.
         one_time = schedule.schedule_expression.startswith("at(")
         timed.advance(now - PRECISION if one_time else max(now, begin))
         with self._changed:
             self._timed[schedule.arn] = timed
+            self._changed.notify()
+
+    def kept(self) -> list[tuple[Schedule, datetime, datetime | None]]:
+        """What is followed."""
+        return [(timed.schedule, timed.begin, timed.due) for timed in self._timed.values()]
+
+    def restore(self, kept: list[tuple[Schedule, datetime, datetime | None]]) -> None:
+        """Follow what another server followed, once it resumes."""
+        self._restored = {schedule.arn: Timed(schedule, begin, due) for schedule, begin, due in kept}
+
+    def resume(self) -> None:
+        """Begin. What was due while no server was there is called now, once."""
+        with self._changed:
+            self._timed |= self._restored
             self._changed.notify()
 
     def forget(self, arn: str) -> None:
@@ -84,13 +104,19 @@ class Timekeeper:
         with self._changed:
             while True:
                 for timed in self._due_now():
-                    moment = timed.due or datetime.now(UTC)
-                    timed.advance(moment + timedelta(seconds=1))
-                    if timed.schedule.state == "ENABLED":
-                        self._call(timed.schedule, moment)
-                        if timed.due is None and timed.schedule.action_after_completion == "DELETE":
-                            self._delete(timed.schedule)
+                    self._be_due(timed)
                 self._changed.wait(self._patience())
+
+    def _be_due(self, timed: Timed) -> None:
+        """Call the target, and only then look on: a state on disk that was written between the two calls it again."""
+        moment = timed.due or datetime.now(UTC)
+        enabled = timed.schedule.state == "ENABLED"
+        if enabled:
+            self._call(timed.schedule, moment)
+        # Of what was missed for longer, only this one call is made up for.
+        timed.advance(max(moment + timedelta(seconds=1), datetime.now(UTC) - PRECISION))
+        if enabled and timed.due is None and timed.schedule.action_after_completion == "DELETE":
+            self._delete(timed.schedule)
 
     def _due_now(self) -> list[Timed]:
         now = datetime.now(UTC)
@@ -109,7 +135,7 @@ class Timekeeper:
 
     def _call(self, schedule: Schedule, moment: datetime) -> None:
         call = Call(schedule, moment, self._events)
-        self._courier.send(call.attempt, patience_of(schedule.target), partial(self._lost, call))
+        self.courier.send(call.attempt, patience_of(schedule.target), partial(self._lost, call))
 
     def _lost(self, call: Call, loss: Loss) -> None:
         """Keep a call that failed for good, with what AWS says about it, if the schedule has a queue for that."""
@@ -200,11 +226,12 @@ class SchedulerBackend(EventBridgeSchedulerBackend):
         super().delete_schedule_group(name)
 
 
-def install(world: World, clients: Clients, events: Events) -> None:
+def install(world: World, clients: Clients, events: Events) -> Timekeeper:
     """Put the backend in place."""
     SchedulerBackend.timekeeper = Timekeeper(world, clients, events)
     backends: Any = moto.scheduler.models.scheduler_backends
     backends.backend = SchedulerBackend
+    return SchedulerBackend.timekeeper
 
 
 def _check(given: Mapping[str, Any]) -> None:

@@ -121,14 +121,22 @@ class MachinesBackend(Catalogue):
         """Stop a child that nobody waits for any more."""
         self.engine.stop(run, None, ABANDONED)
 
+    def take_up(self) -> None:
+        """Go on with the executions that were running when a server before this one ended."""
+        children = {id(child.run) for run in self.map_runs.values() for child in run.children}
+        running = [run for run in self._runs.values() if run.walk is not None]
+        for run in running:
+            if run.origin.map_run is not None and not run.events() and id(run) not in children:
+                del self._runs[run.arn]  # it was only just being made, and is made again
+        self.engine.take_up(run for run in running if run.arn in self._runs)
+
     # Map Runs
 
-    def launch_child(self, origin: Origin, text: str) -> Run:
-        """Start a child execution of a Map Run."""
+    def make_child(self, origin: Origin, text: str) -> Run:
+        """Make a child execution of a Map Run. It begins when the Map Run knows it: see `take_up`."""
         name = str(uuid.uuid4())
         arn = self.world.arn("states", f"execution:{origin.name}:{name}")
         run = self._runs[arn] = Run(next(self._numbers), arn, name, text, origin, time.time())
-        self.engine.start(run)
         return run
 
     def map_run(self, arn: str) -> MapRun:

@@ -143,16 +143,16 @@ def strike(kind: str, pid: int) -> None:
 
 
 def end_descendants() -> None:
-    """Kill what the job left behind, until nothing is left to wait for."""
+    """Kill what the job left behind, until nothing is left to wait for; mostly there is nothing."""
     while True:
-        for pid in children():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             return
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
 
 

@@ -63,8 +63,18 @@ class TrainingBackend(SageMakerModelBackend):
                 f"name already exists ({arn})",
             )
         job.move("Starting", "InProgress")
-        threading.Thread(target=run, args=(self.world, job), name=f"training-{name}", daemon=True).start()
+        self._begin(job)
         return job
+
+    def take_up(self) -> None:
+        """Go on with the jobs that were there when a server before this one ended."""
+        for job in list(self.own_jobs.values()):
+            if job.take_up(type(self).changed):
+                self._begin(job)
+
+    def _begin(self, job: TrainingJob) -> None:
+        name = f"training-{job.training_job_name}"
+        threading.Thread(target=run, args=(self.world, job), name=name, daemon=True).start()
 
     def stop_training_job(self, name: str) -> None:
         """StopTrainingJob: SIGTERM now, SIGKILL after the grace. Raises ApiError unless the job is InProgress."""

@@ -42,6 +42,7 @@ MESSAGES = {
     "MaxRuntimeExceeded": "Resource released due to max runtime exceeded",
     "MaxWaitTimeExceeded": "Resource released due to max wait time exceeded",
     "Interrupted": "Training job interrupted: its Spot capacity was taken back",
+    "Restarting": "The sandbox was restarted: the training job begins again",
 }
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
 REASON_CHARACTERS = 1024
@@ -75,11 +76,43 @@ class TrainingJob:
         self._interrupt: Callable[[], None] | None = None
         self.ended: Future[dict[str, Any]] = Future()
         self._changed = changed
+        self._untold: list[dict[str, Any]] = []
         self._transitions: list[dict[str, Any]] = []
         self._metrics: dict[str, dict[str, Any]] = {}
         definitions = request["AlgorithmSpecification"].get("MetricDefinitions") or []
         self._patterns = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
         self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what lives in this process only."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("_interrupt", "_changed", "_lock")}
+        return {**kept, "ended": self.training_job_status in FINAL}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._interrupt, self._lock, self.ended = None, threading.RLock(), Future()
+        if kept["ended"]:
+            self.ended.set_result(self.response_object)
+
+    def take_up(self, changed: Callable[[dict[str, Any]], None]) -> bool:
+        """Go on after a restart of the server, which its programs did not outlive; whether they are to begin again.
+
+        A job on Managed Spot has lost its instances to that, another one is restarted; both have their checkpoints.
+        """
+        self._changed = changed
+        for document in self._untold[:]:
+            self._tell(document)
+        if self.training_job_status in FINAL:
+            return False
+        if self.training_job_status == "Stopping":
+            self.move("Stopped", "Stopped")
+            return False
+        if self.request.get("EnableManagedSpotTraining"):
+            self.move("Interrupted")
+        else:
+            self.move("Restarting")
+        self.move("Starting")
+        return True
 
     @property
     def uri(self) -> str:
@@ -119,9 +152,15 @@ class TrainingJob:
             if status in FINAL:
                 self._transitions[-1]["EndTime"] = self.training_end_time = now
             document = self.response_object
-        self._changed(document)
+            self._untold.append(document)
+        self._tell(document)
         if status in FINAL:
             self.ended.set_result(document)
+
+    def _tell(self, document: dict[str, Any]) -> None:
+        """Tell of a change, which counts as untold until that is done: a snapshot may be taken meanwhile."""
+        self._changed(document)
+        self._untold.remove(document)
 
     def befallen_by(self, kind: str) -> bool:
         """Whether this is what befalls it on purpose."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -59,7 +60,8 @@ def run(world: World, job: TrainingJob) -> None:
                 alone = len(job.hosts) == 1
                 names = [job.training_job_name if alone else f"{job.training_job_name}/{host}" for host in job.hosts]
                 role = job.request["RoleArn"]
-                outcome = _train(world, job, [stack.enter_context(room(world, "training", one, role)) for one in names])
+                places = [stack.enter_context(room(world, "training", one, role)) for one in names]
+                outcome = _train(world, job, places, {} if alone else stack.enter_context(_meeting()))
     except container.InputError as error:
         outcome = ("Failed", "Failed", str(error))
     except DeniedError as denied:
@@ -72,7 +74,7 @@ def run(world: World, job: TrainingJob) -> None:
     job.move(*outcome)
 
 
-def _train(world: World, job: TrainingJob, places: Sequence[Room]) -> Outcome | None:
+def _train(world: World, job: TrainingJob, places: Sequence[Room], meeting: Mapping[str, str]) -> Outcome | None:
     """Download, run, upload; None if a host was lost."""
     role = job.request["RoleArn"]
     demand = partial(world.access.demand, role, "SageMaker")
@@ -87,7 +89,7 @@ def _train(world: World, job: TrainingJob, places: Sequence[Room]) -> Outcome | 
         return ("Stopped", "Stopped", None)
     hosts: list[Host] = []
     try:
-        _start(world, job, places, storage, hosts)
+        _start(world, job, places, storage, meeting, hosts)
         job.attach(lambda: _stop(world, hosts))
         ending = _attend(world, job, hosts)
         _keep_checkpoints(hosts)
@@ -107,11 +109,13 @@ def _train(world: World, job: TrainingJob, places: Sequence[Room]) -> Outcome | 
     return ("Completed", "Completed", None)
 
 
-def _start(world: World, job: TrainingJob, places: Sequence[Room], storage: Storage, hosts: list[Host]) -> None:
+def _start(
+    world: World, job: TrainingJob, places: Sequence[Room], storage: Storage, meeting: Mapping[str, str],
+    hosts: list[Host],
+) -> None:  # fmt: skip
     """Start the program of each host, one after the other, and add it to `hosts`."""
     job.move("Training")
     measured = writes_metrics(world.access, job.request["RoleArn"])
-    meeting = _meeting() if len(places) > 1 else {}
     now = int(time.time())
     for name, place in zip(job.hosts, places, strict=True):
         local = container.checkpoints(job, place.base)
@@ -122,7 +126,7 @@ def _start(world: World, job: TrainingJob, places: Sequence[Room], storage: Stor
         )  # fmt: skip
         process = place.start(
             container.command(job, place.base),
-            container.variables(job, place.base) | meeting,
+            {**container.variables(job, place.base), **meeting},
             partial(_hear, job, log, measured),
             directory=place.base,
             isolated=bool(job.request.get("EnableNetworkIsolation")),
@@ -131,10 +135,20 @@ def _start(world: World, job: TrainingJob, places: Sequence[Room], storage: Stor
         hosts.append(Host(place, process, mirror))
 
 
-def _meeting() -> dict[str, str]:
-    """Where hosts find each other: on this machine no name such as algo-1 leads to one, and each job needs a port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(listener.getsockname()[1])}
+@contextmanager
+def _meeting() -> Iterator[dict[str, str]]:
+    """Where hosts find each other: on this machine no name such as algo-1 leads to one, and each job needs a port.
+
+    It stays bound meanwhile, or the system might give it to somebody else before the first host listens on it, which
+    Linux allows on a port that is bound so (SO_REUSEADDR), and others do not.
+    """
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(bound.getsockname()[1])}
+        if sys.platform != "linux":
+            bound.close()
+        yield variables
 
 
 def _hear(job: TrainingJob, log: LogStream, measured: bool, line: str) -> None:

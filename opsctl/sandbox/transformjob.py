@@ -31,8 +31,11 @@ class TransformJob:
     document, `stopping` is set once a stop is asked for.
     """
 
-    def __init__(self, arn: str, request: Mapping[str, Any], changed: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, arn: str, request: Mapping[str, Any], model: Any, changed: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.request = request
+        self.model = model
         self.arn = arn
         self.transform_job_name: str = request["TransformJobName"]
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
@@ -44,7 +47,28 @@ class TransformJob:
         self.stopping = threading.Event()
         self.ended: Future[dict[str, Any]] = Future()
         self._changed = changed
+        self._untold: list[dict[str, Any]] = []
         self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what lives in this process only."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("stopping", "_changed", "_lock")}
+        return {**kept, "ended": self.transform_job_status in FINAL}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self.stopping, self._lock, self.ended = threading.Event(), threading.RLock(), Future()
+        if kept["ended"]:
+            self.ended.set_result(self.response_object)
+
+    def take_up(self, changed: Callable[[dict[str, Any]], None]) -> bool:
+        """Go on after a restart of the server, which its servers did not outlive; whether they are to begin again."""
+        self._changed = changed
+        for document in self._untold[:]:
+            self._tell(document)
+        if self.transform_job_status == "Stopping":
+            self.end("Stopped")
+        return self.transform_job_status not in FINAL
 
     @property
     def instances(self) -> int:
@@ -54,9 +78,10 @@ class TransformJob:
     def begin(self) -> None:
         """It is InProgress, and its servers are about to start."""
         with self._lock:
-            self.transform_start_time = self.last_modified_time = _now()
-            document = self.response_object
-        self._changed(document)
+            self.last_modified_time = _now()
+            self.transform_start_time = self.transform_start_time or self.last_modified_time
+            document = self._changed_document()
+        self._tell(document)
 
     def stop(self) -> bool:
         """Enter Stopping; False if it has ended or is stopping already."""
@@ -64,8 +89,8 @@ class TransformJob:
             if self.transform_job_status != "InProgress":
                 return False
             self.transform_job_status, self.last_modified_time = "Stopping", _now()
-            document = self.response_object
-        self._changed(document)
+            document = self._changed_document()
+        self._tell(document)
         self.stopping.set()
         return True
 
@@ -76,9 +101,19 @@ class TransformJob:
             self.transform_job_status = "Stopped" if stopped else status
             self.failure_reason = reason[:REASON_CHARACTERS] if reason and not stopped else None
             self.transform_end_time = self.last_modified_time = _now()
-            document = self.response_object
-        self._changed(document)
+            document = self._changed_document()
+        self._tell(document)
         self.ended.set_result(document)
+
+    def _changed_document(self) -> dict[str, Any]:
+        document = self.response_object
+        self._untold.append(document)
+        return document
+
+    def _tell(self, document: dict[str, Any]) -> None:
+        """Tell of a change, which counts as untold until that is done: a snapshot may be taken meanwhile."""
+        self._changed(document)
+        self._untold.remove(document)
 
     @property
     def response_object(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class TransformActions(SageMakerResponse):
             raise ApiError("ValidationException", f'Could not find model "{arn}".')
         arn = self.world.arn("sagemaker", f"transform-job/{name}")
         check_trust(self.world, model.execution_role_arn, arn)
-        job = TransformJob(arn, request, type(self).transform_changed)
+        job = TransformJob(arn, request, model, type(self).transform_changed)
         # One step, so that of two requests with one name exactly one wins.
         if transform_jobs(self.world).setdefault(name, job) is not job:
             raise ApiError(
@@ -53,7 +53,7 @@ class TransformActions(SageMakerResponse):
                 "Transform job names must be unique within an AWS account and region, and a transform job with this "
                 f"name already exists ({arn})",
             )
-        threading.Thread(target=run, args=(self.world, job, model), name=f"transform-{name}", daemon=True).start()
+        _begin(self.world, job)
         return ActionResult({"TransformJobArn": arn})
 
     def describe_transform_job(self) -> ActionResult:
@@ -77,6 +77,18 @@ def transform_jobs(world: World) -> dict[str, TransformJob]:
     jobs: Any = sagemaker_backends[world.account][world.region].transform_jobs
     found: dict[str, TransformJob] = jobs
     return found
+
+
+def take_up(world: World) -> None:
+    """Go on with the jobs that were there when a server before this one ended."""
+    for job in list(transform_jobs(world).values()):
+        if job.take_up(TransformActions.transform_changed):
+            _begin(world, job)
+
+
+def _begin(world: World, job: TransformJob) -> None:
+    name = f"transform-{job.transform_job_name}"
+    threading.Thread(target=run, args=(world, job, job.model), name=name, daemon=True).start()
 
 
 def stop_transform_job(job: TransformJob) -> None:

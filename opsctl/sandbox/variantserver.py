@@ -40,6 +40,7 @@ class VariantServer:
 
     def ask(self, body: bytes, kind: str, accept: str) -> Answer:
         """Pass one request on. Raises OSError or HTTPException where the server does not answer."""
+        self.ready.wait(ANSWER_SECONDS)  # it may just have been begun again
         return modelprocess.ask(self._port, body, {"Content-Type": kind, "Accept": accept}, ANSWER_SECONDS)
 
     def healthy(self) -> bool:

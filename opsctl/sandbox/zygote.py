@@ -6,9 +6,9 @@ directory, input and output. So each invocation still has a process and modules 
 What would tell them apart gets a new program: variables that are read when Python starts, and a function that brings
 modules of its own under names that are loaded here.
 
-`sys.argv[1]` is a socket. Each byte on it carries three file descriptors: a supervisor's input, output and report. End
-of file means that the server is gone. It shares the lock `sys.argv[2]` as supervisors do, so that nobody takes the
-sandbox for ended before this process is gone.
+`sys.argv[1]` is a socket. Each byte on it carries three file descriptors: a supervisor's input, output and report; a
+byte back says that there is that supervisor. End of file means that the server is gone. It shares the lock
+`sys.argv[2]` as supervisors do, so that nobody takes the sandbox for ended before this process is gone.
 """
 
 import fcntl
@@ -44,6 +44,7 @@ def prepare() -> None:
         session.client(service)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # an invocation is over before there is anything to find
 
 
 def runtime(order: dict[str, Any]) -> NoReturn:
@@ -89,6 +90,10 @@ def main() -> None:
             become_supervisor(*descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+        try:
+            channel.sendall(b"+")
+        except OSError:
+            return
 
 
 def become_supervisor(orders: int, output: int, report: int) -> NoReturn:

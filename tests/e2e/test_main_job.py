@@ -52,7 +52,7 @@ def alerts(clone: Clone, run: str, status: str = "FAILED") -> list[str]:
 def terraform(clone: Clone, *arguments: str) -> str:
     """Terraform in the sandbox's own workspace; what it printed."""
     program = [clone.sandbox / "bin" / "terraform", *arguments, "-no-color"]
-    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=900)
+    done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -128,7 +128,7 @@ def test_a_training_process_killed_by_hand(clone: Clone, demo: subprocess.Comple
     assert states(clone, "killed")["Train Image Model"].status == "SUCCEEDED"
     assert len(alerts(clone, "killed")) == 1
 
-    rerun = clone.run("rerun", "killed", "--from", "Train Text Model", "--yes", timeout=240)
+    rerun = clone.run("rerun", "killed", "--from", "Train Text Model", "--yes")
     planned = re.findall(r"^(RUN|REUSE|SKIP|ALWAYS)\s+(Train \w+ Model|Fetch \w+ Data)", rerun.stdout, re.MULTILINE)
     actions = {step: action for action, step in planned}
     assert actions == {
@@ -167,14 +167,14 @@ def stop_when_running(clone: Clone, run: str, script: str) -> None:
     assert wait_for_end(clone, run)["status"] == "ABORTED"
     with contextlib.suppress(ProcessLookupError):  # its grace may be over by now
         os.kill(held, signal.SIGCONT)
-    out, err = stopping.communicate(timeout=240)
+    out, err = stopping.communicate(timeout=900)
     assert stopping.returncode == 0, out + err
     assert not [line for line in clone.processes() if script in line]
 
 
 def process_of(clone: Clone, script: str) -> str:
     """The process number of a job's script, once it runs."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
         found = [line for line in clone.processes() if script in line and "supervisor" not in line]
         if found:
@@ -187,7 +187,7 @@ def wait_for_end(clone: Clone, run: str) -> dict[str, Any]:
     """What `opsctl status` shows of a run that has ended."""
     states = clone.client("stepfunctions")
     arn = clone.outputs()["machines"]["training"]["arn"].replace(":stateMachine:", ":execution:")
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while states.describe_execution(executionArn=f"{arn}:{run}")["status"] == "RUNNING":
         assert time.monotonic() < deadline, f"{run} does not end: {clone.json('status', run)}"
         time.sleep(0.5)
@@ -311,7 +311,7 @@ def test_new_data_starts_a_run_on_the_version_that_is_live(clone: Clone, updated
     before = {run["run"] for run in runs(clone)}
     bucket = clone.outputs()["bucket"]
     clone.client("s3").put_object(Bucket=bucket, Key="datasets/sample/_READY", Body=b"")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900
     while not (new := {run["run"] for run in runs(clone)} - before) and time.monotonic() < deadline:
         time.sleep(0.2)
     (run,) = new
@@ -386,13 +386,13 @@ def test_destroy_leaves_nothing(clone: Clone, demo: subprocess.CompletedProcess[
 def test_a_second_demo_interrupted_leaves_no_process(clone: Clone, demo: subprocess.CompletedProcess[str]) -> None:
     process = clone.start("demo")
     threading.Thread(target=clone.admit_people, daemon=True).start()
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + 1200
     while time.monotonic() < deadline and not any("image.py" in line for line in clone.processes()):
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, out + err
-    assert clone.processes() == []
+    assert clone.processes() == [], out + err
     assert not clone.sandbox.exists()
 
 

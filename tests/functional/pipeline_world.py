@@ -62,6 +62,7 @@ def training_failure(reason: str) -> Failed:
     return Failed("States.TaskFailed", json.dumps({"TrainingJobStatus": "Failed", "FailureReason": reason}))
 
 
+@cache
 def _load_prepare_run() -> Any:
     spec = importlib.util.spec_from_file_location("prepare_run_handler", ROOT / "functions/prepare_run/handler.py")
     assert spec

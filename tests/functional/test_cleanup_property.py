@@ -70,7 +70,7 @@ class Bucket:
     """A world's bucket, and what opsctl does to it."""
 
     def __init__(self, url: str, pasts: dict[str, Past], champion: str | None) -> None:
-        requests.post(f"{url}/moto-api/reset", timeout=10)
+        requests.post(f"{url}/moto-api/reset", timeout=300)
         aws = replace(shared_aws(url), now=lambda: EPOCH)
         self.pasts, self.s3 = pasts, aws.client("s3")
         self.connection = _connection(aws, {name: run for name, past in pasts.items() if (run := _run(name, past))})

@@ -17,7 +17,7 @@ from click.testing import Result
 
 from opsctl.errors import RefusedError
 from opsctl.operations import intents
-from tests.functional.pipeline_world import BUCKET, DIVERGED, Bench, make_bench, training_failure
+from tests.functional.pipeline_world import BUCKET, DIVERGED, MACHINE, Bench, make_bench, training_failure
 
 DAY = 86400.0
 SOURCE = "nightly-7"
@@ -28,7 +28,7 @@ INTENT = f"{intents.FOLDER}cleanup-20270101T000000Z-abcd.json"
 
 def old_run(url: str) -> Bench:
     """A world of its own in which nightly-7 failed long ago."""
-    requests.post(f"{url}/moto-api/reset", timeout=10)
+    requests.post(f"{url}/moto-api/reset", timeout=300)
     bench = make_bench(url)
     bench.world.script["Train Sequence Model"] = [training_failure(DIVERGED)]
     bench.opsctl("start", "--name", SOURCE)
@@ -36,7 +36,10 @@ def old_run(url: str) -> Bench:
     return bench
 
 
-def meet(bench: Bench, one: tuple[str, ...], other: tuple[str, ...], begin: str, number: int) -> list[Result]:
+Other = tuple[str, ...] | Callable[[Bench], Result]
+
+
+def meet(bench: Bench, one: tuple[str, ...], other: Other, begin: str, number: int) -> list[Result]:
     """Run `one`, and `other` before the request of that number, counted from the one that writes `begin`; what came of
     both, or of `one` alone if it makes fewer requests."""
     others: list[Result] = []
@@ -50,7 +53,7 @@ def meet(bench: Bench, one: tuple[str, ...], other: tuple[str, ...], begin: str,
         seen += 1
         if seen == number:
             busy = True
-            others.append(bench.opsctl(*other))
+            others.append(other(bench) if callable(other) else bench.opsctl(*other))
             busy = False
 
     events = bench.connection.aws.client("s3").meta.events
@@ -61,9 +64,7 @@ def meet(bench: Bench, one: tuple[str, ...], other: tuple[str, ...], begin: str,
         events.unregister("before-call.s3", before)
 
 
-def meetings(
-    url: str, one: tuple[str, ...], other: tuple[str, ...], begin: str
-) -> Iterator[tuple[Bench, list[Result]]]:
+def meetings(url: str, one: tuple[str, ...], other: Other, begin: str) -> Iterator[tuple[Bench, list[Result]]]:
     """Every way in which they can meet."""
     for number in itertools.count():
         bench = old_run(url)
@@ -93,6 +94,43 @@ def test_a_rerun_at_any_point_of_a_cleanup(moto: str) -> None:
 def test_a_cleanup_at_any_point_of_a_rerun(moto: str) -> None:
     found = [outcome(bench, *made) for bench, made in meetings(moto, RERUN, CLEANUP, "/plan.json")]
     assert [who for who, _ in itertools.groupby(found)] == ["cleanup", "rerun"], found
+
+
+def test_a_run_that_reads_in_place_and_was_started_from_the_console(moto: str) -> None:
+    """It asks nobody before it starts; its first step sees the cleanup, or the cleanup sees it."""
+    bench = old_run(moto)
+    bench.opsctl(*RERUN)
+    asked = json.dumps(bench.input_of(f"{SOURCE}-r1"))
+
+    def start(bench: Bench) -> Result:
+        bench.states.start(MACHINE, "console", asked)
+        return bench.opsctl("status", "console", "-o", "json")
+
+    found = []
+    for bench, (cleanup, status) in meetings(moto, CLEANUP, start, "/audit/"):
+        assert cleanup.exit_code == 0, cleanup.output
+        ended, kept = json.loads(status.stdout)["status"], bool(bench.world.keys(f"runs/{SOURCE}/"))
+        assert (ended == "FAILED") or kept, cleanup.output
+        found.append((ended, kept))
+    assert {("SUCCEEDED", True), ("FAILED", False)} <= set(found), found
+
+
+def test_its_first_step_says_who_deletes_what(failed: Bench) -> None:
+    failed.opsctl(*RERUN)
+    asked = json.dumps(failed.input_of(f"{SOURCE}-r1"))
+    for content, why in (
+        (
+            json.dumps({"runs": [SOURCE]}),
+            f"cleanup-20270101T000000Z-abcd is deleting what {SOURCE} keeps: start the run ",
+        ),
+        (
+            "{",
+            f"a record below s3://{BUCKET}/{intents.FOLDER} is spoiled: it does not say which runs a cleanup deletes",
+        ),
+    ):
+        failed.world.s3.put_object(Bucket=BUCKET, Key=INTENT, Body=content.encode())
+        failed.states.start(MACHINE, f"console-{len(content)}", asked)
+        assert why in failed.opsctl("status", f"console-{len(content)}").stdout
 
 
 def test_the_refusal_says_who_deletes_what(failed: Bench) -> None:

@@ -146,6 +146,68 @@ def test_a_definition_that_cannot_be_walked_says_why(tmp_path: Path, definition:
     assert said in result.stderr
 
 
+def test_what_a_run_is_given_is_made_up_where_no_case_says_it(tmp_path: Path) -> None:
+    """Of the kinds that the machine reads; and a time limit is no fault for being short."""
+    work = {**SMALL["States"]["Work"], "TimeoutSeconds": 1}
+    machine = {
+        "StartAt": "Rest",
+        "States": {
+            "Rest": {"Type": "Wait", "SecondsPath": "$.pause", "Next": "Each"},
+            "Each": {
+                "Type": "Map", "ItemsPath": "$.files", "End": True,
+                "ItemProcessor": {"StartAt": "Work", "States": {"Work": work}},
+            },
+        },
+    }  # fmt: skip
+    result = opsctl("--model", "--definition", saved(tmp_path, machine))
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "small: nothing refuted")
+    assert "scenarios: a plain run, given pause, files" in result.stdout
+    del machine["States"]["Each"]["ItemsPath"]  # type: ignore[index]
+    result = opsctl("--model", "--definition", saved(tmp_path, machine))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "small cannot be walked: " in result.stderr
+    assert result.stderr.endswith(
+        "hint: say what it is given and what its Tasks answer: --cases FILE (docs/testing-definitions.md)\n"
+    )
+
+
+def test_what_only_the_way_of_failures_reads_is_made_up_too(tmp_path: Path) -> None:
+    """Of the run's input, and of what an earlier step has answered. What nothing says it reads is missing for real."""
+    work = {key: value for key, value in SMALL["States"]["Work"].items() if key != "End"}
+    caught = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Put Back"}]
+    fields = {"Message.$": "States.Format('{} {}', $.place.Payload.name, $.error.Cause)", "TopicArn.$": "$.topic"}
+    retried = [{"ErrorEquals": ["SNS.AmazonSNSException", "SNS.InternalErrorException", "SNS.ThrottledException",
+                                "SNS.SdkClientException"]}]  # fmt: skip
+    tell = {**work, "Resource": "arn:aws:states:::sns:publish", "Parameters": fields, "Retry": retried,
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}], "Next": "Failed"}  # fmt: skip
+    states: dict[str, Any] = {
+        "Make Place": {**work, "ResultPath": "$.place", "Next": "Work",
+                       "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Failed"}]},
+        "Work": {**work, "ResultPath": None, "Catch": caught, "Next": "Done"}, "Done": {"Type": "Succeed"},
+        "Put Back": {"Type": "Pass", "Next": "Tell"}, "Tell": tell, "Failed": {"Type": "Fail", "Error": "No"},
+    }  # fmt: skip
+    machine = {"StartAt": "Make Place", "States": states}
+    result = opsctl("--model", "--definition", saved(tmp_path, machine))
+    assert "REFUTED caught: a failure of Make Place ends the run with No past Tell" in result.stdout
+    assert "scenarios: a plain run, given topic\n" in result.stdout
+    assert "a failure of Work" not in result.stdout
+    states["Tell"]["Catch"][0]["Next"] = "Count"
+    states["Count"] = {"Type": "Pass", "InputPath": "$.nowhere", "Next": "Failed"}
+    result = opsctl("--model", "--definition", saved(tmp_path, machine))
+    assert result.exit_code == 1
+    assert "REFUTED caught: a failure of Tell leads to Count, which cannot go on from there: States.Runtime: " in (
+        result.stdout
+    )
+
+
+def test_a_report_for_which_there_is_no_folder_is_refused_before_the_drill(tmp_path: Path) -> None:
+    result = opsctl("--model", "--definition", tmp_path / "none.asl.json", "--out", tmp_path / "no/drill.html")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", (
+        f"error: {tmp_path}/no/drill.html cannot be written: there is no folder {tmp_path}/no\n"
+        "hint: name a file in a folder that you may write to: --out FILE\n"
+    ))  # fmt: skip
+
+
 def test_the_depth_has_to_be_said() -> None:
     result = opsctl("--pairs")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -42,7 +42,7 @@ def browse(page: Path, *words: str) -> str:
         f"--user-data-dir={home}", *words, page.as_uri(),
     ]  # fmt: skip
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True, env=environment).stderr
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True, env=environment).stderr
 
 
 def requested(log: Path) -> set[str]:
@@ -93,7 +93,7 @@ def test_nothing_is_wider_than_the_window(written: Path, width: int) -> None:
         frame.as_uri(),
     ]  # fmt: skip
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    told = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True, env=environment).stdout
+    told = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True, env=environment).stdout
     wide = re.search(r'data-wide="(\d+)"', told)
     assert wide
     assert int(wide[1]) <= width

@@ -51,8 +51,8 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_sandbox_client_ignores_the_whole_environment(moto_url: str) -> None:
     connected = sandbox(moto_url)
     client = connected.client("s3")
-    assert client.list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert connected.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    for answer in (client.list_buckets(), connected.client("stepfunctions").list_state_machines()):
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     for service in ("s3", "stepfunctions"):
         made = connected.client(service)
         credentials = made._request_signer._credentials

@@ -145,6 +145,9 @@ def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_
     assert len(document["run"]) <= 24 - len("-r12")
 
 
+SHOWN = "opsctl shows that in place of what looks like a credential"
+
+
 @pytest.mark.parametrize(
     ("words", "stdin", "error", "hint"),
     [
@@ -154,6 +157,9 @@ def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_
         (["--set", "hyperparameters.text_model.epoch=3", "--set", "dat.source=x"], "",
          f"{REFUSED}: dat: {UNKNOWN} data; and 1 more: hyperparameters.text_model.epoch: {UNKNOWN} epochs",
          "nothing was started"),
+        (["--input", "-"], '{"hyperparameters": {"text_model": {"dropout": "https://[redacted]@hub/"}}}',
+         f"the run input has [redacted] at hyperparameters.text_model.dropout: {SHOWN}",
+         "write the value itself there; nothing was started or sent"),
         (["--set", "skip.train_image_model=true"], "", NEEDED, "nothing was started"),
         (["--input", "-"], "[]", "standard input holds no JSON object", 'write it as {"hyperparameters": {…}}'),
         (["--input", "-"], "{", f"standard input is not JSON: {JSON_ERROR}", None),

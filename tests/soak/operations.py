@@ -48,9 +48,10 @@ class Ledger:
 
 
 class Operator:
-    """Does one thing at a time. `act` raises BrokenError as soon as something is not as it must be."""
+    """Does one thing at a time. `act` raises BrokenError as soon as something is not as it must be. With `restarts` the
+    sandbox, which keeps its state then, is killed now and again."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, *, restarts: bool = False) -> None:
         self.world = world
         self.ledger = Ledger()
         self._dice = Random(seed)
@@ -58,7 +59,7 @@ class Operator:
         self._deeds: list[tuple[int, Callable[[], None]]] = [
             (5, self._start), (3, self._approve), (2, self._reject), (2, self._stop), (2, self._redrive),
             (3, self._rerun), (3, self._cleanup), (1, self._undo), (1, self._hold), (1, self._release),
-            (2, self._weather),
+            (2, self._weather), (int(restarts), self._restart),
         ]  # fmt: skip
 
     def act(self) -> None:
@@ -151,6 +152,15 @@ class Operator:
             sandbox.add_fault(self.world.cloud.directory, {**fault, "seed": self._dice.randrange(1000)})
         self._foul = bool(kind)
         self.ledger.done["weather"] += 1
+
+    def _restart(self) -> None:
+        """Everything goes on as it was but the weather, which ends with the server."""
+        self.clear_up()
+        before = {run: self.world.events(run) for run in self.world.statuses()}
+        self.world.restart()
+        for run, events in before.items():
+            self._demand(self.world.events(run)[: len(events)] == events, f"a restart changed the history of {run}")
+        self.ledger.done["restart"] += 1
 
     # how
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ import boto3
 from botocore.config import Config
 from click.testing import CliRunner
 
+from opsctl import sandbox
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, parse_deployment
 from opsctl.operations.connection import connected
 from tests.functional.pipeline_world import FakeInvocation
-from tests.functional.sandbox.cloud import Cloud, task, unique
+from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
 from tests.functional.sandbox.small import guard
 from tests.functional.sandbox.test_alerts import Alerts
+from tests.functional.sandbox.test_state import wait_until_written
 
 PARTS = [f"fetch/part-{number}" for number in range(3)]
 UNSUCCESSFUL = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
@@ -50,6 +54,13 @@ class World:
         """Exit code and talk of a command."""
         result = CliRunner().invoke(root, list(words), obj=self._invocation, catch_exceptions=False)
         return result.exit_code, result.stderr.strip()
+
+    def restart(self) -> None:
+        """Kill the server, once what was answered is on disk, and let another one go on."""
+        wait_until_written(self.cloud)
+        os.kill(self.cloud.server["pid"], signal.SIGKILL)
+        wait_for(lambda: sandbox.status(self.cloud.directory) is None, "the server to be gone")
+        self.cloud.server = sandbox.up(self.cloud.directory, state=Path(self.cloud.server["state"]))
 
     def arn(self, run: str) -> str:
         """The ARN of a run."""

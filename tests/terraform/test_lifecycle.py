@@ -52,7 +52,7 @@ class Sandbox:
 
     def opsctl(self, *arguments):
         command = [sys.executable, "-m", "opsctl", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
     def start(self, *arguments):
         """Terraform, in a process group of its own; what it says goes to a file, since a full pipe would stop it."""
@@ -62,7 +62,7 @@ class Sandbox:
 
     def end(self, process, code=0):
         """What it said, once it has ended as it should."""
-        assert process.wait(400) == code, self.said.read_text()
+        assert process.wait(1200) == code, self.said.read_text()
         return self.said.read_text()
 
     def run(self, *arguments, code=0):
@@ -93,7 +93,7 @@ def sandbox(tmp_path_factory):
     sandbox.opsctl("sandbox", "down", "--dir", str(sandbox.folder))
 
 
-def wait_for(condition, what, seconds=120):
+def wait_for(condition, what, seconds=1200):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

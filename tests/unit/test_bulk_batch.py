@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import os
+import time
 from pathlib import Path
 
 import boto3
@@ -42,6 +43,7 @@ def s3(monkeypatch):
     with mock_aws():
         client = boto3.client("s3")
         client.create_bucket(Bucket=BUCKET)
+        bulk.NEEDS = bulk.Needs(bulk.SETTINGS)  # as where the function starts
         yield client
 
 
@@ -71,6 +73,8 @@ def refusing(monkeypatch, operation, refuse):
 
     def client(*words, **settings):
         made = real(*words, **settings)
+        if words != ("s3",):
+            return made
         call = getattr(made, operation)
         setattr(made, operation, lambda **asked: refuse(asked, call))
         return made
@@ -118,6 +122,77 @@ def test_runs_that_came_into_use_or_were_held_since_stay_whole(s3):
     put(s3, "runs/held/.hold")
     assert call("delete", batch, kept=["read"]) == answer(done=1, kept={"held": "held"})
     assert keys(s3) == ["runs/held/.hold", "runs/held/x", "runs/read/x"]
+
+
+def test_what_somebody_came_to_need_by_hand_stays(s3, monkeypatch):
+    """A redrive, an endpoint and a champion's record ask no cleanup."""
+    batch = [put(s3, f"runs/{run}/m/output/model.tar.gz") for run in ("best", "old", "redriven", "served")]
+    states, sagemaker = boto3.client("stepfunctions"), boto3.client("sagemaker")
+    role = "arn:aws:iam::123456789012:role/x"
+    machine = states.create_state_machine(name="training", definition="{}", roleArn=role)["stateMachineArn"]
+    states.start_execution(stateMachineArn=machine, name="redriven", input="{}")
+    monkeypatch.setenv("MACHINES", json.dumps([machine]))
+    model = {"Image": "x", "ModelDataUrl": f"s3://{BUCKET}/runs/served/m/output/model.tar.gz"}
+    sagemaker.create_model(ModelName="m", PrimaryContainer=model, ExecutionRoleArn=role)
+    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
+    put(s3, "champions/training.json", json.dumps({"run": "best"}))
+    kept = {"best": "champion", "redriven": "running", "served": "endpoint"}
+    assert call("delete", batch) == answer(done=1, kept=kept)
+    assert [key.split("/")[1] for key in keys(s3, "runs/")] == list(kept)
+
+
+def test_a_champions_record_that_says_nothing_stops_the_batch(s3):
+    batch = [put(s3, "runs/old/x")]
+    put(s3, "champions/training.json", "{")
+    with pytest.raises(Exception, match="does not say which run the champion comes from"):
+        call("delete", batch)
+    assert keys(s3, "runs/") == ["runs/old/x"]
+
+
+def test_what_a_run_reads_goes_after_it_in_the_same_batch(s3):
+    batch = [put(s3, "runs/reader/x"), put(s3, "runs/old/x") | {"after": ["reader"]}]
+    assert call("delete", batch) == answer(done=2)
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_what_a_run_reads_waits_for_it_and_stays_where_it_stays(s3, monkeypatch, goes):
+    """The batches before this one may still be at work on the reader; or S3 refuses what it keeps."""
+    put(s3, "runs/reader/x")
+    batch, pauses = [put(s3, "runs/old/x") | {"after": ["gone", "reader"]}], []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if goes and len(pauses) == 2:
+            s3.delete_object(Bucket=BUCKET, Key="runs/reader/x")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert call("delete", batch) == (answer(done=1) if goes else answer(kept={"old": "read"}))
+    assert sum(pauses) == (3 if goes else 63)
+    assert keys(s3) == ([] if goes else ["runs/old/x", "runs/reader/x"])
+
+
+def test_who_holds_a_run_while_its_readers_are_waited_for_is_heard(s3, monkeypatch):
+    put(s3, "runs/reader/x")
+    batch = [put(s3, "runs/old/x") | {"after": ["reader"]}]
+
+    def sleep(_):
+        put(s3, "runs/old/.hold")
+        s3.delete_object(Bucket=BUCKET, Key="runs/reader/x")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert call("delete", batch) == answer(kept={"old": "held"})
+    assert keys(s3) == ["runs/old/.hold", "runs/old/x"]
+
+
+def test_a_batch_waits_no_longer_for_many_readers_than_for_one(s3, monkeypatch):
+    """Its function has 15 minutes."""
+    put(s3, "runs/reader/x")
+    batch, pauses = [put(s3, f"runs/{run}/x") | {"after": ["reader"]} for run in ("a", "b", "c")], []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert call("delete", batch) == answer(kept=dict.fromkeys("abc", "read"))
+    assert sum(pauses) == 63
 
 
 @pytest.mark.parametrize(

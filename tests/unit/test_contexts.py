@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from opsctl.cli.agreeing import CONFIRMED, agree
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.root import root
 from opsctl.config import AWS, Context, Options, choose_context, read_deployment
-from opsctl.contexts import contexts_file, read_contexts
+from opsctl.contexts import Contexts, Named, change_contexts, contexts_file, read_contexts
 from opsctl.errors import ConfigurationError, RefusedError
 
 OUTPUT = json.loads((Path(__file__).parents[1] / "golden/opsctl-output.json").read_text())
@@ -41,6 +42,31 @@ def add_two(tmp_path: Path) -> Path:
     done = opsctl("add", "production", "--outputs", "production.json", "--region", "eu-west-1", "--confirm")
     assert (done.exit_code, done.stdout) == (0, f"production is kept in {contexts_file()}\n")
     return saved
+
+
+def test_two_that_are_added_at_the_same_moment_are_both_kept() -> None:
+    one = Named(outputs="/x.json")
+    other = threading.Thread(target=change_contexts, args=(lambda there: there.with_one("other", one),))
+
+    def begin_the_other_and_change(there: Contexts) -> Contexts:
+        other.start()
+        other.join(0.1)  # nobody has to be quick: it has time to write, if it does not wait
+        return there.with_one("first", one)
+
+    change_contexts(begin_the_other_and_change)
+    other.join()
+    assert sorted(read_contexts().known) == ["first", "other"]
+
+
+def test_a_file_that_may_not_be_read_is_not_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    add_two(tmp_path)
+    monkeypatch.setattr(
+        Path, "read_text", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
+    )
+    done = opsctl("remove", "staging")
+    monkeypatch.undo()
+    assert done.exit_code == 4
+    assert len(json.loads((tmp_path / "config/opsctl/contexts.json").read_text())["contexts"]) == 2
 
 
 def test_they_are_listed_used_and_forgotten(tmp_path: Path) -> None:

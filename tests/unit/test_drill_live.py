@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
+from opsctl.asl.history import read_history
 from opsctl.asl.validate import validate
+from opsctl.cli.sandbox_faults import JOB_FAULTS
 from opsctl.domain.drill import live
+from opsctl.domain.drill.model import Fault, Kind
+from opsctl.domain.drill.observed import Observed, judged, reads
 from opsctl.domain.drill.subject import Subject
+from opsctl.operations.sandbox_mailbox import Mailbox
+from opsctl.sandbox import jobfaults
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = ["bulk", "deployment", "inference", "training"]
@@ -51,8 +57,45 @@ def test_a_training_is_broken_in_these_ways() -> None:
         ("Evaluate fails with States.TaskFailed (killed) once", {"job": "killed"}, 1),
         ("Evaluate fails with States.TaskFailed (out of memory) once", {"job": "out-of-memory"}, 1),
         ("Evaluate fails with States.TaskFailed (its disk is full) once", {"job": "disk-full"}, 1),
+        ("Evaluate leaves a model that is cut off once", {"job": "corrupt-model"}, 1),
         ("the run is stopped while Evaluate is at work", {"job": "hangs"}, 1),
     ]  # fmt: skip
+
+
+def test_only_a_job_on_spot_loses_its_host() -> None:
+    definition = machine("training")
+    definition["States"]["Evaluate"]["Parameters"]["EnableManagedSpotTraining"] = True
+    made, _ = live.made_of(Subject(definition))
+    lost = [(one.fault.words, one.effect) for one in made if one.fault.kind is Kind.INTERRUPTED]
+    assert lost == [("Evaluate loses its Spot host once", {"job": "spot-interruption"})]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        (Kind.CORRUPT, "SUCCEEDED", ["the model that Evaluate leaves is cut off, and the run ends SUCCEEDED"]),
+        (Kind.CORRUPT, "FAILED", []),
+        (Kind.INTERRUPTED, "SUCCEEDED", []),
+        (Kind.INTERRUPTED, "FAILED", [
+            "Evaluate loses its Spot host, which is to cost time only, and the run ends FAILED"
+        ]),
+    ],
+)  # fmt: skip
+def test_a_bad_model_is_to_fail_the_run_and_a_lost_spot_host_is_not(kind: Kind, status: str, words: list[str]) -> None:
+    ended = {"SUCCEEDED": "ExecutionSucceeded", "FAILED": "ExecutionFailed"}[status]
+    events: list[dict[str, Any]] = [
+        {"id": number, "previousEventId": number - 1, "timestamp": float(number), "type": kind}
+        for number, kind in enumerate(("ExecutionStarted", ended), 1)
+    ]
+    definition = machine("training")
+    seen = Observed("r", Fault("Evaluate", kind, ""), events, read_history(events, definition), int(status == "FAILED"))
+    assert [found.words for found in judged(Subject(definition), seen, frozenset())] == words
+
+
+def test_a_model_is_read_by_the_jobs_that_are_given_what_lies_below_its_place() -> None:
+    asked = json.dumps({"InputDataConfig": [{"S3Uri": "s3://b/runs/r/train-text-model/"}], "Out": "s3://b/runs/r/x"})
+    places = ("s3://b/runs/r/train-text-model", "s3://b/runs/r/train-text", "s3://b/runs/r/x")
+    assert [reads(asked, place) for place in places] == [True, False, False]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,3 +133,25 @@ def test_a_request_is_known_by_what_no_other_of_its_service_holds() -> None:
         "Find": 'nd","name":"run-2"', "Compare": 're","name":"run-2"',
         "Tell": "Run: run-2\nStatus: SUCCEEDED", "Deploy": "run-2-deployment",
     }  # fmt: skip
+
+
+def test_the_sandbox_makes_what_the_command_line_and_a_drill_ask_of_it() -> None:
+    assert JOB_FAULTS == jobfaults.KINDS
+    assert {*live.ENDS, "corrupt-model", "spot-interruption"} <= set(jobfaults.KINDS)
+
+
+def test_the_mailbox_tells_who_was_warned_of_a_run_and_reads_each_message_once(tmp_path: Path) -> None:
+    def sent(name: str, *lines: str) -> Path:
+        path = tmp_path / f"{name}.txt"
+        path.write_text("\n".join(["Topic: arn:aws:sns:us-east-1:123456789012:t", *lines, "", "the run nightly-7", ""]))
+        return path
+
+    mailbox = Mailbox(tmp_path)
+    failed = sent("0001", "run: nightly-7", "status: FAILED")
+    sent("0002", "run: nightly-7", "status: SUCCEEDED")
+    sent("0003", "run: nightly-7", "kind: approval")
+    sent("0004", "run: nightly-7-r1", "status: FAILED")
+    assert mailbox.alerts_of("nightly-7") == 1
+    failed.write_text("it is read once")
+    sent("0005")  # which names its run in the text only
+    assert (mailbox.alerts_of("nightly-7"), mailbox.alerts_of("nightly")) == (2, 0)

@@ -104,6 +104,26 @@ def test_a_retry_scores_what_the_run_began_with(bucket: Any) -> None:
     assert list(below(bucket, "runs/inbox-7/documents/")) == ["scan-1.json"]
 
 
+@pytest.mark.parametrize(
+    ("document", "going"),
+    [
+        ({"documents": INBOX, "run": "nightly-7"}, "nightly-7"),
+        ({"documents": INBOX}, "nightly-7"),
+        ({"documents": INBOX, "run": "nightly-8"}, "nightly-7"),
+        ({"documents": f"s3://{BUCKET}/runs/fetched/documents", "run": "nightly-7"}, "fetched"),
+    ],
+    ids=["of a run", "of the champion's run", "of a run that reads another's", "documents of a run"],
+)
+def test_what_a_cleanup_is_deleting_scores_nothing(bucket: Any, document: Any, going: str) -> None:
+    reads = {"reads": [f"s3://{BUCKET}/runs/nightly-7/train-sequence-model/"]}
+    put(bucket, {pointer_key("documents-training"): champion(), "runs/nightly-8/code.json": json.dumps(reads).encode()})
+    put(bucket, {"audit/at-work/cleanup-20261122T000000Z-abcd.json": json.dumps({"runs": ["other", going]}).encode()})
+    (said,) = refusal(document)
+    again = "start the run again when that has ended"
+    assert said == f"cleanup-20261122T000000Z-abcd is deleting what {going} keeps: {again}"
+    assert not below(bucket, "runs/inbox-7/")
+
+
 def test_without_a_run_the_champions_model_scores(bucket: Any) -> None:
     put(bucket, {pointer_key("documents-training"): champion()})
     assert prepare({"documents": INBOX})["model"] == {"uri": f"s3://{BUCKET}/{MODEL}", "run": "nightly-7"}

@@ -27,7 +27,7 @@ def test_one_item_is_read_while_one_is_dealt_with_and_no_more() -> None:
 
     reader = read_ahead(items())
     assert next(reader) == 0
-    assert second.wait(10), "the second was not read"
+    assert second.wait(60), "the second was not read"
     assert next(reader) == 1
     assert max(read) <= 2
 

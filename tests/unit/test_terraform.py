@@ -31,12 +31,10 @@ def test_each_command_is_sent_as_terraform_expects_it(tmp_path: Path) -> None:
     terraform.init(here)
     terraform.plan(here)
     terraform.apply(here)
-    terraform.destroy(here)
     assert (tmp_path / "calls").read_text().splitlines() == [
         "init -no-color",
         "plan -no-color -detailed-exitcode",
         "apply -no-color -auto-approve",
-        "destroy -no-color -auto-approve",
     ]
 
 

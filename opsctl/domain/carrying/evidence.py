@@ -130,5 +130,5 @@ def _agreement(found: tuple[int, Steps]) -> tuple[int, list[str]]:
 def _json(text: str | None) -> Any:
     try:
         return ABSENT if text is None else json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ABSENT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from opsctl.domain.cases.fields import Node, unknown
+from opsctl.domain.cases.fields import Node, UnknownStateError, unknown
 from opsctl.domain.cases.match import OPERATORS, is_operator
 from opsctl.domain.cases.model import Path, Step
 from opsctl.domain.cases.query import QueryError, check
@@ -67,7 +67,7 @@ def _by_state(node: Node, states: Collection[str], what: str) -> dict[str, Any]:
     found = {}
     for name, part in node.mapping(what).items():
         if name not in states:
-            raise unknown(part.at, f"state {name!r}", name, states)
+            raise UnknownStateError(part.at, name, states)
         if what == "attempts" and not is_operator(part.value):
             part.count("attempts")
         found[name] = _checked(part)
@@ -113,7 +113,7 @@ def _step(node: Node, states: Collection[str]) -> Step | None:
         raise node.error("a step with branches is one state and its branches: {Parallel State: [[…], […]]}")
     ((name, branches),) = node.items()
     if name not in states:
-        raise unknown(branches.at, f"state {name!r}", name, states)
+        raise UnknownStateError(branches.at, name, states)
     return Step(name, _branches(branches, states), whole=isinstance(branches.value, list))
 
 

@@ -24,6 +24,14 @@ class CaseError(Exception):
         self.hint = hint
 
 
+class UnknownStateError(CaseError):
+    """A state of this `name` is named, and the definition has none."""
+
+    def __init__(self, at: Location, name: str, states: Collection[str]) -> None:
+        super().__init__(at, f"unknown state {name!r}; {_hint(name, states)}")
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value and where it stands."""
@@ -87,10 +95,10 @@ class Node:
         return float(number)
 
     def state(self, states: Collection[str]) -> str:
-        """The name of a state of the definition. Raises CaseError with the nearest one."""
+        """The name of a state of the definition. Raises UnknownStateError with the nearest one."""
         name = self.text("a state's name")
         if name not in states:
-            raise unknown(self.at, f"state {name!r}", name, states)
+            raise UnknownStateError(self.at, name, states)
         return name
 
     def one_of(self, what: str, words: Collection[str]) -> str:
@@ -102,6 +110,14 @@ class Node:
 
 def unknown(at: Location, what: str, word: str, known: Collection[str]) -> CaseError:
     """The error for a word that is not known, naming the nearest that is."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    hint = f"the nearest known is {near[0]!r}" if near else f"there are: {', '.join(known)}"
-    return CaseError(at, f"unknown {what}; {hint}")
+    return CaseError(at, f"unknown {what}; {_hint(word, known)}")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """The nearest known word, "" if none is near."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), "")
+
+
+def _hint(word: str, known: Collection[str]) -> str:
+    near = nearest(word, known)
+    return f"the nearest known is {near!r}" if near else f"there are: {', '.join(known)}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from opsctl.domain.cases.fields import Node, unknown
+from opsctl.domain.cases.fields import Node, UnknownStateError
 from opsctl.domain.cases.model import Answer, Kind, Mock, Script
 from opsctl.domain.cases.query import QueryError, check
 
@@ -29,7 +29,7 @@ def read_mocks(node: Node, states: Collection[str]) -> dict[str, Mock]:
     for name, value in node.mapping("mocks").items():
         names = list(_matching(name, states)) if "*" in name and name not in states else [name]
         if not names or (len(names) == 1 and names[0] not in states):
-            raise unknown(value.at, f"state {name!r}", name, states)
+            raise UnknownStateError(value.at, name, states)
         mock = _mock(value)
         (patterns if "*" in name and name not in states else exact).update(dict.fromkeys(names, mock))
     return {**patterns, **exact}

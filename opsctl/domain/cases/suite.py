@@ -9,6 +9,7 @@ from typing import Any
 from opsctl.asl.definition import StateMachine
 from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.asl.validate import parse, validate
+from opsctl.domain.cases.absent import Absent, read_with_absent
 from opsctl.domain.cases.document import read_cases
 from opsctl.domain.cases.model import Case, Verdict
 from opsctl.domain.cases.variants import begun_at, containers, mocked_whole, types_of
@@ -17,21 +18,36 @@ from opsctl.domain.cases.walk import walk_case
 
 
 class Suite:
-    """All cases of a file. Raises InvalidDefinition for a definition that AWS would refuse, CaseError for bad cases."""
+    """All cases of a file. Raises InvalidDefinition for a definition that AWS would refuse, CaseError for bad cases.
 
-    def __init__(self, definition: Mapping[str, Any], document: Mapping[str, Any], machine: str) -> None:
+    A case that names a state which the definition does not have is bad, unless the suite is `lenient`: `absent` has the
+    names of such states then, by case.
+    """
+
+    def __init__(
+        self, definition: Mapping[str, Any], document: Mapping[str, Any], machine: str, *, lenient: bool = False
+    ) -> None:
         errors = tuple(found for found in validate(definition) if found.severity == "ERROR")
         if errors:
             raise InvalidDefinition(errors)
         self._definition = definition
         self._containers = containers(definition)
         self._machines: dict[tuple[frozenset[str], str], StateMachine] = {}
-        self.cases = read_cases(document, machine, types_of(definition))
+        self.absent: Mapping[str, Absent] = {}
+        if lenient:
+            self.cases, self.absent = read_with_absent(document, machine, types_of(definition))
+        else:
+            self.cases = read_cases(document, machine, types_of(definition))
         for case in self.cases:
-            self._machine(case)
+            if self.begins(case):
+                self._machine(case)
+
+    def begins(self, case: Case) -> bool:
+        """Whether there is a state for the case to begin at."""
+        return case.begin is None or case.begin.state not in self.absent.get(case.name, {})
 
     def run(self, case: Case) -> Verdict:
-        """Walk a case and judge what came of it."""
+        """Walk a case that `begins`, and judge what came of it."""
         return judge(case, walk_case(self._machine(case), case))
 
     def _machine(self, case: Case) -> StateMachine:

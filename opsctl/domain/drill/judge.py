@@ -19,8 +19,10 @@ from opsctl.domain.alerts import NOTIFY_FAILURE
 from opsctl.domain.drill.model import Check, Fault, Kind, Refutation
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.walk import Drive
+from opsctl.domain.guards import all_states
 
 SUCCEEDED, FAILED, RUNNING = "SUCCEEDED", "FAILED", "RUNNING"
+LONGEST = 160  # letters of why a state cannot go on
 _FAILURES = ("Failed", "TimedOut", "StartFailed", "SubmitFailed", "ScheduleFailed")
 
 
@@ -36,9 +38,9 @@ def judge(subject: Subject, drive: Drive, calm: frozenset[str]) -> Iterator[Refu
         yield Refutation(Check.LIMITS, blamed, words)
     yield from _green(subject, drive, calm)
     yield from _alerts(subject, drive, blamed)
+    yield from _siblings(drive)
     yield from _own_way(subject, drive)
     yield from _not_retried(subject, drive)
-    yield from _siblings(drive)
     yield from same_names(subject, drive.taken)
 
 
@@ -125,7 +127,12 @@ def _own_way(subject: Subject, drive: Drive) -> Iterator[Refutation]:
         return
     own, _ = told(subject, drive)
     state, error = struck[-1].state, drive.execution.error
-    if struck[-1].expected and error != RUNTIME:
+    if error == RUNTIME:
+        why = f"{error}: {drive.execution.cause}"[:LONGEST]
+        words = f"a failure of {state} leads to {drive.blamed}, which cannot go on from there: {why}"
+        yield Refutation(Check.CAUGHT, state, words)
+        return
+    if struck[-1].expected:
         return  # where an answer leads is the author's wish
     if subject.alerts and not own and not _off_the_path(subject, struck):
         way = " and ".join(sorted(subject.alerts))
@@ -168,12 +175,26 @@ def _not_retried(subject: Subject, drive: Drive) -> Iterator[Refutation]:
     if not drive.struck or len([one for one, _, _ in drive.struck if one is drive.struck[-1][0]]) != 1:
         return
     fault, _, at = drive.struck[-1]
+    if any(_side_by_side(subject, fault.state, other.state) for other, _, _ in drive.struck):
+        return  # the other's failure may have ended it before it was tried again
     again = any(asked.state == fault.state and asked.at > at for asked in drive.asked)
     ended = drive.status in ("ABORTED", "TIMED_OUT") or drive.execution.error == RUNTIME
     if fault.passing and not fault.lasting and not again and not ended:
         costs = "ends the run" if fault.state in subject.steps else "takes away what tells of a failure"
         words = f"a single {fault.error}, which passes by itself, {costs}: nothing retries {fault.state}"
         yield Refutation(Check.RETRIED, fault.state, words)
+
+
+def _side_by_side(subject: Subject, one: str, other: str) -> bool:
+    """Whether two states lie in two branches of a Parallel, or in one Map."""
+    for outer in subject.nodes.nodes[one].containers if one != other else ():
+        parts = [dict(all_states(branch)) for branch in outer.state.get("Branches") or ()]
+        mine = [one in part for part in parts]
+        if any(other in part for part, own in zip(parts, mine, strict=True) if not own):
+            return True
+        if outer.type == "Map" and outer in subject.nodes.nodes[other].containers:
+            return True
+    return False
 
 
 def _siblings(drive: Drive) -> Iterator[Refutation]:

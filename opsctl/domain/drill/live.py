@@ -26,7 +26,8 @@ PAUSE_SECONDS = 1
 NEVER_SECONDS = 600
 RUN = "\0"  # stands for a run's name in a mark
 FUNCTION = "lambda:Invoke"
-STARTS = ("batch:SubmitJob", "sagemaker:CreateTrainingJob")
+TRAINING = "sagemaker:CreateTrainingJob"
+STARTS = ("batch:SubmitJob", TRAINING)
 TELLING = 14  # characters besides a run's name that make a text its state's own
 WINDOWS = range(12, 200)  # characters before a run's name
 CONTENT = "only what an answer holds makes it: opsctl drill --model walks it"
@@ -76,7 +77,7 @@ def _unreachable(state: Mapping[str, Any]) -> str:
     resource = str(state["Resource"])
     if ":states:::" not in resource:
         return "the sandbox asks no service for it: opsctl drill --model walks it"
-    if resource.endswith(".waitForTaskToken"):
+    if resource.endswith(".waitForTaskToken") and not resource.endswith("sns:publish.waitForTaskToken"):
         return "somebody has to answer it: opsctl drill --model walks it"
     return ""
 
@@ -111,6 +112,10 @@ def _more(name: str, state: Mapping[str, Any]) -> Iterator[Made]:
     action = action_of(state)
     for job, words in ENDS.items() if action in STARTS else ():
         yield Made(Fault(name, Kind.FAILED, f"States.TaskFailed ({words})"), action, {"job": job})
+    if action == TRAINING:
+        yield Made(Fault(name, Kind.CORRUPT, ""), action, {"job": "corrupt-model"})
+        if (state.get("Parameters") or {}).get("EnableManagedSpotTraining") is True:
+            yield Made(Fault(name, Kind.INTERRUPTED, ""), action, {"job": "spot-interruption"})
     yield Made(Fault(name, Kind.ABORT, ""), action, _hanging(action), stops="run")
 
 

@@ -25,6 +25,10 @@ class Kind(StrEnum):
     """The answer has nothing of what is read from it."""
     STOPPED = "stopped"
     """The job ends before it is done, as when it reaches its time limit, and its task succeeds."""
+    CORRUPT = "corrupt"
+    """The job succeeds, and half of the model that it leaves is not there."""
+    INTERRUPTED = "interrupted"
+    """The Spot host of the job is taken away, two minutes after the job was told; its service begins it anew."""
     ABORT = "abort"
     """The run is stopped."""
 
@@ -59,6 +63,8 @@ class Fault:
             Kind.OVERSIZED: "answers with more than 256 KiB",
             Kind.MISSING: "answers without what is read of it",
             Kind.STOPPED: "ends its job before it is done",
+            Kind.CORRUPT: "leaves a model that is cut off",
+            Kind.INTERRUPTED: "loses its Spot host",
         }.get(self.kind, f"{'is refused' if self.kind is Kind.REFUSED else 'fails'} with {self.error}")
         return f"{self.state} {what}{' every time' if self.lasting else ' once'}"
 

@@ -43,6 +43,9 @@ def judged(subject: Subject, seen: Observed, calm: frozenset[str]) -> Iterator[R
     if seen.alerts != wanted:
         words = f"the run ends {seen.status} with {_messages(seen.alerts)}"
         yield Refutation(Check.ALERT, state, words)
+    if fault.kind is Kind.INTERRUPTED and seen.status != SUCCEEDED:
+        words = f"{state} loses its Spot host, which is to cost time only, and the run ends {seen.status}"
+        yield Refutation(Check.RETRIED, state, words)
     tries = sum(len(one.attempts) for one in seen.history.states if one.name == state)
     if fault.passing and not fault.lasting and tries == 1 and seen.status not in LOST:
         words = f"a single {fault.error}, which passes by itself, ends the run: nothing retries {state}"
@@ -61,6 +64,9 @@ def _green(seen: Observed, calm: frozenset[str]) -> Iterator[Refutation]:
     if seen.fault.kind is Kind.STOPPED and last and len(last[0].attempts) == 1:
         words = f"the job of {seen.fault.state} is stopped before it is done, and the run ends SUCCEEDED"
         yield Refutation(Check.RED, seen.fault.state, words)
+    if seen.fault.kind is Kind.CORRUPT:
+        words = f"the model that {seen.fault.state} leaves is cut off, and the run ends SUCCEEDED"
+        yield Refutation(Check.RED, seen.fault.state, words)
 
 
 def _messages(count: int) -> str:
@@ -74,6 +80,11 @@ def _siblings(subject: Subject, seen: Observed) -> Iterator[Refutation]:
             yield Refutation(Check.SIBLINGS, one.name, words)
 
 
+def reads(parameters: str, model: str) -> bool:
+    """Whether a job that is asked for with these parameters is given what another wrote below this place."""
+    return f'"{model.rstrip("/")}/' in parameters
+
+
 def completed(subject: Subject, history: RunHistory) -> frozenset[str]:
     """The states whose paid work a run has completed."""
     return frozenset(one.name for one in history.states if one.name in subject.paid and one.status == SUCCEEDED)
@@ -81,10 +92,10 @@ def completed(subject: Subject, history: RunHistory) -> frozenset[str]:
 
 def repeated(subject: Subject, seen: Observed, later: RunHistory, *, native: bool) -> Iterator[Refutation]:
     """The completed paid steps that the redrive, or the rerun, has worked on again. What a stopped job left is not
-    complete, though its task has succeeded."""
+    complete, nor is a model that is cut off, though their tasks have succeeded."""
     since = seen.history.redrives + 1 if native else 0
     again = {one.name for one in later.states if any(attempt.generation >= since for attempt in one.attempts)}
-    stopped = {seen.fault.state} if seen.fault.kind is Kind.STOPPED else set()
+    spoilt = {seen.fault.state} if seen.fault.kind in (Kind.STOPPED, Kind.CORRUPT) else set()
     way = "redrive" if native else "rerun"
-    for name in sorted(completed(subject, seen.history) & again - stopped):
+    for name in sorted(completed(subject, seen.history) & again - spoilt):
         yield Refutation(Check.REPEATED, name, f"the {way} repeats {name}, which was completed")

@@ -6,7 +6,7 @@ Tasks from which it can only fail make up the way of failures, on which nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -93,8 +93,10 @@ class Subject:
 
     @cached_property
     def odd(self) -> frozenset[str]:
-        """The states that do not catch every error although others beside them do."""
-        return frozenset(name for scope in self._scopes(self.definition) for name in _odd(scope))
+        """The states that do not catch every error although others beside them do, in their branch or in another."""
+        alone = (_odd([scope]) for scope in self._scopes(self.definition))
+        beside = (_odd(node.state["Branches"]) for node in self.nodes.nodes.values() if node.state.get("Branches"))
+        return frozenset(name for names in (*alone, *beside) for name in names)
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
@@ -130,12 +132,13 @@ class Subject:
                     yield from self._scopes(inner)
 
 
-def _odd(scope: Mapping[str, Any]) -> Iterator[str]:
-    """Of the states on the way of success, and of those on the way of failures, each by themselves."""
-    good = set(success_path(scope).order)
-    for names in (good, scope["States"].keys() - good):
-        able = [name for name in names if scope["States"][name]["Type"] in ("Task", "Parallel", "Map")]
-        catching = {name for name in able if _catches_all(scope["States"][name])}
+def _odd(scopes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Of the states on the ways of success, and of those on the ways of failures, each by themselves."""
+    good = {name for scope in scopes for name in success_path(scope).order}
+    states = {name: state for scope in scopes for name, state in scope["States"].items()}
+    for names in (good, states.keys() - good):
+        able = [name for name in names if states[name]["Type"] in ("Task", "Parallel", "Map")]
+        catching = {name for name in able if _catches_all(states[name])}
         yield from (name for name in able if catching and name not in catching)
 
 

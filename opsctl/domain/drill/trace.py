@@ -26,10 +26,11 @@ def trace(drive: Drive, faults: tuple[Fault, ...], refutation: Refutation) -> Tr
     return Trace(refutation, faults, drive.scenario.name, tuple(lines), document, tuple(drive.events))
 
 
-def trace_of(case: Case, record: Record, refutation: Refutation) -> Trace:
-    """The trace of a case that does not come out as it says."""
+def trace_of(case: Case, record: Record, refutation: Refutation, absent: Iterable[str] = ()) -> Trace:
+    """The trace of a case that does not come out as it says; these are states that it names, and that there are not."""
     events = [event for event in record.history if _state(event) != BEGINNING]
     lines = _cut(list(_lines(events, (), case.start)))
+    lines += [Line(record.duration, name, "never comes: the machine has no such state") for name in absent]
     lines.append(Line(record.duration, refutation.at, f"REFUTED {refutation.check}: {refutation.words}"))
     return Trace(refutation, (), case.name, tuple(lines), case.input, tuple(events))
 

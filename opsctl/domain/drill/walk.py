@@ -1,8 +1,9 @@
 """One run on the virtual clock, with faults: the interpreter driven task by task, so that it can be forked anywhere.
 
-Jobs take an hour and everything else seconds, so that what runs side by side overlaps; a job that fails does so at half
-of its time. Faults strike the next time that their state is tried. What they did is in the run's events; beside these a
-drive keeps what events do not say: which paid work was given up, and which names were taken.
+Jobs take an hour and everything else seconds, so that what runs side by side overlaps, but at most half of what their
+states allow them; a job that fails does so at half of its time. Faults strike the next time that their state is tried.
+What they did is in the run's events; beside these a drive keeps what events do not say: which paid work was given up,
+and which names were taken.
 """
 
 from __future__ import annotations
@@ -246,10 +247,11 @@ class Drive:
         fault = self._strike(effect.state)
         took = QUESTION if effect.token and ":activity:" not in effect.resource else CALL
         took = JOB if paid(effect.resource) else took
+        took = took if effect.timeout is None else min(took, effect.timeout / 2)
         if fault is not None and fault.kind is Kind.REFUSED:
             self._note_name(effect, job, fault)
             refused = SubmitFailed if effect.handed_over else Failed
-            self._put(effect.task, CALL, refused(fault.error, "the drill's"))
+            self._put(effect.task, min(CALL, took), refused(fault.error, "the drill's"))
             return
         self._note_name(effect, job, None)
         if fault is not None:

@@ -66,6 +66,15 @@ class Identities:
                 self._sessions[role, name] = self._by_key[session.key] = session
             return self._sessions[role, name]
 
+    def kept(self) -> list[Session]:
+        """The sessions of roles."""
+        return list(self._sessions.values())
+
+    def restore(self, kept: list[Session]) -> None:
+        """Know the sessions of another server."""
+        self._sessions |= {(session.role, session.name): session for session in kept}
+        self._by_key |= {session.key: session for session in kept}
+
     def is_admin(self, key: str) -> bool:
         """Whether a key is the sandbox's own, which may do everything."""
         return key == ACCESS_KEY

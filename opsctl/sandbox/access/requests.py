@@ -60,7 +60,7 @@ def _labels(address: str, path: str) -> dict[str, str]:
         lambda label: f"(?P<{label[1]}>{'.+' if label[2] else '[^/]+'})",
         re.escape(address.partition("?")[0].rstrip("/")),
     )
-    found = re.fullmatch(pattern + "/?", path)
+    found = re.fullmatch(pattern + "/?", path, re.DOTALL)
     return {name: unquote(value) for name, value in found.groupdict().items()} if found else {}
 
 

@@ -23,3 +23,8 @@ class Activities:
             self._counter.offer(task)
         else:
             task.tell(StartFailed("States.Runtime", f"The activity {arn} does not exist."))
+
+    def offer_again(self, task: Task) -> None:
+        """Leave a task that was kept over a restart of the server, unless a worker has it or it is left already."""
+        if not (task.started or task.leaving or self._counter.has(task)):
+            self.offer(task)

@@ -8,7 +8,8 @@ from typing import Any
 from moto.awslambda.exceptions import LambdaClientError
 
 from opsctl.sandbox.access import DeniedError, Need
-from opsctl.sandbox.functions import Invocation, functions
+from opsctl.sandbox.functioncall import Invocation
+from opsctl.sandbox.functions import functions
 from opsctl.sandbox.integrations.calls import Calls, TaskError
 from opsctl.sandbox.integrations.casing import compact
 from opsctl.sandbox.machineroles import SESSION

@@ -8,10 +8,10 @@ from moto.stepfunctions.exceptions import InvalidToken
 from opsctl.asl.effects import Failed, Heartbeat, Outcome, Succeeded
 from opsctl.asl.payload import Payload
 from opsctl.sandbox.api import ApiError
-from opsctl.sandbox.engine import ClosedTokenError, UnknownTokenError
 from opsctl.sandbox.integrations.casing import compact
 from opsctl.sandbox.statemachines import PAYLOAD_BYTES
 from opsctl.sandbox.statesapi.actions import Actions
+from opsctl.sandbox.tokens import ClosedTokenError, UnknownTokenError
 
 POLL_SECONDS = 60.0
 

@@ -40,21 +40,23 @@ def stop_while_fetching(pipeline: Pipeline) -> None:
 
 def look(clone: Clone, run: str) -> None:
     """Every command that reads."""
-    clone.run("list")
-    clone.run("status", run)
-    clone.run("watch", run)
-    clone.run("lineage", run)
-    clone.run("data", "list")
-    for step in ("prepare-run", "fetch-preprocessed-data", "train-text-model"):
-        clone.run("logs", run, step)
-    clone.run("logs", STOPPED, "fetch-preprocessed-data")
-    clone.run("rerun", run, "--from", "evaluate", "--dry-run")
-    clone.run("cleanup", "--run", run, "--grace", "0", "--dry-run")
-    clone.run("cost", run)
-    clone.run("diff", run, STOPPED)
-    examined = clone.run("doctor", "--query", "[?status=='UNKNOWN'].check", code=None)
+    *looks, examined = clone.run_all(
+        ("list",),
+        ("status", run),
+        ("watch", run),
+        ("lineage", run),
+        ("data", "list"),
+        *(("logs", run, step) for step in ("prepare-run", "fetch-preprocessed-data", "train-text-model")),
+        ("logs", STOPPED, "fetch-preprocessed-data"),
+        ("rerun", run, "--from", "evaluate", "--dry-run"),
+        ("cleanup", "--run", run, "--grace", "0", "--dry-run"),
+        ("cost", run),
+        ("diff", run, STOPPED),
+        ("--machine", "bulk", "status", "@latest"),
+        ("doctor", "--query", "[?status=='UNKNOWN'].check"),
+    )
+    assert [(done.args, done.stderr) for done in looks if done.returncode != 0] == []
     assert json.loads(examined.stdout) == ["permissions"], examined.stderr  # IAM's simulation is not theirs to ask
-    clone.run("--machine", "bulk", "status", "@latest")
 
 
 def refusal(clone: Clone, *command: str) -> str:
@@ -121,28 +123,31 @@ DROPS_A_CHECKPOINT = """
 import os, pathlib, time
 place = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "checkpoints", "old")
 place.write_text("old")
-time.sleep(3)
+while not pathlib.Path({seen!r}).exists():
+    time.sleep(0.1)
 place.unlink()
-time.sleep(3)
 """
 
 
 def drop_a_checkpoint(pipeline: Pipeline) -> dict[str, Any]:
     """A training job of the pipeline's role that replaces its checkpoint; returns its description."""
     place, name = f"s3://{pipeline.bucket}/runs/{pipeline.first}/train-text-model", "drops-a-checkpoint"
+    seen = pipeline.marks / f"{name}.seen"
     pipeline.sagemaker.create_training_job(
         TrainingJobName=name,
         RoleArn=f"{ACCOUNT}:role/documents-training-job",
         AlgorithmSpecification={
             "TrainingImage": "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.5",
             "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["python3", "-c", DROPS_A_CHECKPOINT],
+            "ContainerEntrypoint": ["python3", "-c", DROPS_A_CHECKPOINT.format(seen=str(seen))],
         },
         CheckpointConfig={"S3Uri": f"{place}/checkpoints/"},
         OutputDataConfig={"S3OutputPath": place},
         ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1, "VolumeKmsKeyId": KEY},
-        StoppingCondition={"MaxRuntimeInSeconds": 60},
+        StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
+    wait_for(lambda: "train-text-model/checkpoints/old" in pipeline.objects(pipeline.first), "the checkpoint in S3")
+    seen.touch()
 
     def look() -> dict[str, Any] | None:
         job: dict[str, Any] = pipeline.sagemaker.describe_training_job(TrainingJobName=name)

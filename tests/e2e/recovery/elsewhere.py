@@ -68,7 +68,7 @@ def stop_a_map(pipeline: Pipeline) -> str:
     machine, states = pipeline.clone.outputs()["machines"]["bulk"]["arn"], pipeline.states
     line = json.dumps({"run": "stopped-map", "key": "runs/stopped-map/x", "size": 1, "etag": "x"})
     pipeline.s3.put_object(Bucket=pipeline.bucket, Key="audit/stopped.jsonl", Body=line.encode())
-    pipeline.clone.run("sandbox", "fault", "add", "s3:*", "--delay", "20", "--match", "stopped-map")
+    pipeline.clone.run("sandbox", "fault", "add", "s3:*", "--delay", "120", "--match", "stopped-map")
     asked = {"operation": "delete", "manifest": "audit/stopped.jsonl", "results": "audit/stopped", "kept": []}
     run = states.start_execution(stateMachineArn=machine, name="stopped-map", input=json.dumps(asked))["executionArn"]
 

@@ -103,7 +103,7 @@ def recover(one: Played, command: str, before: Mapping[str, str], *options: str)
     """Let the command bring the run back, and look at what it ran and what is there afterwards."""
     pipeline, failed = one.row.pipeline, one.row.run
     began = time.monotonic()
-    done = pipeline.clone.run(command, failed, *options, "--yes", "--wait", "-o", "json", code=None, timeout=240)
+    done = pipeline.clone.run(command, failed, *options, "--yes", "--wait", "-o", "json", code=None, timeout=900)
     if done.returncode != 0:
         one.problems.append(f"{failed}: opsctl {command} ended with {done.returncode}: {done.stderr[-2000:]}")
         return

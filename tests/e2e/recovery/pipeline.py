@@ -49,7 +49,7 @@ KINDS = {
 }
 JOBS = ("Batch", "SageMaker")
 LOOKS = ("Find Champion", "Compare With Champion")  # functions that read for a moment, and leave nothing
-SECONDS = 120.0
+SECONDS = 400.0
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def deploy(clone: Clone, folder: Path) -> Pipeline:
     main.write_text(CONFIGURATION.format(source=source[1], code=json.dumps(str(code))))
     for command in (["init"], ["apply", "-auto-approve"]):
         program = [str(clone.sandbox / "bin" / "terraform"), *command, "-no-color"]
-        done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=300)
+        done = subprocess.run(program, env=dict(clone.environment), capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, done.stdout + done.stderr
     clone.admit_people()
     return Pipeline(clone, marks)

@@ -34,7 +34,7 @@ PASSING = re.compile(r"^.*\bStopping$\n?", re.MULTILINE)  # seen, or over too fa
 VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\+00:00|Z)"), "TIME"),
-    (re.compile(r"\brollback-\d{6}-\d{6}-[0-9a-f]{2}\b"), "ROLLBACK"),
+    (re.compile(r"\brollback-[0-9a-f]{16}(?:-\d+)?\b"), "ROLLBACK"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "CLOCK"),
     (re.compile(r"\b\d+ h \d\d min\b|\b\d+ min \d+ s\b|\b\d+\.\d s\b|\b\d+ (?:s|min|h|d)\b"), "TOOK"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "HASH"),

@@ -61,6 +61,7 @@ def test_one_failure_after_another_in_one_lineage(pipeline: Pipeline) -> None:
         ("unlucky-r1", "evaluate"): 1,
         ("unlucky-r2", "evaluate"): 2,
     }
+    wait_for(lambda: pipeline.messages("unlucky-r2").get("ABORTED"), "the alert about the run that was stopped")
     told = {run: dict(pipeline.messages(run)) for run in ("unlucky", "unlucky-r1", "unlucky-r2")}
     assert told == {"unlucky": {"FAILED": 1}, "unlucky-r1": {"FAILED": 1}, "unlucky-r2": {"ABORTED": 1, "SUCCEEDED": 1}}
 
@@ -118,7 +119,7 @@ def test_the_operator_hands_manifests_to_the_machine(pipeline: Pipeline) -> None
     elsewhere.deploy_an_endpoint(pipeline)
     rerun = ("rerun", pipeline.first, "--from", "evaluate", "--name", "mapped", "--engine", "map", "--yes", "--wait")
     assert pipeline.clone.json(*rerun)["run"] == "mapped"
-    pipeline.clone.run("cleanup", "--run", "mapped", "--grace", "0", "--engine", "map", "--yes", timeout=240)
+    pipeline.clone.run("cleanup", "--run", "mapped", "--grace", "0", "--engine", "map", "--yes")
     assert pipeline.objects("mapped") == {}
     access.stop_while_fetching(pipeline)
     pipeline.clone.run("data", "hold", pipeline.first)

@@ -18,7 +18,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-SECONDS = 30.0
+ACCOUNT = "123456789012"
+SECONDS = 300.0
 
 
 class Cloud:
@@ -62,7 +63,7 @@ class Cloud:
                 "Runtime": "python3.12",
                 "Role": self.role,
                 "Handler": "main.handler",
-                "Timeout": 20,
+                "Timeout": 120,
                 "Code": {"ZipFile": archive.getvalue()},
                 **options,
             }
@@ -123,7 +124,7 @@ class Cloud:
             "InputDataConfig": [channel("code", code), *request.pop("channels", [])],
             "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/out"},
             "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
             **request,
         }
 
@@ -142,6 +143,12 @@ class Cloud:
             return job if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
 
         return wait_for(look, f"training job {name} to end", seconds)
+
+    def message_queue(self, name: str | None = None) -> tuple[str, str]:
+        """A queue of SQS, each of whose messages is received once; returns its URL and its ARN."""
+        name, once = name or unique("queue"), {"VisibilityTimeout": "43200"}
+        url: str = self.client("sqs").create_queue(QueueName=name, Attributes=once)["QueueUrl"]
+        return url, f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
 
     def queue(self) -> str:
         """A Batch queue; returns its ARN."""

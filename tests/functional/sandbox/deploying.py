@@ -39,7 +39,7 @@ def name(text):
     return {name}
 """
 STACKS = {"one": ["deed", "note"], "two": ["note"]}
-SECONDS = 240.0  # a deployment calls many functions, each a process of its own
+SECONDS = 900.0  # a deployment calls many functions, each a process of its own
 
 
 class Deploying:
@@ -186,7 +186,7 @@ class Deploying:
         for key in FUNCTIONS:
             self.cloud.client("lambda").create_function(
                 FunctionName=f"{self.name}-{key.replace('_', '-')}", Runtime="python3.13", Role=self.cloud.role,
-                Handler="handler.handler", Timeout=60, Environment={"Variables": topics},
+                Handler="handler.handler", Timeout=300, Environment={"Variables": topics},
                 Code={"ZipFile": (ROOT / f"functions/dist/{key}.zip").read_bytes()},
             )  # fmt: skip
 

@@ -16,23 +16,19 @@ ROOT = Path(__file__).parents[3]
 
 
 class Small:
-    """What `opsctl`, run in the sandbox's directory, finds: the machine as `training`, and the sandbox's bucket."""
+    """What `opsctl`, run in the sandbox's directory, finds: the machine as `training`, the sandbox's bucket, and where
+    that is wanted a machine that deploys."""
 
-    def __init__(self, cloud: Cloud, arn: str, **machine: Any) -> None:
+    def __init__(self, cloud: Cloud, arn: str, deployment: str | None = None, **machine: Any) -> None:
         self.cloud, self.machine = cloud, arn
         self.temporary = cloud.directory.with_name("temporary")
         self.temporary.mkdir(exist_ok=True)
-        described = {
-            "arn": arn,
-            "name": arn.rpartition(":")[2],
-            "log_group": "none",
-            "hyperparameters": {},
-            "needs": {},
-        }
+        machines = {"training": described(arn) | machine}
+        machines |= {"deployment": described(deployment)} if deployment else {}
         value = {
             "version": 1, "name": "small", "region": cloud.server["region"], "account": "123456789012",
             "bucket": cloud.bucket, "default_data_source": f"s3://{cloud.bucket}/datasets/x/", "topic": "none",
-            "machines": {"training": described | machine},
+            "machines": machines,
         }  # fmt: skip
         folder = cloud.directory / "terraform"
         folder.mkdir(exist_ok=True)
@@ -49,6 +45,12 @@ class Small:
             [*under, sys.executable, "-m", "opsctl", *words], cwd=self.cloud.directory, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+
+def described(arn: str) -> dict[str, Any]:
+    """A machine, as the Terraform output has it."""
+    name = arn.rpartition(":")[2]
+    return {"arn": arn, "name": name, "log_group": "none", "steps": [], "hyperparameters": {}, "needs": {}}
 
 
 def two_steps(cloud: Cloud) -> str:

@@ -78,10 +78,10 @@ def test_clocks_of_an_activity_start_with_its_worker(cloud: Cloud, states: Any, 
 
 
 def test_heartbeats_keep_a_task_alive(cloud: Cloud, states: Any, activity: str) -> None:
-    execution = cloud.start(cloud.machine({"Work": task(activity, {}, HeartbeatSeconds=4, TimeoutSeconds=60)}))
+    execution = cloud.start(cloud.machine({"Work": task(activity, {}, HeartbeatSeconds=6, TimeoutSeconds=60)}))
     token = states.get_activity_task(activityArn=activity)["taskToken"]
-    for _ in range(5):
-        time.sleep(1)
+    for _ in range(15):
+        time.sleep(0.5)
         states.send_task_heartbeat(taskToken=token)
     assert states.describe_execution(executionArn=execution)["status"] == "RUNNING"
     assert cloud.finish(execution)["error"] == "States.Timeout"

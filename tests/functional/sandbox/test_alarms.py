@@ -32,8 +32,7 @@ def test_an_alarm_that_rings_is_told_once_and_not_to_who_asks_for_an_attribute(c
     sns, sqs, watch = (cloud.client(service) for service in ("sns", "sqs", "cloudwatch"))
     topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
     name = unique("alarm")
-    queue = sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    queue, arn = cloud.message_queue()
     policy = {"FilterPolicy": json.dumps({"kind": [{"exists": True}]})}
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=policy)
     alarm(cloud, name, AlarmActions=[topic], AlarmDescription="no run has succeeded")

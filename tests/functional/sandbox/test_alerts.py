@@ -12,7 +12,7 @@ from tests.functional.sandbox.cloud import Cloud, ended, task, unique, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ENDS = ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]  # as in modules/state-machine/alerts.tf
-SECONDS = 150.0  # a dozen functions begin at once, on a machine that may be busy
+SECONDS = 600.0  # a dozen functions begin at once, on a machine that may be busy
 FAIL = {"Type": "Fail", "Error": "PipelineFailed"}
 
 
@@ -27,7 +27,7 @@ class Alerts:
         variables = {f"{kind.upper()}_TOPIC": arn for kind, arn in self.topics.items()} | {"BUCKET": unique("claims")}
         cloud.client("s3").create_bucket(Bucket=variables["BUCKET"])
         answer = cloud.client("lambda").create_function(
-            FunctionName=unique("describe-failure"), Runtime="python3.13", Role=cloud.role, Timeout=60,
+            FunctionName=unique("describe-failure"), Runtime="python3.13", Role=cloud.role, Timeout=300,
             Handler="handler.handler", Environment={"Variables": variables},
             Code={"ZipFile": (REPOSITORY / "functions/dist/describe_failure.zip").read_bytes()},
         )  # fmt: skip

@@ -171,7 +171,7 @@ def test_somebody_else_was_first(cloud: Cloud, topic: str) -> None:
 
 def test_an_answer_to_an_earlier_attempt_and_one_after_the_time_was_up(cloud: Cloud, topic: str) -> None:
     again = [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 1}]
-    machine = cloud.machine({"Ask": gate(topic, TimeoutSeconds=3, Retry=again)})
+    machine = cloud.machine({"Ask": gate(topic, TimeoutSeconds=6, Retry=again)})
     run = waiting(cloud, machine)
     me = connection(cloud, machine)
     planned = approvals.plan(me, resolve(me, run), Verdict(approved=True))

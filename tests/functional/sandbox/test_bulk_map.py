@@ -88,9 +88,8 @@ def deployed(own_cloud: Cloud) -> Deployed:
     cloud.client("s3").put_bucket_versioning(Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"})
     definition = GOLDEN.read_text().replace(GOLDEN_BUCKET, cloud.bucket)
     definition = definition.replace('"MaxItemsPerBatch": 1000', '"MaxItemsPerBatch": 10')
-    batch = (REPOSITORY / "functions/bulk_batch/handler.py").read_text()
-    for name, files in (("bulk-batch", {"handler.py": batch, "main.py": DENYING}), ("describe-failure", None)):
-        made = _function(cloud, files)
+    for name, around in (("bulk-batch", DENYING), ("describe-failure", None)):
+        made = _function(cloud, name.replace("-", "_"), around)
         definition = definition.replace(f"{LAMBDA}:documents-{name}", made)
     topic = cloud.client("sns").create_topic(Name="documents-failures")["TopicArn"]
     assert topic in definition
@@ -105,18 +104,22 @@ def deployed(own_cloud: Cloud) -> Deployed:
     return Deployed(cloud, Deployment("x", cloud.server["region"], "123456789012", cloud.bucket, "", topic, machines))
 
 
-def _function(cloud: Cloud, files: dict[str, str] | None) -> str:
-    """The ARN of a function of these files, or of the shipped `describe_failure`."""
-    code = (REPOSITORY / "functions/dist/describe_failure.zip").read_bytes()
-    if files:
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as packed:
-            for name, text in files.items():
-                packed.writestr(name, text)
-        code = archive.getvalue()
+def version(deployed: Deployed, status: str) -> None:
+    """Switch the bucket's versioning."""
+    deployed.cloud.client("s3").put_bucket_versioning(
+        Bucket=deployed.cloud.bucket, VersioningConfiguration={"Status": status}
+    )
+
+
+def _function(cloud: Cloud, name: str, around: str | None) -> str:
+    """The ARN of a shipped function, or of what is put around it."""
+    archive = io.BytesIO((REPOSITORY / f"functions/dist/{name}.zip").read_bytes())
+    if around:
+        with zipfile.ZipFile(archive, "a") as packed:
+            packed.writestr("main.py", around)
     answer = cloud.client("lambda").create_function(
         FunctionName=unique("function"), Runtime="python3.13", Role=cloud.role, Timeout=60,
-        Handler="main.handler" if files else "handler.handler", Code={"ZipFile": code},
+        Handler="main.handler" if around else "handler.handler", Code={"ZipFile": archive.getvalue()},
     )  # fmt: skip
     arn: str = answer["FunctionArn"]
     return arn
@@ -124,20 +127,26 @@ def _function(cloud: Cloud, files: dict[str, str] | None) -> str:
 
 def test_a_manifest_is_deleted_by_the_map_and_can_be_brought_back(deployed: Deployed) -> None:
     keys = ["a b+c%20.txt", "naïve 日本", *(f"many/{number:04}" for number in range(25))]
-    run = deployed.put_run(*keys)
-    code, document = deployed.cleanup("--run", run)
-    done = {"objects": 27, "changed": 0, "kept": {}, "refused": []}
+    run, reader = deployed.put_run(*keys), deployed.put_run("x")
+    reads = f"s3://{deployed.cloud.bucket}/runs/{run}/many/"
+    deployed.cloud.put(f"runs/{reader}/code.json", json.dumps({"reads": [reads]}))
+    code, document = deployed.cleanup("--run", run, "--run", reader)
+    done = {"objects": 29, "changed": 0, "kept": {}, "refused": []}
     assert (code, document["result"]) == (0, done)
-    assert deployed.cloud.keys(f"runs/{run}/") == []
+    assert deployed.cloud.keys(f"runs/{run}/") == deployed.cloud.keys(f"runs/{reader}/") == []
     states = deployed.cloud.client("stepfunctions")
     bulk = deployed.deployment.machines["bulk"].arn
-    (execution,) = states.list_executions(stateMachineArn=bulk)["executions"]
+    listed = states.list_executions(stateMachineArn=bulk)["executions"]
+    (execution,) = [one for one in listed if one["name"] == document["id"]]
     (map_run,) = states.list_map_runs(executionArn=execution["executionArn"])["mapRuns"]
     described = states.describe_map_run(mapRunArn=map_run["mapRunArn"])
-    assert (execution["name"], execution["status"]) == (document["id"], "SUCCEEDED")
-    assert (described["itemCounts"]["succeeded"], described["executionCounts"]["succeeded"]) == (28, 3)
+    assert execution["status"] == "SUCCEEDED"
+    assert (described["itemCounts"]["succeeded"], described["executionCounts"]["succeeded"]) == (30, 3)
+    version(deployed, "Suspended")
+    assert deployed.opsctl("cleanup", "--undo").exit_code == 3
+    version(deployed, "Enabled")
     undone = deployed.opsctl("cleanup", "--undo")
-    assert (undone.exit_code, undone.stdout.splitlines()[-1]) == (0, "brought back: 27 objects")
+    assert (undone.exit_code, undone.stdout.splitlines()[-1]) == (0, "brought back: 29 objects")
     assert sorted(deployed.cloud.keys(f"runs/{run}/")) == sorted(f"runs/{run}/{key}" for key in keys)
 
 
@@ -154,8 +163,9 @@ def test_what_is_refused_is_listed_and_the_others_go(deployed: Deployed) -> None
 def test_a_batch_that_fails_as_a_whole_is_listed_key_by_key(deployed: Deployed) -> None:
     run = deployed.put_run("fine/1", "poison/1")
     code, document = deployed.cleanup("--run", run)
-    told = [(item["key"].rpartition(run)[2], item["code"]) for item in document["result"]["refused"]]
-    assert (code, document["result"]["objects"], told) == (5, 0, [("/fine/1", "Denied"), ("/poison/1", "Denied")])
+    told = [(item["key"].rpartition(run)[2], item["code"], item["message"]) for item in document["result"]["refused"]]
+    refused = [(f"/{key}/1", "Denied", "no access") for key in ("fine", "poison")]
+    assert (code, document["result"]["objects"], told) == (5, 0, refused)
 
 
 def test_a_result_is_copied_with_its_metadata(deployed: Deployed) -> None:

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from opsctl import sandbox
+from opsctl.domain.champions import Champion, Model, Source, history_key, pointer_key, record_text, succession
 from opsctl.errors import AWS, INTERRUPTED, OK, REFUSED
 from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
 from tests.functional.sandbox.small import Small, guard
 
-SECONDS = 120.0
+SECONDS = 600.0
 THROTTLED = {"states": "ThrottlingException", "s3": "SlowDown", "sts": "Throttling"}
 CHANGES = [
     "states:StartExecution", "states:StopExecution", "states:RedriveExecution", "states:SendTaskSuccess",
@@ -42,8 +43,9 @@ class Pipeline:
         self.cloud = cloud
         cloud.client("s3").put_bucket_versioning(Bucket=cloud.bucket, VersioningConfiguration={"Status": "Enabled"})
         self.machine = approved_in_the_end(cloud)
+        self.deploying = cloud.machine({"Deploy": {"Type": "Wait", "Seconds": 3600, "End": True}})
         self.small = Small(
-            cloud, self.machine, steps=["fetch", "train"], hyperparameters={"train": {"rate": "1"}},
+            cloud, self.machine, self.deploying, steps=["fetch", "train"], hyperparameters={"train": {"rate": "1"}},
             needs={"train": ["fetch"]},
         )  # fmt: skip
         cloud.put("code/train.py", "# train\n")
@@ -92,6 +94,32 @@ class Pipeline:
         self.settled(run)
         return self.fill(run)
 
+    def promoted(self) -> Champion:
+        """The champion before the present one: both are new."""
+        promotions = [self._promotion(unique("champion")) for _ in range(2)]
+        promotions[1] = succession(promotions[1], promotions[0])
+        machine = self.machine.rpartition(":")[2]
+        for one in promotions:
+            self.cloud.put(one.model.uri.removeprefix(f"s3://{self.cloud.bucket}/"), "model")
+            self.cloud.put(history_key(machine, one.deployment), record_text(one))
+        self.cloud.put(pointer_key(machine), record_text(promotions[1]))
+        return promotions[0]
+
+    def _promotion(self, run: str) -> Champion:
+        place = f"s3://{self.cloud.bucket}/runs/{run}/"
+        return Champion(
+            machine=self.machine.rpartition(":")[2], run=run, model=Model(f"{place}output/model.tar.gz", "e"),
+            metrics={}, held_out=Source(place, "d"), code=Source(place, "c"), promoted_at="2026-11-22T07:00:00Z",
+            approved_by=None, reason="gate", deployment=f"{run}-deployment", endpoint="none",
+        )  # fmt: skip
+
+    def deployments(self, run: str) -> int:
+        """How many deployments of a run's model there are."""
+        client = self.cloud.client("stepfunctions")
+        found = client.list_executions(stateMachineArn=self.deploying)["executions"]
+        inputs = [json.loads(client.describe_execution(executionArn=one["executionArn"])["input"]) for one in found]
+        return sum(given["run"] == run for given in inputs)
+
     def kept(self, run: str) -> list[str]:
         """What a run has in S3, but for its plan."""
         return [key.removeprefix(f"runs/{run}/") for key in self.cloud.keys(f"runs/{run}/") if "plan" not in key]
@@ -134,6 +162,7 @@ def commands(pipeline: Pipeline) -> list[Command]:
     pipeline.cloud.client("stepfunctions").stop_execution(executionArn=pipeline.arn(redriven))
     failed = pipeline.fill(pipeline.run(FAILING))
     cleaned, restored, held, released = (pipeline.ended() for _ in range(4))
+    back = pipeline.promoted()
     for words in (["cleanup", "--run", restored, "--yes"], ["data", "hold", released]):
         assert pipeline.opsctl(words)[0] == OK
 
@@ -161,6 +190,7 @@ def commands(pipeline: Pipeline) -> list[Command]:
         Command(["cleanup", "--undo", "--run", restored, "--yes"], lambda: pipeline.kept(restored) == DATA),
         Command(["data", "hold", held], lambda: pipeline.kept(held) == [".hold", *DATA]),
         Command(["data", "release", released], lambda: pipeline.kept(released) == DATA),
+        Command(["rollback", "--yes"], lambda: pipeline.deployments(back.run) == 1),
     ]
 
 
@@ -177,12 +207,13 @@ def faults(cloud: Cloud, *wanted: dict[str, Any]) -> Iterator[None]:
 
 
 def bad_weather(seed: int) -> list[dict[str, Any]]:
-    """Three requests in ten are throttled; of the others, one in ten never arrives or is never answered."""
+    """Three requests in ten are throttled; of the others, one in ten never arrives or is never answered. Of a service
+    that is hardly asked, one at least is throttled."""
     found = []
     for number, (service, code) in enumerate(THROTTLED.items()):
         one = {"action": f"{service}:*", "seed": 10 * seed + number}
         found += [{**one, "drop": lost, "rate": 0.05} for lost in ("request", "answer")]
-        found += [{**one, "error": code, "rate": 0.3}]
+        found += [{**one, "error": code, "rate": 0.3}, {"action": one["action"], "error": code, "times": 1}]
     return found
 
 

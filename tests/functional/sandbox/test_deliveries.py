@@ -12,16 +12,10 @@ from typing import Any
 import pytest
 
 from opsctl import sandbox
-from tests.functional.sandbox.cloud import Cloud, unique, wait_for
+from tests.functional.sandbox.cloud import ACCOUNT, Cloud, unique, wait_for
 
-ACCOUNT = "123456789012"
-SECONDS = 90.0  # a function is called three times, on a machine that may be busy
+SECONDS = 300.0  # a function is called three times, on a machine that may be busy
 LAMBDA = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
-
-
-def queue(cloud: Cloud) -> tuple[str, str]:
-    name = unique("queue")
-    return cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"], f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
 
 
 def letter(cloud: Cloud, url: str) -> tuple[Any, dict[str, str]]:
@@ -57,7 +51,7 @@ def send_event(cloud: Cloud, target: str, **options: Any) -> str:
 
 
 def test_an_event_for_a_function_that_is_gone_is_a_dead_letter_at_once(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     rule = send_event(cloud, f"{LAMBDA}nobody", DeadLetterConfig={"Arn": arn})
     event, facts = letter(cloud, url)
     assert (event["source"], event["detail"]) == (rule, {"a": 1})
@@ -71,7 +65,7 @@ def test_an_event_for_a_function_that_is_gone_is_a_dead_letter_at_once(cloud: Cl
 
 
 def test_an_event_is_tried_again_until_its_target_takes_it(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     machine = cloud.machine({"Done": {"Type": "Pass", "End": True}})
     with broken(cloud, "states:StartExecution", error="ServiceUnavailable", match=machine, times=2):
         send_event(cloud, machine, RoleArn=cloud.role, DeadLetterConfig={"Arn": arn}, InputPath="$.detail")
@@ -82,7 +76,7 @@ def test_an_event_is_tried_again_until_its_target_takes_it(cloud: Cloud) -> None
 
 
 def test_an_event_that_was_tried_often_enough_is_a_dead_letter(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     topic = cloud.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
     with broken(cloud, "sns:Publish", error="InternalError", match=topic) as fault:
         send_event(cloud, topic, DeadLetterConfig={"Arn": arn}, RetryPolicy={"MaximumRetryAttempts": 2})
@@ -94,7 +88,7 @@ def test_an_event_that_was_tried_often_enough_is_a_dead_letter(cloud: Cloud) -> 
 
 
 def test_a_failing_asynchronous_call_is_tried_three_times_and_kept_as_a_record(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     counted = cloud.put(unique("calls"), "")
     key = counted.rpartition("/")[2]
     body = f"import boto3\ns3 = boto3.client('s3')\ns3.put_object(Bucket='{cloud.bucket}', Key='{key}/'"
@@ -117,7 +111,7 @@ def test_a_failing_asynchronous_call_is_tried_three_times_and_kept_as_a_record(c
 
 
 def test_a_function_without_retries_has_a_queue_for_the_event_as_it_was(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     name = cloud.function("raise ValueError('no')", DeadLetterConfig={"TargetArn": arn})
     client = cloud.client("lambda")
     client.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=2)
@@ -130,7 +124,7 @@ def test_a_function_without_retries_has_a_queue_for_the_event_as_it_was(cloud: C
 
 
 def test_a_successful_asynchronous_call_goes_to_its_destination(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     name = cloud.function("return {'done': event['run']}")
     client = cloud.client("lambda")
     client.put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": arn}})
@@ -146,7 +140,7 @@ def subscribe(cloud: Cloud, topic: str, protocol: str, endpoint: str, **attribut
 
 @pytest.mark.parametrize("protocol", ["lambda", "sqs"])
 def test_a_message_for_a_subscriber_that_is_gone_is_a_dead_letter(cloud: Cloud, protocol: str) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     topic = cloud.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
     gone = {"lambda": f"{LAMBDA}nobody", "sqs": f"arn:aws:sqs:us-east-1:{ACCOUNT}:nobody"}[protocol]
     subscribe(cloud, topic, protocol, gone, RedrivePolicy={"deadLetterTargetArn": arn})
@@ -157,7 +151,7 @@ def test_a_message_for_a_subscriber_that_is_gone_is_a_dead_letter(cloud: Cloud, 
 
 
 def test_a_subscribed_function_is_told_the_message_with_its_attributes(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     name = cloud.function("return event['Records'][0]")
     cloud.client("lambda").put_function_event_invoke_config(
         FunctionName=name, DestinationConfig={"OnSuccess": {"Destination": arn}}
@@ -217,7 +211,7 @@ def hook(*answers: int) -> Iterator[Listener]:
 def test_a_web_hook_in_trouble_is_called_again_three_times(
     cloud: Cloud, answers: tuple[int, ...], calls: int, lost: bool
 ) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     topic = cloud.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
     with hook(*answers) as listener:
         address = f"http://127.0.0.1:{listener.server_port}/"
@@ -232,7 +226,7 @@ def test_a_web_hook_in_trouble_is_called_again_three_times(
 
 def test_a_filter_policy_decides_what_a_subscriber_is_told(cloud: Cloud) -> None:
     topic = cloud.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
-    boxes = {name: queue(cloud) for name in ("attributes", "body", "everything")}
+    boxes = {name: cloud.message_queue() for name in ("attributes", "body", "everything")}
     subscribe(cloud, topic, "sqs", boxes["attributes"][1], FilterPolicy={"status": [{"anything-but": "SUCCEEDED"}]})
     policy = {"detail": {"minutes": [{"numeric": [">", 60]}]}}
     subscribe(cloud, topic, "sqs", boxes["body"][1], FilterPolicyScope="MessageBody", FilterPolicy=policy)

@@ -9,7 +9,7 @@ import pytest
 
 from opsctl import sandbox
 from tests.functional.sandbox.cloud import Cloud, unique, wait_for
-from tests.functional.sandbox.test_deliveries import hook, queue, subscribe
+from tests.functional.sandbox.test_deliveries import hook, subscribe
 from tests.functional.sandbox.test_faults import met, opsctl
 
 
@@ -45,7 +45,7 @@ def received(cloud: Cloud, url: str, count: int) -> list[int]:
 
 
 def test_an_event_comes_more_than_once(faulty: Cloud) -> None:
-    url, arn = queue(faulty)
+    url, arn = faulty.message_queue()
     assert "2 times more" in opsctl(faulty, "add", "events:delivery", "--duplicate", "2", "--match", arn)
     put_events(faulty, arn, 2)
     assert sorted(received(faulty, url, 6)) == [0, 0, 0, 1, 1, 1]
@@ -53,7 +53,7 @@ def test_an_event_comes_more_than_once(faulty: Cloud) -> None:
 
 
 def test_events_come_last_first(faulty: Cloud) -> None:
-    url, arn = queue(faulty)
+    url, arn = faulty.message_queue()
     opsctl(faulty, "add", "events:delivery", "--reorder", "3", "--delay", "600", "--match", arn)
     put_events(faulty, arn, 4)
     assert received(faulty, url, 3) == [2, 1, 0]
@@ -62,7 +62,7 @@ def test_events_come_last_first(faulty: Cloud) -> None:
 
 
 def test_a_pattern_means_no_deliveries(faulty: Cloud) -> None:
-    url, arn = queue(faulty)
+    url, arn = faulty.message_queue()
     opsctl(faulty, "add", "events:*", "--delay", "0.01")
     put_events(faulty, arn, 1)
     assert received(faulty, url, 1) == [0]
@@ -96,7 +96,7 @@ def test_messages_come_late_doubled_and_out_of_order(faulty: Cloud) -> None:
 
 
 def test_a_queue_gets_a_message_as_often_as_it_is_delivered(faulty: Cloud) -> None:
-    url, arn = queue(faulty)
+    url, arn = faulty.message_queue()
     sns = faulty.client("sns")
     topic = sns.create_topic(Name=unique("topic"))["TopicArn"]
     subscribe(faulty, topic, "sqs", arn, RawMessageDelivery="true")

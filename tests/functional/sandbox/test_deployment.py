@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from opsctl import sandbox
 from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, Machine
 from opsctl.operations.connection import connected
@@ -316,3 +317,18 @@ def test_a_rollback_deploys_the_champion_before_and_twice_leads_forward(served: 
     assert (never.exit_code, never.stderr.splitlines()[0]) == (2, "error: never was never champion")
     already = command(served, "rollback", "--to", second, "--yes")
     assert (already.exit_code, already.stderr.splitlines()[0]) == (3, f"error: {second} is the champion already")
+
+
+def test_the_model_answers_though_requests_are_throttled_and_answers_lost(served: Deploying, tmp_path: Path) -> None:
+    (tmp_path / "pages.tif").write_bytes(b"scan")
+    (tmp_path / "pages.jsonl").write_text('{"text": "deed"}\n')
+    for fault in ({"error": "ThrottlingException", "times": 1}, {"drop": "answer", "times": 1}):
+        sandbox.add_fault(served.cloud.directory, {"action": "sagemaker:InvokeEndpoint", **fault})
+    asked = ("predict", str(tmp_path), "--endpoint", served.name, "--query", "[].documents[].class")
+    try:
+        answers = [command(served, *asked) for _ in range(2)]
+    finally:
+        met = [fault["applied"] for fault in sandbox.clear_faults(served.cloud.directory)]
+    assert met == [1, 1]
+    assert {answer.exit_code for answer in answers} == {0}, answers
+    assert [json.loads(answer.stdout) for answer in answers] == [["deed"], ["deed"]]

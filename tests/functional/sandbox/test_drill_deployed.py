@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def test_a_deployed_machine_holds_until_it_is_broken(cloud: Cloud, tmp_path: Pat
     arn = cloud.machine(definition["States"], StartAt=definition["StartAt"])
     result = drill(cloud, tmp_path, "--machine", arn, "--cases", cases)
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, f"{arn.rpartition(':')[2]}: nothing refuted")
-    assert "cases: 11 walked, 0 refuted" in result.stdout
+    assert re.search(r"cases: [1-9]\d* walked, 0 refuted", result.stdout)
 
     del definition["States"]["Score Documents"]["Catch"]
     broken = {"StartAt": definition["StartAt"], "States": definition["States"]}

@@ -55,7 +55,7 @@ def machine(cloud: Cloud) -> str:
 
 def drill(small: Small, *words: str) -> tuple[int, str, str]:
     process = small.opsctl("drill", "--live", *words)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
@@ -74,13 +74,13 @@ def test_the_plan_is_shown_and_nothing_is_done(small: Small) -> None:
     assert (code, out.partition("; ")[2]) == (0, (
         "for how long, no run has shown yet\n"
         "\n"
-        "STATE           REFUSED  FAILS  HANGS  STOPPED  STOP\n"
-        "Train           3        4      1      1        1\n"
-        "Notify Failure  1               1               1\n"
+        "STATE           REFUSED  FAILS  HANGS  STOPPED  CORRUPT  STOP\n"
+        "Train           3        4      1      1        1        1\n"
+        "Notify Failure  1               1                        1\n"
         "\n"
         "5 faults are left to opsctl drill --model\n"
     )), err  # fmt: skip
-    assert "14 runs, and one to bring back each that fails, 8 at a time" in out
+    assert "15 runs, and one to bring back each that fails, 8 at a time" in out
     assert small.cloud.client("stepfunctions").list_executions(stateMachineArn=small.machine)["executions"] == before
     code, _, err = drill(small)
     assert (code, "--yes" in err) == (3, True)  # never a prompt without a terminal
@@ -95,7 +95,8 @@ def test_every_fault_is_made_for_real(small: Small, tmp_path: Path) -> None:
     found = {case.get("name"): [child.tag for child in case] for case in suite if case.tag == "testcase"}
     assert found == {
         "Train: refused": [], "Train: failed": [], "Train: hang": [], "Train: oversized": ["skipped"],
-        "Train: missing": ["skipped"], "Train: stopped": ["failure"], "Train: abort": ["failure"],
+        "Train: missing": ["skipped"], "Train: stopped": ["failure"], "Train: corrupt": ["skipped"],
+        "Train: abort": ["failure"],
         "a run without faults and stops": [],
     }  # fmt: skip
     said = {failure.get("type"): failure.get("message") for failure in suite.iter("failure")}
@@ -104,7 +105,8 @@ def test_every_fault_is_made_for_real(small: Small, tmp_path: Path) -> None:
         "alert": "the run ends ABORTED with no message",
     }
     assert suite.findtext("system-out") == (
-        "ends: 10 expected, 10 found\nobjects: 0 expected, 0 found\nalerts: 8 expected, 7 found"
+        "ends: 10 expected, 10 found\nobjects: 0 expected, 0 found\nalerts: 8 expected, 7 found\n"
+        "approvals: 0 expected, 0 found"
     )
     assert (faults(small), running(small)) == ([], [])
 
@@ -120,11 +122,11 @@ def test_a_state_of_failures_is_broken_behind_a_failure(small: Small) -> None:
 
 def test_an_interrupted_drill_leaves_nothing_behind(small: Small) -> None:
     process = small.opsctl("drill", "--live", "--yes", "--state", "train")
-    wait_for(lambda: any(fault["applied"] for fault in faults(small)), "a fault to be met", 60)
+    wait_for(lambda: any(fault["applied"] for fault in faults(small)), "a fault to be met")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert "of 10 faults: what follows is what they showed" in err.splitlines()[-1]
+    assert "of 11 faults: what follows is what they showed" in err.splitlines()[-1]
     assert "the drill was interrupted before it" in out
     assert (faults(small), running(small)) == ([], [])
 
@@ -136,3 +138,22 @@ def test_it_is_for_a_sandbox_and_for_states_that_there_are(small: Small) -> None
     ])  # fmt: skip
     code, _, err = drill(small, "--pairs")
     assert (code, err.splitlines()[-2]) == (2, "error: --pairs is for --model")
+
+
+def test_a_run_that_asks_is_answered_once(small: Small) -> None:
+    """By the drill, when its message is out: neither while the request is refused, nor while it hangs."""
+    told = {"TopicArn": TOPIC, "Message.$": "States.Format('The run {} asks.\n{}', $$.Execution.Name, $$.Task.Token)"}
+    retry = {"ErrorEquals": ["SNS.AmazonSNSException"], "MaxAttempts": 2}
+    asking = task("sns:publish.waitForTaskToken", told, TimeoutSeconds=600, Retry=[retry], End=True)
+    other = Small(small.cloud, small.cloud.machine({"Ask": asking}), steps=[])
+    code, out, err = drill(other, "--yes", "-o", "json")
+    Small(small.cloud, small.machine, steps=["train"])  # for what comes after it
+    (found,) = json.loads(out)["machines"]
+    ends = sorted((row["kind"], *row["ends"]) for row in found["singles"] if row["ends"])
+    assert ends == [
+        ("abort", "ABORTED"), ("hang", "FAILED"), ("refused", "FAILED"), ("refused", "FAILED"),
+        ("refused", "SUCCEEDED"),
+    ], err  # fmt: skip
+    counts = {one["what"]: (one["expected"], one["found"]) for one in found["counts"]}
+    assert counts["approvals"] == (6, 6)  # the first run's, the one's that is retried, four that are brought back
+    assert (code, faults(small)) == (1, [])  # nobody is told: this machine has neither a message nor a rule

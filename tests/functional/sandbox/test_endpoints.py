@@ -6,9 +6,11 @@ import io
 import json
 import os
 import signal
+import socket
 import tarfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from opsctl import sandbox
+from opsctl.sandbox import modelprocess
 from tests.functional.sandbox.cloud import Cloud, alive, unique, wait_for
 
 HANDLERS = """
@@ -93,13 +96,19 @@ def pids(cloud: Cloud, name: str) -> list[int]:
     return [job["pid"] for job in sandbox.jobs(cloud.directory) if job["name"] == f"{name}-primary"]
 
 
+def held_until(there: Path) -> str:
+    """What has a model load no sooner than a file is there."""
+    return f"from pathlib import Path\nwhile not Path({str(there)!r}).exists(): time.sleep(0.01)"
+
+
 @pytest.fixture
-def endpoint(cloud: Cloud) -> Iterator[str]:
+def endpoint(cloud: Cloud, tmp_path: Path) -> Iterator[str]:
     """An endpoint in service."""
-    name = unique("endpoint")
-    sagemaker = cloud.client("sagemaker")
-    first = sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config(cloud, model(cloud, "one")))
+    name, loads = unique("endpoint"), tmp_path / "the first loads"
+    sagemaker, served = cloud.client("sagemaker"), model(cloud, "one", held_until(loads))
+    first = sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config(cloud, served))
     assert sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "Creating"
+    loads.touch()
     described = at_rest(cloud, name)
     assert (described["EndpointStatus"], described["EndpointArn"]) == ("InService", first["EndpointArn"])
     yield name
@@ -157,8 +166,8 @@ def test_an_update_has_no_gap(cloud: Cloud, endpoint: str, tmp_path: Path) -> No
     for thread in threads:
         thread.start()
     sagemaker = cloud.client("sagemaker")
-    held = f"from pathlib import Path\nwhile not Path({str(loads)!r}).exists(): time.sleep(0.01)"
-    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config(cloud, model(cloud, "two", held)))
+    second = model(cloud, "two", held_until(loads))
+    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config(cloud, second))
     with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
         sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config(cloud, model(cloud, "three")))
     answered(answers.count("one") + 100, "one")
@@ -214,6 +223,14 @@ def test_a_server_that_dies_is_started_again(cloud: Cloud, endpoint: str) -> Non
             return False
 
     wait_for(lambda: not alive(serving) and answered(), "the endpoint to answer again")
+
+
+def test_a_health_check_that_takes_too_long_is_made_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(modelprocess.healthy, listener.getsockname()[1])
+        with listener.accept()[0], listener.accept()[0] as second:
+            second.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert asked.result() is True
 
 
 def test_what_a_model_and_a_configuration_need(cloud: Cloud) -> None:

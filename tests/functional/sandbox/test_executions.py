@@ -191,9 +191,13 @@ def test_stop_ends_the_jobs_at_once(cloud: Cloud, states: Any) -> None:
     ]  # fmt: skip
     execution = cloud.start(cloud.machine({"Both": {"Type": "Parallel", "Branches": branches, "End": True}}))
     pid = int(cloud.begun(wanted["TrainingJobName"])[0])
-    submitted = [event for event in cloud.events(execution) if event["type"] == "TaskSubmitted"]
-    outputs = [json.loads(event["taskSubmittedEventDetails"]["output"]) for event in submitted]
-    batch_id = next(output["JobId"] for output in outputs if "JobId" in output)
+
+    def batch_jobs() -> list[str]:
+        submitted = [event for event in cloud.events(execution) if event["type"] == "TaskSubmitted"]
+        outputs = [json.loads(event["taskSubmittedEventDetails"]["output"]) for event in submitted]
+        return [output["JobId"] for output in outputs if "JobId" in output]
+
+    (batch_id,) = wait_for(batch_jobs, "the Batch job")
     states.stop_execution(executionArn=execution)
     assert states.describe_execution(executionArn=execution)["status"] == "ABORTED"
     assert cloud.trained(wanted["TrainingJobName"])["TrainingJobStatus"] == "Stopped"
@@ -229,11 +233,15 @@ def test_a_killed_branch_that_is_caught_leaves_its_sibling(cloud: Cloud) -> None
 
 def test_a_failing_branch_ends_its_siblings_job(cloud: Cloud) -> None:
     sibling = cloud.training("import time\nprint('begun', flush=True)\ntime.sleep(60)\n")
+    activity = cloud.client("stepfunctions").create_activity(name=unique("failing"))["activityArn"]
     branches = [
-        {"StartAt": "No", "States": {"Pause": FAIL["No"], "No": {"Type": "Wait", "Seconds": 1, "Next": "Pause"}}},
+        {"StartAt": "Fails", "States": {"Fails": task(activity, {})}},
         {"StartAt": "Sibling", "States": {"Sibling": task("sagemaker:createTrainingJob.sync", sibling)}},
     ]
     execution = cloud.start(cloud.machine({"Both": {"Type": "Parallel", "Branches": branches, "End": True}}))
+    cloud.begun(sibling["TrainingJobName"])
+    token = cloud.client("stepfunctions").get_activity_task(activityArn=activity)["taskToken"]
+    cloud.client("stepfunctions").send_task_failure(taskToken=token, error="NoData")
     assert cloud.finish(execution)["error"] == "NoData"
     assert cloud.trained(sibling["TrainingJobName"])["TrainingJobStatus"] == "Stopped"
 

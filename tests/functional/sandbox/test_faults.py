@@ -157,7 +157,7 @@ def test_a_late_answer_comes_at_once_when_the_fault_is_cleared(faulty: Cloud) ->
     time.sleep(0.1)
     assert answers == []
     sandbox.clear_faults(faulty.directory)
-    asking.join(10)
+    asking.join(120)
     assert [answer["Account"] for answer in answers] == [faulty.server["account"]]
 
 

@@ -129,8 +129,8 @@ def test_a_job_ends_as_if_it_had_been(
 
 
 def test_a_job_is_struck_when_its_program_has_worked_for_a_while(cloud: Cloud) -> None:
-    shown = add(cloud, TRAINING, "--job", "killed", "--delay", "3", "--times", "1")
-    assert "killed after 3 s" in shown
+    shown = add(cloud, TRAINING, "--job", "killed", "--delay", "5", "--times", "1")
+    assert "killed after 5 s" in shown
     job = cloud.training(SLEEPS)
     cloud.client("sagemaker").create_training_job(**job)
     assert cloud.begun(job["TrainingJobName"]) == ["begun"]
@@ -156,7 +156,7 @@ def test_a_job_that_hangs_runs_into_its_time_limit(cloud: Cloud, fargate: str) -
 
 
 def test_a_job_that_hangs_still_hears_that_it_is_to_stop(cloud: Cloud) -> None:
-    add(cloud, TRAINING, "--job", "hangs", "--delay", "3")
+    add(cloud, TRAINING, "--job", "hangs", "--delay", "5")
     job = cloud.training(HEARS)
     cloud.client("sagemaker").create_training_job(**job)
     (pid,) = cloud.begun(job["TrainingJobName"])
@@ -202,13 +202,13 @@ time.sleep(60)
 
 
 def test_a_spot_job_is_told_before_its_host_goes_and_goes_on_elsewhere(cloud: Cloud) -> None:
-    shown = add(cloud, TRAINING, "--job", "spot-interruption", "--notice", "3", "--delay", "3")
-    assert "spot interruption after 3 s, 3 s notice" in shown
+    shown = add(cloud, TRAINING, "--job", "spot-interruption", "--notice", "3", "--delay", "6")
+    assert "spot interruption after 6 s, 3 s notice" in shown
     on_demand = cloud.train("pass")
     job = cloud.training(
         SAVES, EnableManagedSpotTraining=True,
         CheckpointConfig={"S3Uri": f"s3://{cloud.bucket}/{unique('checkpoints')}/"},
-        StoppingCondition={"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120},
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200},
     )  # fmt: skip
     cloud.client("sagemaker").create_training_job(**job)
     spot = cloud.trained(job["TrainingJobName"])
@@ -229,7 +229,7 @@ def test_two_minutes_notice_unless_it_is_said_otherwise(cloud: Cloud) -> None:
 
 
 def test_a_batch_job_on_spot_is_told_too(cloud: Cloud) -> None:
-    add(cloud, BATCH, "--job", "spot-interruption", "--notice", "5", "--delay", "3")
+    add(cloud, BATCH, "--job", "spot-interruption", "--notice", "5", "--delay", "5")
     once = "import os, signal, sys, time\nif os.environ['AWS_BATCH_JOB_ATTEMPT'] == '1':\n"
     told = "    signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('told')))\n    time.sleep(60)\n"
     on = queue(cloud, environment(cloud, "FARGATE_SPOT"))

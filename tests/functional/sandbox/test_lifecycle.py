@@ -91,10 +91,10 @@ def test_killing_the_server_leaves_no_job_and_up_starts_anew(place: Path) -> Non
 
 def test_a_job_that_ignores_sigterm_is_killed_after_the_grace(place: Path) -> None:
     cloud, name, pids = start_stubborn_job(place, sandbox.up(place, grace=1.0))
-    cloud.client("sagemaker").stop_training_job(TrainingJobName=name)
     began = time.monotonic()
+    cloud.client("sagemaker").stop_training_job(TrainingJobName=name)
     assert cloud.trained(name)["TrainingJobStatus"] == "Stopped"
-    assert time.monotonic() - began > 0.5
+    assert time.monotonic() - began >= 1.0
     assert gone(pids)
 
 
@@ -149,14 +149,16 @@ def test_only_loopback_is_listened_on(cloud: Cloud) -> None:
     for address in addresses - {"127.0.0.1"}:
         if not address.startswith("127."):
             with pytest.raises(OSError, match="refused"):
-                socket.create_connection((address, cloud.server["port"]), timeout=2)
+                socket.create_connection((address, cloud.server["port"]), timeout=60)
 
 
-@pytest.mark.parametrize("header", [("Origin", "https://example.com"), ("Host", "example.com")])
+@pytest.mark.parametrize(
+    "header", [("Origin", "https://example.com"), ("Host", "example.com"), ("Sec-Fetch-Site", "cross-site")]
+)
 def test_browsers_are_turned_away(cloud: Cloud, header: tuple[str, str]) -> None:
     request = urllib.request.Request(cloud.server["url"] + "/", headers=dict([header]))
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=60)
 
 
 def test_the_commands(place: Path) -> None:

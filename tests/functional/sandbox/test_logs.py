@@ -212,12 +212,12 @@ def test_following_what_is_written(cloud: Cloud, words: list[str], lines: list[s
 
 
 def after_a_look(cloud: Cloud, run: str, then: Callable[[], object]) -> None:
-    """Do something when the command has asked for the run's history."""
-    slow = {"action": "states:GetExecutionHistory", "match": run, "delay": 0.1, "times": 1}
+    """Do something when the command has read the run's history, and asks for it once more."""
+    slow = {"action": "states:GetExecutionHistory", "match": run, "delay": 0.01, "times": 2}
     fault = sandbox.add_fault(cloud.directory, slow)["id"]
     try:
         wait_for(
-            lambda: any(one["id"] == fault and one["applied"] for one in sandbox.list_faults(cloud.directory)), run
+            lambda: any(one["id"] == fault and one["applied"] == 2 for one in sandbox.list_faults(cloud.directory)), run
         )
     finally:
         then()

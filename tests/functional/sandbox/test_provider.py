@@ -71,9 +71,27 @@ def test_a_bucket_with_versions_can_be_emptied(cloud: Cloud) -> None:
     found = [
         {"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed["Versions"] + listed["DeleteMarkers"]
     ]
-    for objects in (found[:1], found[1:]):
-        assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": found[:1]})
+    left = s3.list_object_versions(Bucket=bucket)
+    assert "Versions" not in left
+    assert [item["VersionId"] for item in left["DeleteMarkers"]] == [found[1]["VersionId"]]
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete={"Objects": found[1:]})
     s3.delete_bucket(Bucket=bucket)
+
+
+def test_a_list_of_versions_leaves_objects_as_they_are(cloud: Cloud) -> None:
+    s3, bucket = cloud.client("s3"), unique("bucket")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    tags = [s3.put_object(Bucket=bucket, Key="a", Body=body)["ETag"] for body in (b"1", b"23" * 1_000_000)]
+    for _ in range(2):
+        listed = s3.list_object_versions(Bucket=bucket)["Versions"]
+        assert [(item["ETag"], item["Size"], item["IsLatest"]) for item in listed] == [
+            (tags[1], 2_000_000, True),
+            (tags[0], 1, False),
+        ]
+    for item, body in zip(listed, (b"23" * 1_000_000, b"1"), strict=True):
+        assert s3.get_object(Bucket=bucket, Key="a", VersionId=item["VersionId"])["Body"].read() == body
 
 
 def test_a_log_group_can_be_given_a_key_and_lose_it(cloud: Cloud) -> None:

@@ -157,7 +157,7 @@ def test_the_jobs_of_nested_executions_are_watched_too(cloud: Cloud) -> None:
     machine, run = cloud.machine({"Call": nested}), unique("run")
     execution = cloud.start(machine, name=run)
     cloud.begun(f"{prefix}-d0r0")
-    arn = submitted(cloud, execution, "ExecutionArn")
+    arn = wait_for(lambda: submitted(cloud, execution, "ExecutionArn"), "the child")
     result = opsctl(cloud, machine, "stop", run, "--yes")
     assert result.exit_code == 0, result.output
     assert sorted(rows(result.stdout)[-2:]) == [

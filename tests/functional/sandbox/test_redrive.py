@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from opsctl.sandbox.clienttokens import ClientTokens
-from tests.functional.sandbox.cloud import Cloud, task, wait_for
+from tests.functional.sandbox.cloud import Cloud, task, unique, wait_for
 
 FAIL = {"No": {"Type": "Fail", "Error": "NoData", "Cause": "the prefix is empty"}}
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}
@@ -84,9 +84,13 @@ def test_a_failed_training_job_is_run_again_and_succeeds(cloud: Cloud, states: A
 def test_a_parallel_keeps_what_its_successful_branch_made(cloud: Cloud, states: Any) -> None:
     good, made = training(cloud, "import os\nopen(os.environ['SAGEMAKER_BASE_DIR'] + '/model/m', 'w').close()\n")
     bad, _ = training(cloud, fails_until(cloud, "parallel/fixed"))
-    patient = {"StartAt": "Pause", "States": {"Pause": {"Type": "Wait", "Seconds": 3, "Next": "Bad"}, "Bad": bad}}
+    activity = states.create_activity(name=unique("pause"))["activityArn"]
+    patient = {"StartAt": "Pause", "States": {"Pause": task(activity, {}, Next="Bad"), "Bad": bad}}
     branches = [{"StartAt": "Good", "States": {"Good": good}}, patient]
     execution = cloud.start(cloud.machine({"Both": {"Type": "Parallel", "Branches": branches, "End": True}}))
+    wait_for(lambda: "TaskSucceeded" in kinds(cloud.events(execution)), "the branch that succeeds")
+    token = states.get_activity_task(activityArn=activity)["taskToken"]
+    states.send_task_success(taskToken=token, output="{}")
     assert cloud.finish(execution)["status"] == "FAILED"
     cloud.put("parallel/fixed", "yes")
     states.redrive_execution(executionArn=execution)
@@ -192,10 +196,7 @@ def test_a_new_task_token_is_given_and_the_old_one_is_closed(cloud: Cloud, state
 
 
 def test_events_of_a_redrive(cloud: Cloud, states: Any) -> None:
-    queue = cloud.client("sqs").create_queue(QueueName=f"{cloud.bucket}-status")["QueueUrl"]
-    arn = cloud.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
-        "QueueArn"
-    ]
+    queue, arn = cloud.message_queue(f"{cloud.bucket}-status")
     machine = cloud.machine(FAIL)
     pattern = {"source": ["aws.states"], "detail": {"stateMachineArn": [machine]}}
     cloud.client("events").put_rule(Name=f"{cloud.bucket}-status", EventPattern=json.dumps(pattern))

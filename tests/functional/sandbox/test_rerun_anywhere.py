@@ -122,7 +122,7 @@ def test_two_at_once_with_other_settings_get_two_names(cloud: Cloud, talks_machi
         subprocess.Popen([*words, "--set", f"fail={value}"], env=environment, stdout=subprocess.PIPE, text=True)
         for value in ("false", "0", "0.5")
     ]  # fmt: skip
-    made = sorted(process.communicate(timeout=60)[0].splitlines()[-1] for process in processes)
+    made = sorted(process.communicate(timeout=240)[0].splitlines()[-1] for process in processes)
     assert made == [f"{name}-r1", f"{name}-r2", f"{name}-r3"]
 
 

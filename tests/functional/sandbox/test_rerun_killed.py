@@ -22,7 +22,7 @@ from tests.functional.sandbox.small import Small, kill, two_steps
 
 OBJECTS = 40
 RANDOM_POINTS = 10
-PART = 60.0
+PART = 240.0
 
 
 class Pipeline:

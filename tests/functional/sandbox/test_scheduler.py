@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from opsctl import sandbox
 from tests.functional.sandbox.cloud import Cloud, unique, wait_for
-from tests.functional.sandbox.test_events import LAMBDA, queue, received
+from tests.functional.sandbox.test_events import LAMBDA, received
 
 OFF = {"Mode": "OFF"}
 
@@ -36,7 +36,7 @@ def collected(cloud: Cloud, url: str, count: int) -> list[Any]:
 
 
 def test_a_moment_in_a_time_zone_calls_its_target_once(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     expression = soon("Asia/Kolkata")
     facts = {"at": "scheduled-time", "by": "schedule-arn", "n": "attempt-number"}
     told = json.dumps({key: f"<aws.scheduler.{name}>" for key, name in facts.items()})
@@ -52,7 +52,7 @@ def test_a_moment_in_a_time_zone_calls_its_target_once(cloud: Cloud) -> None:
 
 
 def test_a_rate_calls_a_function_at_once_and_a_machine_too(cloud: Cloud) -> None:
-    url, _ = queue(cloud)
+    url, _ = cloud.message_queue()
     function = cloud.function(
         f"import boto3, json\nboto3.client('sqs').send_message(QueueUrl='{url}', MessageBody=json.dumps(event))"
     )
@@ -66,7 +66,7 @@ def test_a_rate_calls_a_function_at_once_and_a_machine_too(cloud: Cloud) -> None
 
 
 def test_what_is_disabled_or_has_ended_calls_nothing(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     schedule(cloud, soon(), {"Arn": arn, "Input": '"disabled"'}, State="DISABLED")
     past = datetime.now(UTC) - timedelta(minutes=4)
     dates = {"StartDate": past, "EndDate": past + timedelta(seconds=59)}
@@ -76,7 +76,7 @@ def test_what_is_disabled_or_has_ended_calls_nothing(cloud: Cloud) -> None:
 
 
 def test_what_is_deleted_with_its_group_calls_nothing(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     scheduler, group, due = cloud.client("scheduler"), unique("group"), datetime.now(UTC) + timedelta(seconds=3)
     scheduler.create_schedule_group(Name=group)
     schedule(cloud, soon(seconds=3), {"Arn": arn, "Input": '"group"'}, GroupName=group)
@@ -91,7 +91,7 @@ def test_what_is_deleted_with_its_group_calls_nothing(cloud: Cloud) -> None:
 
 
 def test_an_update_takes_the_place_of_what_was_due(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     name = schedule(cloud, "at(2100-01-01T00:00:00)", {"Arn": arn, "Input": '"before"'})
     target = {"RoleArn": cloud.role, "Arn": arn, "Input": '"after"'}
     cloud.client("scheduler").update_schedule(
@@ -101,7 +101,7 @@ def test_an_update_takes_the_place_of_what_was_due(cloud: Cloud) -> None:
 
 
 def test_one_that_deletes_itself_is_gone(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     name = schedule(cloud, soon(), {"Arn": arn, "Input": '"once"'}, ActionAfterCompletion="DELETE")
     assert collected(cloud, url, 1) == ["once"]
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
@@ -109,7 +109,7 @@ def test_one_that_deletes_itself_is_gone(cloud: Cloud) -> None:
 
 
 def test_a_call_that_fails_is_tried_again_and_then_kept(cloud: Cloud) -> None:
-    url, arn = queue(cloud)
+    url, arn = cloud.message_queue()
     function = cloud.function("return None")
     fault = {"action": "lambda:Invoke", "error": "TooManyRequestsException", "match": function}
     added = sandbox.add_fault(cloud.directory, fault)

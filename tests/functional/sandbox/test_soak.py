@@ -16,9 +16,11 @@ OPERATIONS = 40
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes and threads in /proc")
 def test_nothing_is_lost_whatever_is_done_in_any_weather(place: Path) -> None:
-    operator = Operator(World(PatientCloud(sandbox.up(place), place)), seed=9)
+    server = sandbox.up(place, state=place.with_name("state"))
+    operator = Operator(World(PatientCloud(server, place)), seed=9, restarts=True)
     for _ in range(OPERATIONS):
         operator.act()
+    operator.world.restart()
     settle(operator)
     rows = [line.split() for line in account(operator).splitlines()[2:]]
     assert [row[0] for row in rows] == ["EXPECTED", "runs", "objects", "alerts", "approvals"]

@@ -27,6 +27,36 @@ def test_objects_may_be_overwritten_while_others_read_them(cloud: Cloud) -> None
     assert [turn.exception() for turn in turns if turn.exception()] == []
 
 
+def test_a_key_may_be_anything_that_is_utf_8(cloud: Cloud) -> None:
+    """No XML holds some of them: listings have them as in a URL."""
+    names = (
+        "line\nbreak",
+        "cr\rx",
+        "..",
+        "../../x",
+        "naïve 日本 😀",
+        "a b+c%20d%",
+        "/x",
+        "\x01",
+        "<&>\"'",
+        "\ufffe",
+        "",
+        "*",
+    )
+    s3, keys = cloud.client("s3"), sorted(f"odd/{name}" for name in names)
+    for key in keys:
+        cloud.put(key, key)
+        assert cloud.get(key).decode() == key
+    listed = s3.get_paginator("list_object_versions").paginate(
+        Bucket=cloud.bucket, Prefix="odd/", PaginationConfig={"PageSize": 5}
+    )
+    assert sorted(item["Key"] for page in listed for item in page["Versions"]) == keys
+    assert sorted(cloud.keys("odd/")) == keys
+    for key in keys:
+        s3.delete_object(Bucket=cloud.bucket, Key=key)
+    assert cloud.keys("odd/") == []
+
+
 def test_a_users_proxy_never_sees_the_sandbox() -> None:
     server = {"url": "http://127.0.0.1:4566", "region": "us-east-1"}
     lines = exports(server, {"HTTP_PROXY": "http://proxy:3128", "no_proxy": "intranet"}).splitlines()

@@ -19,7 +19,7 @@ TRAINING = Path(__file__).parents[3] / "training"
 GROUP = "/aws/sagemaker/TrainingJobs"
 TWO = {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
 BEGIN = (
-    "import json, os, sys, time\nfrom pathlib import Path\nbase = Path(os.environ['SAGEMAKER_BASE_DIR'])\n"
+    "import json, os, socket, sys, time\nfrom pathlib import Path\nbase = Path(os.environ['SAGEMAKER_BASE_DIR'])\n"
     "resources = json.loads((base / 'input/config/resourceconfig.json').read_text())\n"
     "host = resources['current_host']\n"
 )
@@ -37,7 +37,10 @@ def test_each_host_has_its_own_directory_share_and_log(cloud: Cloud) -> None:
         cloud.put(f"shards/{number}.txt", "")
     program = BEGIN + (
         "channels = {name: sorted(os.listdir(base / 'input/data' / name)) for name in ('all', 'shards')}\n"
-        "found = {'hosts': resources['hosts'], 'meeting': os.environ['MASTER_ADDR'], **channels}\n"
+        "meeting, taken = (os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])), False\n"
+        "try:\n    socket.socket().bind(meeting)\nexcept OSError:\n    taken = True\n"
+        "if host == 'algo-1':\n    socket.create_server(meeting).close()\n"
+        "found = {'hosts': resources['hosts'], 'meeting': meeting[0], 'taken': taken, **channels}\n"
         "(base / 'model' / f'{host}.json').write_text(json.dumps(found))\n"
         "(base / 'model' / 'both.txt').write_text(host)\n"
         "print('I am', host)\n"
@@ -47,7 +50,9 @@ def test_each_host_has_its_own_directory_share_and_log(cloud: Cloud) -> None:
     job = cloud.train(program, ResourceConfig=TWO, channels=[shards, channel("all", f"s3://{cloud.bucket}/shards/")])
     files = artifact(cloud, job)
     everything = [f"{number}.txt" for number in range(5)]
-    common = {"hosts": ["algo-1", "algo-2"], "meeting": "127.0.0.1", "all": everything}
+    # Nobody but the first host, who listens there, gets the port where they meet.
+    taken = sys.platform == "linux"
+    common = {"hosts": ["algo-1", "algo-2"], "meeting": "127.0.0.1", "taken": taken, "all": everything}
     assert job["TrainingJobStatus"] == "Completed"
     assert json.loads(files["algo-1.json"]) == {**common, "shards": everything[::2]}
     assert json.loads(files["algo-2.json"]) == {**common, "shards": everything[1::2]}
@@ -102,10 +107,10 @@ def test_the_image_model_trains_on_two_hosts(cloud: Cloud, tmp_path: Path) -> No
             channel("scripts", f"s3://{cloud.bucket}/training/"),
             channel("data", f"s3://{cloud.bucket}/pages/"),
         ],
-        StoppingCondition={"MaxRuntimeInSeconds": 300},
+        StoppingCondition={"MaxRuntimeInSeconds": 1800},
     )
     cloud.client("sagemaker").create_training_job(**wanted)
-    job = cloud.trained(wanted["TrainingJobName"], seconds=180)
+    job = cloud.trained(wanted["TrainingJobName"], seconds=900)
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     files = artifact(cloud, job)
     assert set(files) == {"config.json", "metrics.json", "outputs.npz", "weights.pt"}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from opsctl import sandbox
-from tests.functional.sandbox.cloud import Cloud, unique, wait_for
-from tests.functional.sandbox.test_events import ACCOUNT, LAMBDA
+from tests.functional.sandbox.cloud import ACCOUNT, Cloud, unique, wait_for
+from tests.functional.sandbox.test_events import LAMBDA
 from tests.functional.sandbox.test_scheduler import schedule, soon
 
 PACKAGE = Path(__file__).parents[3] / "functions/dist/start_run.zip"

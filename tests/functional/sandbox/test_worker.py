@@ -19,6 +19,7 @@ from tests.functional.sandbox.cloud import Cloud, alive, task, unique, wait_for
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "OPSCTL_CONTEXT": "aws"}
 LOST = [{"ErrorEquals": ["States.HeartbeatTimeout", "States.Timeout"], "MaxAttempts": 50, "IntervalSeconds": 1}]
+FULL_DISK = ("sh", "-c", 'ulimit -f 0 && exec "$@"', "sh")
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -33,9 +34,9 @@ def start(cloud: Cloud) -> Iterator[Start]:
     """Start a worker; all are killed after the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*words: str, **environment: str) -> subprocess.Popen[str]:
+    def begin(*words: str, under: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "opsctl", "--endpoint-url", cloud.server["url"], "worker", *words],
+            [*under, sys.executable, "-m", "opsctl", "--endpoint-url", cloud.server["url"], "worker", *words],
             env=os.environ | KEYS | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -55,7 +56,7 @@ def one(cloud: Cloud, activity: str, start: Start, program: str, *options: str, 
     execution = cloud.start(cloud.machine({"Work": task(activity, {"pages.$": "$.pages"}, **state)}), {"pages": 3})
     worker = start("--max-tasks", "1", *options, activity, "sh", "-c", program)
     end = cloud.finish(execution)
-    out, err = worker.communicate(timeout=60)
+    out, err = worker.communicate(timeout=240)
     return {**end, "code": worker.returncode, "out": out, "err": err, "execution": execution}
 
 
@@ -76,7 +77,7 @@ CAUSES = {
     "echo token=hunter2secret >&2; exit 1": ("Worker.CommandFailed", "exit code 1: token=[redacted]"),
     "kill -9 $PPID; sleep 600": ("Worker.CommandKilled", "signal 9 (SIGKILL)"),
     "sleep 600": ("Worker.Timeout", "the command was ended by the worker"),
-    "trap '' TERM; sleep 4; sleep 600": ("Worker.Timeout", "the command was ended by the worker"),
+    "trap '' TERM; sleep 9; sleep 600": ("Worker.Timeout", "the command was ended by the worker"),
     "echo done": ("Worker.InvalidOutput", "the command printed no JSON but 'done'"),
     "echo NaN": ("Worker.InvalidOutput", "the command printed no JSON but 'NaN'"),
     "head -c 50000000 /dev/zero; echo full >&2": (
@@ -94,11 +95,22 @@ def test_what_goes_wrong_is_the_tasks_failure(cloud: Cloud, activity: str, start
         runs[program] = cloud.start(machine, {"script": str(script)})
     program = """script=$(tr -d '"' < "$OPSCTL_TASK_INPUT"); sh "$script"; exit $?"""
     many = str(len(CAUSES))
-    worker = start("--max-tasks", many, "--concurrency", many, "--timeout", "3", activity, "sh", "-c", program)
-    out, _ = worker.communicate(timeout=60)
+    worker = start("--max-tasks", many, "--concurrency", many, "--timeout", "8", activity, "sh", "-c", program)
+    out, _ = worker.communicate(timeout=240)
     assert (worker.returncode, out) == (0, f"0 succeeded, {many} failed, 0 not waited for any more\n")
     ends = {program: cloud.finish(run) for program, run in runs.items()}
     assert {program: (end["error"], end["cause"]) for program, end in ends.items()} == CAUSES
+
+
+def test_a_full_disk_fails_the_task_at_once(cloud: Cloud, activity: str, start: Start) -> None:
+    execution = cloud.start(cloud.machine({"Work": task(activity, {})}))
+    worker = start("--max-tasks", "1", activity, "true", under=FULL_DISK)
+    end = cloud.finish(execution)
+    assert end["error"] == "Worker.CommandNotStarted"
+    assert end["cause"].startswith("there is no room for the task's input: ")
+    out, err = worker.communicate(timeout=240)
+    assert (worker.returncode, out) == (0, "0 succeeded, 1 failed, 0 not waited for any more\n"), err
+    assert "Traceback" not in err
 
 
 def test_nothing_printed_is_an_empty_object(cloud: Cloud, activity: str, start: Start) -> None:
@@ -106,7 +118,7 @@ def test_nothing_printed_is_an_empty_object(cloud: Cloud, activity: str, start: 
 
 
 def test_heartbeats_keep_a_long_task_alive(cloud: Cloud, activity: str, start: Start) -> None:
-    end = one(cloud, activity, start, "sleep 5", "--heartbeat", "1", HeartbeatSeconds=3)
+    end = one(cloud, activity, start, "sleep 8", "--heartbeat", "1", HeartbeatSeconds=6)
     assert end["status"] == "SUCCEEDED"
 
 
@@ -117,7 +129,7 @@ def test_a_stopped_run_ends_its_command(cloud: Cloud, activity: str, start: Star
     worker = start("--max-tasks", "1", "--heartbeat", "0.5", activity, "sh", "-c", program)
     wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2, "the command to run")
     cloud.client("stepfunctions").stop_execution(executionArn=execution)
-    out, err = worker.communicate(timeout=60)
+    out, err = worker.communicate(timeout=240)
     assert (worker.returncode, out) == (0, "0 succeeded, 0 failed, 1 not waited for any more\n")
     assert "task 1: nobody waits for it any more: its time was up, or its run has ended" in err
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
@@ -136,7 +148,7 @@ def test_sigterm_drains_and_again_ends_the_command(cloud: Cloud, activity: str, 
     execution, drained = working(f"while [ ! -e {go} ]; do sleep 0.1; done")
     go.touch()
     assert cloud.finish(execution)["status"] == "SUCCEEDED"
-    assert drained.communicate(timeout=60)[0] == "1 succeeded, 0 failed, 0 not waited for any more\n"
+    assert drained.communicate(timeout=240)[0] == "1 succeeded, 0 failed, 0 not waited for any more\n"
     assert drained.returncode == 0
 
     execution, ended = working("sleep 600")
@@ -144,7 +156,7 @@ def test_sigterm_drains_and_again_ends_the_command(cloud: Cloud, activity: str, 
     wait_for(lambda: "draining" in ended.stderr.readline(), "the first signal to be heard")
     ended.send_signal(signal.SIGTERM)
     assert cloud.finish(execution)["error"] == "Worker.Interrupted"
-    assert ended.communicate(timeout=60)[0] == "0 succeeded, 1 failed, 0 not waited for any more\n"
+    assert ended.communicate(timeout=240)[0] == "0 succeeded, 1 failed, 0 not waited for any more\n"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +176,7 @@ def test_sigterm_drains_and_again_ends_the_command(cloud: Cloud, activity: str, 
 )
 def test_bad_words_are_one_line(start: Start, words: list[str], code: int, said: str) -> None:
     worker = start(*words)
-    out, err = worker.communicate(timeout=60)
+    out, err = worker.communicate(timeout=240)
     assert (worker.returncode, out) == (code, "")
     assert said in err
     assert "Traceback" not in err

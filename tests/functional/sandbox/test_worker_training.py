@@ -21,7 +21,7 @@ from tests.functional.sandbox.cloud import Cloud, unique, wait_for
 ROOT = Path(__file__).parents[3]
 TRAINING = ROOT / "training"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "OPSCTL_CONTEXT": "aws", "OMP_NUM_THREADS": "1"}
-LONG = 120.0
+LONG = 600.0
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def workers(cloud: Cloud, tmp_path: Path) -> Iterator[Any]:
 def machine(cloud: Cloud, activity: str) -> str:
     """The shipped template's branch of the text model, as a machine of its own; its model trains by the activity."""
     values = yaml.safe_load((ROOT / "definitions/training.variables.yaml").read_text())
-    model = values["base_models"]["text"] | {"compute": "activity", "activity": activity, "heartbeat": 4}
+    model = values["base_models"]["text"] | {"compute": "activity", "activity": activity, "heartbeat": 8}
     text = render_template(ROOT / "definitions/training.asl.json.tftpl", values | {"base_models": {"text": model}})
     branch = json.loads(text)["States"]["Base Model Training"]["Branches"][0]
     return cloud.machine(branch["States"], branch["StartAt"])

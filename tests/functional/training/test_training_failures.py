@@ -27,7 +27,7 @@ def test_a_stopped_job_resumes_and_ends_as_if_it_had_never_stopped(data: Path, t
     assert process.stdout is not None
     before = [process.stdout.readline() for _ in range(2)]
     process.send_signal(signal.SIGTERM)
-    rest, errors = process.communicate(timeout=60)
+    rest, errors = process.communicate(timeout=240)
     before += rest.splitlines()
     assert process.returncode == 75, errors
     done = len(before)

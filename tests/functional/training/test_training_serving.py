@@ -218,7 +218,7 @@ def test_a_broken_artifact_is_said(trained: dict[str, JobDirectory], tmp_path: P
 
 
 def test_a_model_without_handlers_is_said(tmp_path: Path) -> None:
-    out, err = serve(tmp_path).communicate(timeout=60)
+    out, err = serve(tmp_path).communicate(timeout=240)
     assert (out, err.splitlines()[-1]) == (
         "",
         f"error: the model holds no code/inference.py: {tmp_path}/code/inference.py",

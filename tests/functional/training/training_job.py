@@ -54,7 +54,7 @@ class JobDirectory:
     def run(self, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.script(name), env=self.environment() | environment, capture_output=True, text=True, check=False,
-            timeout=120,
+            timeout=900,
         )  # fmt: skip
 
     def failure(self) -> str:

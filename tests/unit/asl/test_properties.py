@@ -6,7 +6,7 @@ import json
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from opsctl.asl.effects import Failed, Outcome, Started, Submitted, Succeeded
@@ -31,11 +31,18 @@ RETRY = st.lists(
 
 @st.composite
 def tasks(draw: st.DrawFn) -> dict[str, Any]:
-    state = {"Type": "Task", "Resource": draw(st.sampled_from([JOB, INVOKE, CALLBACK])), "Retry": draw(RETRY)}
+    resource = draw(st.sampled_from([JOB, INVOKE, CALLBACK]))
+    state: dict[str, Any] = {"Type": "Task", "Resource": resource, "Retry": draw(RETRY)}
     if draw(st.booleans()):
-        state["TimeoutSeconds"] = draw(st.integers(1, 8))
-    if draw(st.booleans()):
+        state["TimeoutSeconds"] = draw(st.integers(4, 8))
+    if resource == CALLBACK and draw(st.booleans()):
+        state["HeartbeatSeconds"] = draw(st.integers(1, 3))
+    arguments = draw(st.sampled_from(["none", "paths", "queries"]))
+    if arguments == "paths":
         state["Parameters"] = {"id.$": "States.UUID()", "n.$": "$$.State.RetryCount"}
+    elif arguments == "queries":
+        queries = {"r": "{% $random() %}", "n": "{% $states.context.State.RetryCount %}"}
+        state |= {"QueryLanguage": "JSONata", "Arguments": queries, "Assign": {"v": "{% $random() %}"}}
     return state
 
 
@@ -51,6 +58,15 @@ def leaves() -> st.SearchStrategy[dict[str, Any]]:
 def parallels(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
     chains = st.lists(st.lists(inner, min_size=1, max_size=3), min_size=1, max_size=3)
     return st.builds(lambda branches, retry: {"Type": "Parallel", "Branches": branches, "Retry": retry}, chains, RETRY)
+
+
+def maps(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda chain, retry, most: {"Type": "Map", "Branches": [chain], "Retry": retry, "MaxConcurrency": most},
+        st.lists(inner, min_size=1, max_size=2),
+        RETRY,
+        st.integers(0, 2),
+    )
 
 
 def scope(chain: list[dict[str, Any]], prefix: str, caught: bool) -> dict[str, Any]:
@@ -70,7 +86,8 @@ def scope(chain: list[dict[str, Any]], prefix: str, caught: bool) -> dict[str, A
         if made["Type"] != "Fail" and number < len(chain) - 1:
             made["Next"] = f"{prefix}{number + 1}"
         if caught and made["Type"] in ("Task", "Parallel", "Map"):
-            made["Catch"] = [{"ErrorEquals": ["Broken"], "ResultPath": "$.caught", "Next": f"{prefix}caught"}]
+            kept = {} if made.get("QueryLanguage") else {"ResultPath": "$.caught"}
+            made["Catch"] = [{"ErrorEquals": ["Broken"], **kept, "Next": f"{prefix}caught"}]
             states[f"{prefix}caught"] = {"Type": "Succeed"}
         states[name] = made
         if made["Type"] == "Fail":
@@ -79,7 +96,7 @@ def scope(chain: list[dict[str, Any]], prefix: str, caught: bool) -> dict[str, A
     return machine_of({start: states.pop(start), **states})
 
 
-STATES = st.recursive(leaves(), parallels, max_leaves=8)
+STATES = st.recursive(leaves(), lambda inner: st.one_of(parallels(inner), maps(inner)), max_leaves=8)
 MACHINES = st.builds(scope, st.lists(STATES, min_size=1, max_size=4), st.just("s"), st.booleans())
 SCRIPTS = st.lists(st.integers(0, 12), max_size=30)
 
@@ -118,7 +135,7 @@ def walk(definition: dict[str, Any], script: list[int], seed: int, saved_at: set
     return execution
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(MACHINES, SCRIPTS, st.integers(0, 3), st.sets(st.integers(0, 69), max_size=4))
 def test_an_execution_is_deterministic_and_survives_being_saved(
     definition: dict[str, Any], script: list[int], seed: int, saved_at: set[int]
@@ -129,7 +146,56 @@ def test_an_execution_is_deterministic_and_survives_being_saved(
     assert again.snapshot() == execution.snapshot()
 
 
-@settings(max_examples=60, deadline=None)
+def crawl(definition: dict[str, Any], script: list[int], saved_at: set[int]) -> Execution:
+    """As `walk`, but the execution pauses after each step of a state, and is saved there too."""
+    machine = parse(definition)
+    execution = Execution(machine, '{"items":[1,2,3]}', CONTEXT, Random(1))
+    now, open_tasks = 0.0, asked(execution)
+    for move, choice in enumerate([*script, *[10] * 200]):
+        if move in saved_at:
+            execution = Execution.restore(machine, json.loads(json.dumps(execution.snapshot())))
+        execution.pause_when(lambda: True)
+        due = execution.next_timer()
+        if not execution.events:
+            execution.start(now)
+        elif choice == 11:
+            execution.stop(now, "Stopped")
+        elif choice == 12 and execution.redrive_refusal(now) is None:
+            execution.redrive(now)
+        elif execution.busy and choice % 4:
+            execution.go_on(now)
+        elif open_tasks and choice < 10:
+            now += 0.5
+            execution.resolve(open_tasks[choice % len(open_tasks)].task, outcome(choice), now)
+        elif due is not None:
+            now = max(now, due)
+            execution.tick(now)
+        elif move > len(script):
+            break
+        open_tasks += asked(execution)
+    return execution
+
+
+WAITS: dict[str, Any] = {"Type": "Task", "Resource": JOB}
+STOPPED_IN_ITS_TURN = scope(
+    [{"Type": "Parallel", "Branches": [[WAITS], [{"Type": "Fail", "Error": "Broken"}], [WAITS]],
+      "Retry": [{"ErrorEquals": ["States.TaskFailed"]}]}], "s", False,
+)  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@example(STOPPED_IN_ITS_TURN, [0, 1, 1, 1, 1, 1, 0, 0, 0, 1], {7})
+@given(MACHINES, SCRIPTS, st.sets(st.integers(0, 40), min_size=1, max_size=6))
+def test_an_execution_that_is_saved_between_any_two_moves_goes_on_as_it_would_have(
+    definition: dict[str, Any], script: list[int], saved_at: set[int]
+) -> None:
+    execution = crawl(definition, script, set())
+    again = crawl(definition, script, saved_at)
+    assert again.events == execution.events
+    assert again.snapshot() == execution.snapshot()
+
+
+@settings(max_examples=40, deadline=None)
 @given(MACHINES, SCRIPTS)
 def test_ids_are_consecutive_links_point_back_and_there_is_one_end(
     definition: dict[str, Any], script: list[int]

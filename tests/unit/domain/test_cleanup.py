@@ -150,7 +150,7 @@ def test_folders_are_told_by_their_objects() -> None:
     [
         ("runs/a/x", "a"),
         ("runs/a/b/c", "a"),
-        ("runs/a/", None),
+        ("runs/a/", "a"),
         ("runs/a", None),
         ("runs//x", None),
         ("data/a/x", None),

@@ -144,7 +144,18 @@ def test_a_rollback_goes_to_the_champion_before_or_to_the_one_named() -> None:
     assert choose(TWO, [champion("zero"), ONE, TWO], "zero").target.run == "zero"
     assert choose(TWO, [], "one").target.run == "one"
     assert choose(None, [ONE], "one").target.run == "one"
-    assert execution_name(1795332600.0, "7f") == "rollback-261122-073000-7f"
+
+
+def test_a_rollback_has_the_same_name_until_something_else_is_promoted() -> None:
+    way = choose(TWO, [ONE, TWO], None)
+    name = execution_name(way, 1)
+    assert (name, execution_name(way, 2)) == ("rollback-8ad9d0c49f89277c", "rollback-8ad9d0c49f89277c-2")
+    others = [
+        choose(TWO, [champion("zero"), ONE, TWO], "zero"),
+        choose(None, [ONE], "one"),
+        choose(succession(ONE, TWO), [], None),
+    ]
+    assert len({name, *(execution_name(other, 1) for other in others)}) == 4
 
 
 @pytest.mark.parametrize(

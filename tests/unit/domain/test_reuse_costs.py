@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from opsctl.aws import copying, multipart
 from opsctl.domain import reuse_costs
-from opsctl.domain.inventory import folders_read, names_read, owner_of
+from opsctl.domain.inventory import folders_read, names_read, owner_of, run_meant
 from opsctl.domain.objects import Stored
 from opsctl.domain.plan import REUSE, PlannedStep, RerunPlan, Result
 from opsctl.domain.prices import shipped
@@ -70,3 +71,36 @@ def test_who_has_what_is_reused() -> None:
 def test_an_address_is_found_however_it_is_written(text: str) -> None:
     assert (names_read(text, "b"), names_read(text, "c")) == ({"läufe-7"}, frozenset())
     assert folders_read(text, "b", "läufe-7") == {"train"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"data": "s3://b/runs/nightly-7"}',
+        "s3://b/runs/nightly-7",
+        '{"data": "s3a://b/runs/nightly-7/x"}',
+        '{"Resource": "arn:aws:s3:::b/runs/nightly-7/*"}',
+        '{"url": "https://b.s3.eu-west-1.amazonaws.com/runs/nightly-7/x?y=1"}',
+        '{"url": "https://s3.amazonaws.com/b/runs/nightly-7/x"}',
+        '{"Bucket": "b", "Key": "runs/nightly-7/train/x"}',
+        '{"Bucket": "b", "Prefix": "/runs/nightly-7"}',
+        json.dumps({"inner": json.dumps({"uri": "s3://b/runs/nightly-7/"})}),
+    ],
+)
+def test_a_run_is_read_however_its_prefix_is_written(text: str) -> None:
+    assert names_read(text, "b") == {"nightly-7"}
+
+
+def test_what_names_another_bucket_reads_nothing_here() -> None:
+    text = (
+        '{"a": "s3://bb/runs/x/", "b": "s3://a-b/runs/x/", "Bucket": "c", "Key": "runs/x/y", "d": "s3://b/old-runs/x/"}'
+    )
+    assert names_read(text, "b") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "run"),
+    [('{"run": "nightly-7"}', {"nightly-7"}), ('{"run": ""}', set()), ('{"run": 7}', set()), ("[", set())],
+)
+def test_a_deployments_input_says_which_run_it_works_with(text: str, run: set[str]) -> None:
+    assert run_meant(text) == run

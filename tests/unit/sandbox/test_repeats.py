@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opsctl.sandbox.clients import ONCE
 from opsctl.sandbox.repeats import Repeats
 
 
@@ -87,3 +88,22 @@ def test_an_application_that_raises_is_asked_again() -> None:
     with pytest.raises(ConnectionAbortedError):
         repeats.once(broken, asked("a", 1), lambda *_: None)
     assert answer(repeats, Counting(), asked("a", 2)) == ("200 OK", "answer 1")
+
+
+def test_a_server_knows_what_one_before_it_answered_to_the_sandboxs_own_calls() -> None:
+    before, after, application = Repeats(), Repeats(), Counting()
+    call = f"{ONCE}key-1-SubmitJob"
+    assert answer(before, application, asked(call, 1)) == ("200 OK", "answer 1")
+    after.restore(before.kept())
+    assert (after.answered("key"), after.answered("ke")) == (True, False)
+    assert answer(after, application, asked(call, 1)) == ("200 OK", "answer 1")
+    assert answer(after, application, asked(f"{ONCE}key-2-SubmitJob", 1)) == ("200 OK", "answer 2")
+
+
+def test_what_failed_is_carried_out_again() -> None:
+    before, after = Repeats(), Repeats()
+    call = f"{ONCE}key-1-SubmitJob"
+    answer(before, Counting("400 Error"), asked(call, 1))
+    after.restore(before.kept())
+    assert answer(after, Counting(), asked(call, 1)) == ("200 OK", "answer 1")
+    assert answer(Repeats(own=False), Counting(), asked(call, 1)) == ("200 OK", "answer 1")
