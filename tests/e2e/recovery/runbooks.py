@@ -85,8 +85,8 @@ def asking(pipeline: Pipeline) -> None:
     pipeline.start("nightly-9", put_scans(pipeline, "nightly"), pipeline.publish(wait_for_somebody))
     wait_for(
         lambda: (
-            pipeline.events("nightly-9")[-1]["type"] == "TaskSubmitted"
-            and "Request Approval" in pipeline.entered("nightly-9")
+            "Request Approval" in pipeline.entered("nightly-9")
+            and pipeline.events("nightly-9")[-1]["type"] == "TaskSubmitted"
         ),
         "nightly-9 to ask",
     )
