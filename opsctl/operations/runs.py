@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 from collections.abc import Iterable, Iterator
@@ -10,10 +11,11 @@ from itertools import chain, islice, takewhile
 from typing import Any
 
 from opsctl.aws.stepfunctions import execution_arn
+from opsctl.config import Machine
 from opsctl.domain.lineage import Numbered, numbered
 from opsctl.domain.objects import Place
 from opsctl.domain.runs import FAILED, LATEST, UNSUCCESSFUL, Run, choose_run
-from opsctl.errors import RefusedError, UsageError
+from opsctl.errors import OpsError, RefusedError, UsageError
 from opsctl.operations.connection import Connection
 
 LISTED = 100  # runs in a page, as AWS has it by default
@@ -73,6 +75,7 @@ def resolve(connection: Connection, wanted: str = LATEST) -> Run:
     try:
         return states.describe(choose_run(wanted, states.runs(machine.arn)).arn)
     except UsageError:
+        _refuse_elsewhere(connection, wanted)
         _refuse_forgotten(connection, wanted)
         raise
 
@@ -121,6 +124,20 @@ def _newest(connection: Connection, wanted: str) -> Iterator[Run]:
     if len(page) == PAGE:
         ended = [next(states.runs(arn, status, 1), None) for status in UNSUCCESSFUL]
         yield from sorted((run for run in ended if run), key=lambda run: -run.started)
+
+
+def _refuse_elsewhere(connection: Connection, name: str) -> None:
+    """Raise UsageError for a run of other machines of the deployment, with the option that names them."""
+    machine = connection.machine
+    others = [other for other in connection.deployment.machines.values() if other.arn != machine.arn]
+    found: list[Machine] = []
+    with contextlib.suppress(OpsError):  # whoever may not ask about the others is told of this one
+        found = [other for other in others if _plausible(name) and connection.states.find(other.arn, name)]
+    if found:
+        raise UsageError(
+            f"{name} is a run of {' and '.join(other.name for other in found)}, not of {machine.name}",
+            f"name its machine with {' or '.join(f'--machine {other.key}' for other in found)}",
+        )
 
 
 def _refuse_forgotten(connection: Connection, name: str) -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from opsctl.asl.effects import Failed, Succeeded
-from tests.functional.pipeline_world import DECIDED, DIVERGED, EVALUATED, MACHINE, SECONDS, Bench, training_failure
+from tests.functional.pipeline_world import (
+    BUCKET,
+    DECIDED,
+    DIVERGED,
+    EVALUATED,
+    MACHINE,
+    SECONDS,
+    Bench,
+    training_failure,
+)
 
 SEQUENCE = "Train Sequence Model"
 EXECUTION = MACHINE.replace("stateMachine", "execution")
@@ -275,6 +284,24 @@ def test_unknown_runs(bench: Bench, words: list[str], error: str, hint: str | No
     assert (result.exit_code, result.stderr.splitlines()) == (
         2, [f"error: {error}"] + ([f"hint: {hint}"] if hint else []),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("watch",), ("cost",), ("approve",), ("stop",), ("redrive",), ("lineage",), ("graph",)]
+)
+def test_the_name_of_another_machines_run(bench: Bench, words: tuple[str, ...]) -> None:
+    """Also where something lies in the bucket under that name: AWS has not forgotten it."""
+    bench.opsctl("start", "--name", "one")
+    bench.states.start(MACHINE.replace("training", "deployment"), "one-deployment", "{}")
+    bench.world.put(f"s3://{BUCKET}/runs/one-deployment/x", "x")
+    result = bench.opsctl(*words, "one-deployment")
+    assert (result.exit_code, result.stderr.splitlines()) == (2, [
+        "error: one-deployment is a run of documents-deployment, not of documents-training",
+        "hint: name its machine with --machine deployment",
+    ])  # fmt: skip
+    bench.states.start(MACHINE.replace("training", "inference"), "one-deployment", "{}")
+    result = bench.opsctl(*words, "one-deployment")
+    assert result.stderr.splitlines()[1] == "hint: name its machine with --machine deployment or --machine inference"
 
 
 def test_a_run_of_another_machine(bench: Bench) -> None:
