@@ -20,13 +20,18 @@ STDOUT = Path("-")
 def sent_as(invocation: Invocation, out: Path | None, formats: Mapping[str, str], usual: str) -> str:
     """The format: the one that -o names, otherwise the one that the file's name ends in, otherwise the usual one.
 
-    Raises UsageError for a format that a terminal cannot show.
+    Raises UsageError for a format that a terminal cannot show, and for a file whose name ends in that of no format.
     """
     by_name: dict[str, str] = {}
     for format_name, suffix in formats.items():
         by_name.setdefault(suffix, format_name)
     kind = "json" if invocation.query is not None else invocation.output
-    chosen = kind or (by_name.get(out.suffix.lower(), usual) if out else usual)
+    suffix = out.suffix.lower() if out else ""
+    if suffix and kind is None and suffix not in by_name:
+        raise UsageError(
+            f"nothing is known of files in {suffix}: {out}", f"name one in {', '.join(by_name)}, or its format with -o"
+        )
+    chosen = kind or by_name.get(suffix, usual)
     if invocation.query is not None and out is not None:
         raise UsageError("--query prints a part of the result, and --out writes the whole", "leave one of them out")
     if chosen == "png" and out in (None, STDOUT) and sys.stdout.isatty():

@@ -176,6 +176,9 @@ def test_a_saved_history_is_drawn_with_its_definition_or_without(saved: Path) ->
         (["--definition", "small.asl.json", "--out", "gone/run.svg"], [
             "error: gone/run.svg cannot be written: No such file or directory",
             "hint: name a file in a folder that you may write to: --out FILE"]),
+        (["--definition", "small.asl.json", "--out", "run.v1.pdf"], [
+            "error: nothing is known of files in .pdf: run.v1.pdf",
+            "hint: name one in .txt, .svg, .png, .mmd, .json, or its format with -o"]),
         (["--definition", "small.asl.json", "--query", "title", "--out", "x.svg"], [
             "error: --query prints a part of the result, and --out writes the whole",
             "hint: leave one of them out"]),
