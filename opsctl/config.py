@@ -34,6 +34,7 @@ DEPLOYMENT_MACHINE = "deployment"  # puts the models of runs into production
 INFERENCE_MACHINE = "inference"  # scores documents with them
 HELPERS = (BULK_MACHINE, DEPLOYMENT_MACHINE, INFERENCE_MACHINE)  # machines that no command means by default
 ROLE = "OPSCTL_SANDBOX_ROLE"
+SAVE_OUTPUTS = "write it with: terraform output -json > FILE"
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def sandbox_directory(directory: Path | None = None) -> Path:
 def choose_context(options: Options, sandbox: Path | None = None) -> Context:
     """Which AWS the command talks to.
 
-    Raises ConfigurationError where a sandbox is wanted and none is up, and for a context that there is not; UsageError
+    Raises ConfigurationError where a sandbox is wanted and none is up; UsageError for a context that there is not, and
     for options that a sandbox, which has a region, credentials and Terraform outputs of its own, could only ignore.
     """
     wanted = options.context or (AWS if options.profile or options.endpoint_url else os.environ.get("OPSCTL_CONTEXT"))
@@ -212,7 +213,8 @@ def read_deployment(context: Context) -> Deployment:
         state = context.outputs / "terraform.tfstate"
         remedy = f"apply the module to it: {context.apply_command} (opsctl demo does it)"
         outputs = _sandbox_outputs(state, remedy)
-    elif context.outputs.suffix == ".json":
+    elif context.outputs.suffix == ".json" or context.outputs.is_file():
+        remedy = f"{SAVE_OUTPUTS}, in the configuration that has the module's output as its own"
         outputs = _saved_outputs(context.outputs)
     else:
         outputs = terraform.read_outputs(context.outputs)
@@ -226,9 +228,7 @@ def _saved_outputs(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error}", "write it with: terraform output -json > FILE"
-        ) from error
+        raise ConfigurationError(f"{path} cannot be read: {error}", SAVE_OUTPUTS) from error
     outputs = document if isinstance(document, dict) else {}
     if "machines" in outputs:
         return {OUTPUT: outputs}

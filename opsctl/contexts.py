@@ -43,10 +43,10 @@ class Contexts:
     current: str | None = None
 
     def of(self, name: str) -> Named:
-        """By name. Raises ConfigurationError where there is none."""
+        """By name. Raises UsageError where there is none."""
         if name not in self.known:
-            there = ", ".join(sorted(self.known)) or "none yet: opsctl context add NAME"
-            raise ConfigurationError(f"there is no context {name!r}", f"there are: aws, sandbox, {there}")
+            there = f"there are: {', '.join(sorted(self.known))}" if self.known else "opsctl context add makes one"
+            raise UsageError(f"there is no context {name!r}", f"{there}; --context aws and --context sandbox need none")
         return self.known[name]
 
     def with_one(self, name: str, one: Named) -> Contexts:
@@ -63,13 +63,13 @@ class Contexts:
         return replace(self, known={**self.known, name: one})
 
     def without(self, name: str) -> Contexts:
-        """Without a context. Raises ConfigurationError where there is none."""
+        """Without a context. Raises UsageError where there is none."""
         self.of(name)
         known = {other: one for other, one in self.known.items() if other != name}
         return Contexts(known, None if self.current == name else self.current)
 
     def at(self, name: str | None) -> Contexts:
-        """With another one as the current one; None for none. Raises ConfigurationError where there is none."""
+        """With another one as the current one; None for none. Raises UsageError where there is none."""
         if name is not None:
             self.of(name)
         return replace(self, current=name)

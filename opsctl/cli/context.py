@@ -11,6 +11,7 @@ import click
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.render import emit, table
 from opsctl.contexts import Contexts, Named, change_contexts, contexts_file, read_contexts
+from opsctl.errors import ConfigurationError, UsageError
 
 HEADERS = ["CURRENT", "NAME", "DEPLOYMENT", "PROFILE", "REGION", "CONFIRM"]
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -71,7 +72,11 @@ def add(here: click.Context, /, name: str, confirm: bool, **settings: Any) -> No
       opsctl context add production --outputs production.json --profile production --confirm
     """
     texts = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in settings.items()}
-    found = change_contexts(lambda there: there.with_one(name, Named(**texts, confirm=confirm)))
+    named = Named(**texts, confirm=confirm)
+    read_contexts(strictly=True).with_one(name, named)  # refuse before anything is written
+    if named.outputs:
+        _refuse_others(Path(named.outputs))
+    found = change_contexts(lambda there: there.with_one(name, named))
     emit(here.ensure_object(Invocation), _document(name, found), f"{name} is kept in {contexts_file()}")
 
 
@@ -89,6 +94,7 @@ def use(here: click.Context, name: str | None, none: bool) -> None:
     """
     if (name is None) != none:
         raise click.UsageError("name a context, or give --none")
+    read_contexts(strictly=True).at(name)  # refuse before anything is written
     change_contexts(lambda there: there.at(name))
     emit(here.ensure_object(Invocation), {"current": name}, f"{name or 'no context'} is the current one")
 
@@ -103,8 +109,19 @@ def remove(here: click.Context, name: str) -> None:
     Examples:
       opsctl context remove staging
     """
+    read_contexts(strictly=True).without(name)  # refuse before anything is written
     change_contexts(lambda there: there.without(name))
     emit(here.ensure_object(Invocation), {"removed": name}, f"{name} is forgotten")
+
+
+def _refuse_others(outputs: Path) -> None:
+    """Raise UsageError for a file that no command could work with."""
+    from opsctl.config import AWS, Context, read_deployment
+
+    try:
+        read_deployment(Context(AWS, None, None, None, outputs))
+    except ConfigurationError as error:
+        raise UsageError(error.message, error.hint) from error
 
 
 def _row(name: str, one: Named, found: Contexts) -> list[Any]:

@@ -54,7 +54,7 @@ def test_a_file_is_written_whole_or_not_at_all(
 
 def test_the_contexts_stay_as_they_were(bench: Bench, tmp_path: Path) -> None:
     outputs = tmp_path / "outputs.json"
-    outputs.write_text("{}")
+    outputs.write_text((ROOT / "tests/golden/opsctl-output.json").read_text())
     add = ("context", "add", "staging", "--outputs", str(outputs))
     assert bench.opsctl(*add).exit_code == 0
     before = contexts_file().read_text()

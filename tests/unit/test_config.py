@@ -159,7 +159,7 @@ def test_bad_configuration(module: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ):
         choose_context(Options())
     monkeypatch.setenv("OPSCTL_CONTEXT", "prod")
-    with pytest.raises(ConfigurationError, match="there is no context 'prod'"):
+    with pytest.raises(UsageError, match="there is no context 'prod'"):
         choose_context(Options())
 
 

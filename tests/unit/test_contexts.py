@@ -122,8 +122,43 @@ def test_a_command_takes_the_named_the_current_or_a_file(tmp_path: Path, monkeyp
 )
 def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], message: str) -> None:
     result = opsctl(*words)
-    assert result.exit_code in (2, 4)
+    assert result.exit_code == 2
     assert message in result.stderr.splitlines()[0]
+    assert not contexts_file().parent.exists()
+
+
+def test_one_that_there_is_not_is_told_with_those_there_are(tmp_path: Path) -> None:
+    choose = "--context aws and --context sandbox need none"
+    assert opsctl("use", "sandbox").stderr.splitlines()[1] == f"hint: opsctl context add makes one; {choose}"
+    add_two(tmp_path)
+    for words in (["context", "use", "nowhere"], ["context", "remove", "nowhere"], ["list", "--context", "nowhere"]):
+        result = CliRunner().invoke(root, words, obj=Invocation())
+        assert (result.exit_code, result.stderr.splitlines()) == (
+            2, ["error: there is no context 'nowhere'", f"hint: there are: production, staging; {choose}"],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# opsctl", "x.md cannot be read: Expecting value: line 1 column 1 (char 0)"),
+        ("[1]", "no Terraform output 'opsctl' in "),
+        ('{"bucket": {"value": "b"}}', "no Terraform output 'opsctl' in "),
+        ('{"opsctl": {"value": {"version": 7}}}', "the Terraform output 'opsctl' has version 7, this opsctl reads 1"),
+    ],
+)
+def test_a_file_without_a_deployment_gets_no_name(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.md").write_text(text)
+    result = opsctl("add", "staging", "--outputs", "x.md")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 2)
+    assert message in result.stderr.splitlines()[0]
+    assert not contexts_file().parent.exists()
+
+
+def test_a_file_with_the_output_may_be_called_anything(tmp_path: Path) -> None:
+    (tmp_path / "outputs.txt").write_text(json.dumps(OUTPUT))
+    assert opsctl("add", "staging", "--outputs", "outputs.txt").exit_code == 0
+    assert read_deployment(choose_context(Options(context="staging"))).bucket == OUTPUT["bucket"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"contexts": []}', '{"contexts": {"a": 1}}'])
