@@ -32,7 +32,8 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Folder:
-    """What one step of a run keeps. `bytes_by_class` is by storage class, `newest` in seconds since the epoch."""
+    """What one step of a run keeps. `bytes_by_class` is by storage class, `newest` in seconds since the epoch: that of
+    a hold's marker only where there is nothing else."""
 
     name: str
     kind: str
@@ -81,8 +82,10 @@ class RunData:
 
     @property
     def last_used(self) -> float:
-        """Seconds since the epoch: the end of the run, or the newest object where that is later or all there is."""
-        newest = max((folder.newest for folder in self.folders), default=0.0)
+        """Seconds since the epoch: the end of the run, or the newest object where that is later or all there is. That
+        somebody holds it makes it no younger."""
+        own = [folder for folder in self.folders if not (self.held and folder.name == LOOSE and folder.objects == 1)]
+        newest = max((folder.newest for folder in own or self.folders), default=0.0)
         return max(newest, (self.known.stopped or self.known.started) if self.known else 0.0)
 
 
@@ -155,18 +158,21 @@ class _Tally:
     def __init__(self) -> None:
         self._objects = 0
         self._bytes: dict[str, int] = {}
-        self._newest = 0.0
+        self._newest = self._held = 0.0
         self._model = False
 
     def add(self, item: Stored) -> None:
         self._objects += 1
         self._bytes[item.storage_class] = self._bytes.get(item.storage_class, 0) + item.size
-        self._newest = max(self._newest, item.modified or 0.0)
+        if item.key == HOLD:
+            self._held = item.modified or 0.0
+        else:
+            self._newest = max(self._newest, item.modified or 0.0)
         self._model = self._model or item.key.endswith(ARTIFACT)
 
     def folder(self, name: str) -> Folder:
         kind = OTHER if name in (LOOSE, CODE) else MODEL if self._model else DATA
-        return Folder(name, kind, self._objects, dict(sorted(self._bytes.items())), self._newest)
+        return Folder(name, kind, self._objects, dict(sorted(self._bytes.items())), self._newest or self._held)
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -145,6 +145,25 @@ def test_folders_are_told_by_their_objects() -> None:
     ]
 
 
+@pytest.mark.parametrize("loose", [[], ["code.json"]])
+def test_a_hold_makes_a_run_no_younger(loose: list[str]) -> None:
+    """Else a run that is held would be one of the newest that --keep-last counts."""
+    old = [Stored(key, 1, "e", NOW - 40 * DAY) for key in [*loose, "train-text-model/x"]]
+    held = run("old", age=41 * DAY, held=True, folders=folders_of([*old, Stored(".hold", 1, "e", NOW)]))
+    assert held.last_used == NOW - 40 * DAY
+    assert outcome(held, run("a", age=9 * DAY), run("b", age=DAY), keep_last=2) == {
+        "old": "held",
+        "a": "recent",
+        "b": "recent",
+    }
+
+
+def test_where_a_hold_is_all_there_is_it_has_an_age() -> None:
+    folders = folders_of([Stored(".hold", 1, "e", NOW - DAY)])
+    assert [folder.newest for folder in folders] == [NOW - DAY]
+    assert run("a", known=None, held=True, folders=folders).last_used == NOW - DAY
+
+
 @pytest.mark.parametrize(
     ("key", "name"),
     [
