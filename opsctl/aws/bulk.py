@@ -138,13 +138,10 @@ class Bulk:
 
     def is_versioned(self, bucket: str) -> bool:
         """Whether what is deleted can be brought back."""
-        return self._versioning(bucket) == "Enabled"
+        return self.versioning(bucket) == "Enabled"
 
-    def is_suspended(self, bucket: str) -> bool:
-        """Whether only what was deleted before versioning was switched off can be brought back."""
-        return self._versioning(bucket) == "Suspended"
-
-    def _versioning(self, bucket: str) -> str | None:
+    def versioning(self, bucket: str) -> str | None:
+        """Enabled, Suspended (only what was deleted before that can be brought back), or None: it never was."""
         with self._aws.explained("s3:GetBucketVersioning", bucket):
             status: str | None = self._client.get_bucket_versioning(Bucket=bucket).get("Status")
             return status

@@ -43,12 +43,13 @@ def rehearse(connection: Connection, runs: frozenset[str], on_progress: OnProgre
 def _targets(connection: Connection, runs: frozenset[str], result: Result) -> Iterator[Target]:
     """The delete markers to take away; what is not as the audit log says is counted in the result."""
     bulk, bucket = Bulk(connection.aws), connection.deployment.bucket
-    if bulk.is_suspended(bucket):
+    versioning = bulk.versioning(bucket)
+    if versioning == "Suspended":
         raise RefusedError(
             f"the versioning of the bucket {bucket} is suspended",
             "switch it on again (terraform apply): what was deleted before it was suspended is still there",
         )
-    if not bulk.is_versioned(bucket):
+    if versioning != "Enabled":
         raise RefusedError(
             f"the bucket {bucket} is not versioned: what is deleted there is gone",
             "apply the module with versioning on before the next cleanup",

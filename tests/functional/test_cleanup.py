@@ -141,6 +141,18 @@ def test_undo_brings_back_what_went_and_nothing_else(runs: Bench) -> None:
     assert "error: nothing of nope is left" in runs.opsctl("cleanup", "--undo", "--run", "nope").stderr
 
 
+def test_undo_asks_once_whether_the_bucket_is_versioned(runs: Bench) -> None:
+    version(runs)
+    assert runs.opsctl("cleanup", "--run", "old", "--yes").exit_code == 0
+    asked: list[str] = []
+    events = runs.connection.aws.client("s3").meta.events
+    place, note = "before-call.s3.GetBucketVersioning", lambda **_: asked.append("versioned?")
+    events.register(place, note)
+    assert runs.opsctl("cleanup", "--undo", "--dry-run").stdout == "would bring back: 14 objects\n"
+    events.unregister(place, note)
+    assert len(asked) == 1
+
+
 def test_undo_finds_a_run_in_an_earlier_cleanup(runs: Bench) -> None:
     version(runs)
     before = below(runs, "old")
