@@ -52,10 +52,11 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
     """Delete what old runs keep in S3, after showing what goes, what stays and why.
 
     A run goes if every option given agrees. Never: what is running, what AWS could still redrive within the grace
-    period, what is held (opsctl data hold), what the champion comes from, and what a run that stays reads. The plan is
-    written to the bucket's audit log before anything is deleted; in a versioned bucket --undo brings it back. Millions
-    of objects are deleted by the deployment's machine `bulk`, which takes the audit log for its manifest. An undo
-    always works from here, for that machine may delete no versions: what it deletes can be brought back.
+    period, what is held (opsctl data hold), what the champion comes from, what an endpoint serves, and what a run that
+    stays reads. The plan is written to the bucket's audit log before anything is deleted; in a versioned bucket --undo
+    brings it back. Millions of objects are deleted by the deployment's machine `bulk`, which takes the audit log for
+    its manifest. An undo always works from here, for that machine may delete no versions: what it deletes can be
+    brought back.
 
     \b
     Examples:
