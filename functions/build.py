@@ -1,10 +1,9 @@
 """Pack each function into `functions/dist/<name>.zip`: `python functions/build.py`.
 
 A package is the handler and what it imports: modules of this folder (its own, and those in `shared`), and the pure ones
-of opsctl. Its bytes depend on nothing but those sources
-(fixed dates, order and permissions; stored, because compressed bytes change with the zlib that made them), so that a
-package is the same from any machine and Terraform sees a change only where there is one. `--check` writes nothing and
-exits with 1 if a package is not what its sources make.
+of opsctl. Its bytes depend on nothing but those sources (fixed dates, order and permissions; stored, because compressed
+bytes change with the zlib that made them), so that a package is the same from any machine and Terraform sees a change
+only where there is one. `--check` writes nothing and exits with 1 if a package is not what its sources make.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Works on a manifest of objects, batch by batch: deletes them, or copies them. And, at the end, sums the batches up.
 
 A batch is up to 1,000 lines of a manifest (opsctl/domain/manifest.py): a run, a key, a size and an ETag each; to copy
-also the key `to`, and `version` where one version is meant; to delete, the runs `after` which this one goes, because
-they read it. Nothing is touched but what lies below the prefix of its
+also the key `to`, and `version` where one version is meant. Nothing is touched but what lies below the prefix of its
 run and still is as the manifest says. One listing for each run of a batch tells that at a thousandth of the price of
 asking for each object, and S3 is given the ETag too, so that an object that changes in between stays (conditional
 deletes and copies). A batch may come again, by a retry: what is done already counts as done then.
@@ -87,8 +86,9 @@ class Answer:
 
 def _delete(s3, event):
     bucket, answer, targets, waits = event["bucket"], Answer(), [], iter(WAITS)
+    readers = NEEDS.readers(s3, bucket, event["manifest"])
     for run, entries in _by_run(event, answer):
-        after = entries[0].get("after", ())
+        after = readers.get(run, ())
         if after:  # some of which may lie in this very batch
             _delete_targets(s3, bucket, targets, answer)
             targets = []

@@ -15,12 +15,13 @@ from botocore.exceptions import ClientError
 from opsctl.domain.champions import ROOT as CHAMPIONS
 from opsctl.domain.champions import is_pointer, runs_kept
 from opsctl.domain.serving import artifacts_of, configurations_of, models_of
+from shared.described import described
 from shared.objects import read
 
 ROOT = "runs/"
 HOLD = ".hold"
 MISSING = ("NoSuchKey", "404")
-GONE = ("ValidationException", "ResourceNotFound")  # SageMaker's words for what is not there
+NEVER = float("-inf")
 LOOK_AGAIN = 60.0  # seconds
 WAITS = (1, 2, 4, 8, 16, 32)  # seconds in all of a batch, for those before it that delete what reads its runs
 
@@ -34,19 +35,45 @@ class Needs:
 
     def __init__(self, settings):
         self._settings = settings
-        self._found, self._since = {}, float("-inf")
+        self._found, self._since = {}, NEVER
+        self._key, self._readers, self._gone = None, {}, {}
+
+    def readers(self, s3, bucket, manifest):
+        """For each run of a manifest that others read: those others, which have to be gone first. A cleanup writes that
+        down beside its manifest (opsctl/operations/cleanup.py)."""
+        key = f"{manifest.removesuffix('.jsonl')}.readers.json"
+        if key != self._key:
+            self._readers, self._key = json.loads(read(s3, bucket, key) or "{}"), key
+        return self._readers
 
     def reason(self, s3, bucket, run, after, waits):
         """Why nothing of a run may go: `read` by one of the runs `after` which it goes, of which something is left;
         `held`, `running`, `champion` or `endpoint`; else None. Readers come first: while they are waited for, somebody
         may come to need the run. `waits` are the seconds that are left to wait, of which it takes."""
-        if _is_any_left(s3, bucket, after, waits):
+        if self._is_any_left(s3, bucket, after, waits):
             return "read"
         if _is_held(s3, bucket, run):
             return "held"
         if time.monotonic() - self._since >= LOOK_AGAIN:
             self._found, self._since = self._looked_up(s3, bucket), time.monotonic()
         return self._found.get(run)
+
+    def _is_any_left(self, s3, bucket, runs, waits):
+        """Whether something of these runs is left, also after earlier batches have had time to delete it."""
+        while any(self._keeps_something(s3, bucket, run) for run in runs):
+            pause = next(waits, None)
+            if pause is None:
+                return True
+            time.sleep(pause)
+        return False
+
+    def _keeps_something(self, s3, bucket, run):
+        if time.monotonic() - self._gone.get(run, NEVER) < LOOK_AGAIN:
+            return False
+        if s3.list_objects_v2(Bucket=bucket, Prefix=f"{ROOT}{run}/", MaxKeys=1)["KeyCount"]:
+            return True
+        self._gone[run] = time.monotonic()
+        return False
 
     def _looked_up(self, s3, bucket):
         served, champions = self._served(bucket), _champions(s3, bucket)
@@ -74,14 +101,8 @@ class Needs:
 
 def _named(read_names, describe, parameter, names):
     """What the descriptions of these name; those that were deleted in between name nothing."""
-    found = set()
-    for name in names:
-        try:
-            found |= set(read_names(describe(**{parameter: name})))
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in GONE:
-                raise
-    return found
+    found = (described(describe, **{parameter: name}) for name in names)
+    return {name for description in found if description is not None for name in read_names(description)}
 
 
 def _champions(s3, bucket):
@@ -102,17 +123,3 @@ def _is_held(s3, bucket, run):
             return False
         raise
     return True
-
-
-def _is_any_left(s3, bucket, runs, waits):
-    """Whether something of these runs is left, also after the batches before this one have had time to delete it."""
-    while any(_keeps_something(s3, bucket, run) for run in runs):
-        pause = next(waits, None)
-        if pause is None:
-            return True
-        time.sleep(pause)
-    return False
-
-
-def _keeps_something(s3, bucket, run):
-    return s3.list_objects_v2(Bucket=bucket, Prefix=f"{ROOT}{run}/", MaxKeys=1)["KeyCount"] > 0

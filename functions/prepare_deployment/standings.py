@@ -1,13 +1,11 @@
 """What is deployed already."""
 
 import boto3
-from botocore.exceptions import ClientError
 
 from opsctl.domain.deployments import CHAMPION, FIRST_MADE, OTHER, OURS, is_of, standing
 from prepare_deployment.refusal import InvalidDeployment
+from shared.described import described
 from shared.objects import champion_of
-
-GONE = ("ValidationException", "ResourceNotFound")  # SageMaker's words for what is not there
 
 
 def refuse_skips_of_nothing(document, config):
@@ -25,7 +23,7 @@ def refuse_skips_of_nothing(document, config):
 def find(deployment, settings):
     sagemaker, ours = boto3.client("sagemaker"), deployment["config"]
     record = champion_of(boto3.client("s3"), settings["bucket"], deployment["machine"])
-    endpoint = _described(sagemaker.describe_endpoint, EndpointName=settings["endpoint"]) or {}
+    endpoint = described(sagemaker.describe_endpoint, EndpointName=settings["endpoint"]) or {}
     serves, champion = endpoint.get("EndpointConfigName") or "", record.champion
     in_production = champion is not None and champion.run == deployment["run"]
     kind = standing(endpoint.get("EndpointStatus"), serves, ours, in_production)
@@ -52,14 +50,5 @@ def _configuration_of(sagemaker, prefix, run):
 
 def _exists(sagemaker, kind, name):
     if kind == "model":
-        return _described(sagemaker.describe_model, ModelName=name) is not None
-    return _described(sagemaker.describe_endpoint_config, EndpointConfigName=name) is not None
-
-
-def _described(describe, **name):
-    try:
-        return describe(**name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in GONE:
-            return None
-        raise
+        return described(sagemaker.describe_model, ModelName=name) is not None
+    return described(sagemaker.describe_endpoint_config, EndpointConfigName=name) is not None

@@ -25,9 +25,9 @@ from opsctl.domain.champions import (
     succession,
 )
 from opsctl.domain.deployments import is_of
+from shared.described import GONE, described
 from shared.objects import champion_of
 
-GONE = ("ValidationException", "ResourceNotFound")  # SageMaker's words for what is not there
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 RUN = re.compile(r"/runs/([^/]+)/")
 
@@ -139,8 +139,8 @@ def _tidy(settings, kept, previous):
 
 
 def _models(sagemaker, config):
-    described = _described(sagemaker.describe_endpoint_config, EndpointConfigName=config) or {}
-    return [variant["ModelName"] for variant in described.get("ProductionVariants", []) if variant.get("ModelName")]
+    served = described(sagemaker.describe_endpoint_config, EndpointConfigName=config) or {}
+    return [variant["ModelName"] for variant in served.get("ProductionVariants", []) if variant.get("ModelName")]
 
 
 def _of_bucket(sagemaker, model, bucket):
@@ -148,8 +148,8 @@ def _of_bucket(sagemaker, model, bucket):
 
 
 def _address(sagemaker, model):
-    described = _described(sagemaker.describe_model, ModelName=model) or {}
-    return (described.get("PrimaryContainer") or {}).get("ModelDataUrl")
+    found = described(sagemaker.describe_model, ModelName=model) or {}
+    return (found.get("PrimaryContainer") or {}).get("ModelDataUrl")
 
 
 def _remove(deployment, settings):
@@ -157,7 +157,7 @@ def _remove(deployment, settings):
     them, and say what became of everything."""
     sagemaker, name = boto3.client("sagemaker"), deployment["config"]
     record = champion_of(boto3.client("s3"), settings["bucket"], deployment["machine"])
-    endpoint = _described(sagemaker.describe_endpoint, EndpointName=settings["endpoint"])
+    endpoint = described(sagemaker.describe_endpoint, EndpointName=settings["endpoint"])
     serves = endpoint["EndpointConfigName"] if endpoint else None
     known = [champion.run for champion in (record.champion, record.champion and record.champion.previous) if champion]
     words = [_standing(sagemaker, settings["endpoint"], endpoint)]
@@ -189,12 +189,3 @@ def _delete(delete, **name):
     except ClientError as error:
         if error.response["Error"]["Code"] not in GONE:
             raise
-
-
-def _described(describe, **name):
-    try:
-        return describe(**name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in GONE:
-            return None
-        raise

@@ -17,8 +17,10 @@ what stays, until nothing new is found: what is deleted is read by nothing that 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from opsctl.domain.inventory import DATA, MODEL, Folder, RunData
 
@@ -82,14 +84,27 @@ def plan_cleanup(
 def generations(decisions: Iterable[Decision]) -> list[list[Decision]]:
     """What goes, in turns: nothing in a turn is read by anything of a later one. Runs that read each other share the
     last."""
-    left = {decision.run.name: decision for decision in decisions if decision.folders}
-    turns = []
-    while left:
-        read = {name for run, decision in left.items() for name in decision.run.reads - {run}}
-        turn = left.keys() - read or left.keys()
-        turns.append([decision for name, decision in left.items() if name in turn])
-        left = {name: decision for name, decision in left.items() if name not in turn}
-    return turns
+    going = [decision for decision in decisions if decision.folders]
+    places = {decision.run.name: place for place, decision in enumerate(going)}
+    reads = [{places[name] for name in one.run.reads - {one.run.name} if name in places} for one in going]
+    readers = Counter(chain.from_iterable(reads))
+    turns, turn = [], [place for place in places.values() if not readers[place]]
+    while turn:
+        turns.append(turn)
+        read = list(chain.from_iterable(reads[place] for place in turn))
+        readers.subtract(read)
+        turn = sorted(place for place in set(read) if not readers[place])
+    in_a_circle = [place for place in places.values() if readers[place]]
+    return [[going[place] for place in turn] for turn in (*turns, in_a_circle) if turn]
+
+
+def readers_first(decisions: Iterable[Decision]) -> dict[str, list[str]]:
+    """The runs that go, with those that have to be gone before because they read it; for those that have any."""
+    turns = [[decision.run for decision in turn] for turn in generations(decisions)]
+    numbers = {run.name: number for number, turn in enumerate(turns) for run in turn}
+    read_by = _readers(chain.from_iterable(turns))
+    earlier = {name: sorted(one for one in read_by[name] if numbers[one] < numbers[name]) for name in numbers}
+    return {name: found for name, found in earlier.items() if found}
 
 
 def _protection(run: RunData, criteria: Criteria, in_use: Mapping[str, str], now: float) -> str | None:
@@ -146,9 +161,9 @@ def _keep_what_fits(ordered: Sequence[RunData], kept: dict[str, str | None], cri
         return
     left = sum(run.bytes for run in ordered)
     going: set[str] = set()
-    readers = {name: {run.name for run in ordered if name in run.reads - {run.name}} for name in kept}
+    readers = _readers(ordered)
     for run in _readers_first([run for run in ordered if kept[run.name] is None]):
-        if left > criteria.bytes_to_keep and readers[run.name] <= going:
+        if left > criteria.bytes_to_keep and going.issuperset(readers[run.name]):
             going.add(run.name)
             left -= sum(folder.bytes for folder in _chosen(run, criteria))
         else:
@@ -157,11 +172,7 @@ def _keep_what_fits(ordered: Sequence[RunData], kept: dict[str, str | None], cri
 
 def _readers_first(candidates: Sequence[RunData]) -> list[RunData]:
     """Oldest first, and yet each run after all that read it."""
-    by_name = {run.name: run for run in candidates}
-    readers: dict[str, list[RunData]] = {name: [] for name in by_name}
-    for run in candidates:
-        for name in sorted(run.reads & by_name.keys() - {run.name}):
-            readers[name].append(run)
+    by_name, readers = {run.name: run for run in candidates}, _readers(candidates)
     done: dict[str, RunData] = {}
     seen: set[str] = set()
     waiting = [(run, False) for run in reversed(candidates)]
@@ -171,8 +182,17 @@ def _readers_first(candidates: Sequence[RunData]) -> list[RunData]:
             done[run.name] = run
         elif run.name not in seen:
             seen.add(run.name)
-            waiting += [(run, True), *((reader, False) for reader in reversed(readers[run.name]))]
+            waiting += [(run, True), *((by_name[reader], False) for reader in reversed(readers[run.name]))]
     return list(done.values())
+
+
+def _readers(runs: Iterable[RunData]) -> defaultdict[str, list[str]]:
+    """Who else reads a run, of these runs, in their order."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for run in runs:
+        for name in run.reads - {run.name}:
+            found[name].append(run.name)
+    return found
 
 
 def _chosen(run: RunData, criteria: Criteria) -> tuple[Folder, ...]:

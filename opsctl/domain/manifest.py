@@ -33,13 +33,12 @@ class Heading:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object that goes; `key` is the full key. `after` are the runs that read this one and go before it."""
+    """One object that goes; `key` is the full key."""
 
     run: str
     key: str
     size: int
     etag: str
-    after: tuple[str, ...] = ()
 
 
 def heading_line(heading: Heading) -> str:
@@ -49,8 +48,7 @@ def heading_line(heading: Heading) -> str:
 
 def entry_line(entry: Entry) -> str:
     """One line, with its line break. ASCII only: a key may hold what looks like a line break to others."""
-    line = {"run": entry.run, "key": entry.key, "size": entry.size, "etag": entry.etag}
-    return json.dumps(line | ({"after": entry.after} if entry.after else {})) + "\n"
+    return json.dumps(asdict(entry)) + "\n"
 
 
 def read_manifest(lines: Iterable[bytes | str], name: str) -> tuple[Heading, Iterator[Entry]]:

@@ -13,25 +13,26 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, BinaryIO
 
 from opsctl.aws.bulk import Bulk, Refused, Target, Upload
-from opsctl.domain.cleanup import FRESH, Criteria, Decision, generations, plan_cleanup
+from opsctl.domain.cleanup import FRESH, Criteria, Decision, generations, plan_cleanup, readers_first
 from opsctl.domain.engines import MAP, Engine, Wish, choose
 from opsctl.domain.inventory import ROOT, folder_of, folders_of, run_of
 from opsctl.domain.manifest import Entry, Heading, by_run, entry_line, heading_line, joined, read_manifest
 from opsctl.domain.objects import Place, Stored
 from opsctl.operations import handing_over, intents, inventory
+from opsctl.operations.come_into_use import Staying, asking_again, come_into_use
 from opsctl.operations.connection import Connection
 
 AUDIT = "audit/"
-LOOK_AGAIN = 60.0  # seconds
+READERS = ".readers.json"
+"""For the machine `bulk`, beside the audit log: the runs that have to be gone before others, because they read them."""
 
 OnProgress = Callable[[int, int | None], None]  # objects and bytes that are done; None where nobody counts those
 
@@ -99,12 +100,8 @@ def plan(
     decisions = plan_cleanup(runs, criteria, in_use, now)
     heading = Heading(_new_id(now), now, connection.aws.identity(), bucket, asked)
     manifest.write(heading_line(heading).encode())
-    written: dict[str, Decision] = {}
-    for turn in generations(decisions):
-        before = dict(written)
-        for name, decision in ((decision.run.name, decision) for decision in turn):
-            after = tuple(reader for reader, one in before.items() if name in one.run.reads)
-            written[name] = _written(bulk, bucket, decision, after, manifest)
+    going = chain.from_iterable(generations(decisions))
+    written = {decision.run.name: _written(bulk, bucket, decision, manifest) for decision in going}
     decisions = tuple(written.get(decision.run.name, decision) for decision in decisions)
     uploads = bulk.uploads(Place(bucket, ROOT)) if criteria.orphans else ()
     busy = _busy(connection, decisions) if criteria.orphans else frozenset()
@@ -160,28 +157,41 @@ def _delete(connection: Connection, made: CleanupPlan, result: Result, on_progre
     made.manifest.seek(0)
     Bulk(connection.aws).upload(Place(made.heading.bucket, _audit_key(made.heading)), made.manifest)
     with intents.declared(connection, made.heading.id, going):
-        result.kept |= _come_into_use(connection, made, going)
+        staying = Staying.of(decision.run for decision in made.decisions)
+        result.kept |= come_into_use(connection, going, _known(made), staying)
         if by_map:
             _hand_over(connection, made, result, on_progress)
         else:
-            _delete_from_here(connection, made, result, on_progress)
+            _delete_from_here(connection, made, staying, result, on_progress)
 
 
-def _delete_from_here(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
+def _known(made: CleanupPlan) -> set[str]:
+    """The runs of which it was known, when this was planned, what they read."""
+    return {
+        decision.run.name
+        for decision in made.decisions
+        if decision.folders or decision.run.started or decision.run.known is not None
+    }
+
+
+def _delete_from_here(
+    connection: Connection, made: CleanupPlan, staying: Staying, result: Result, on_progress: OnProgress
+) -> None:
     """Generation by generation: nothing goes before all that read it are gone, wherever this is cut off."""
     generation = {d.run.name: number for number, runs in enumerate(generations(made.decisions)) for d in runs}
     made.manifest.seek(0)
     runs = by_run(read_manifest(made.manifest, made.heading.id)[1])
-    staying: set[str] = set()
     for _, group in groupby(runs, key=lambda pair: generation[pair[0]]):
-        staying |= {run for item in result.refused if (run := run_of(item.key))}
-        targets = _unchanged(connection, made, group, result, staying)
+        staying.add(run for item in result.refused if (run := run_of(item.key)))
+        targets = _unchanged(connection, made.heading.bucket, group, result, staying)
         carry_out(Bulk(connection.aws), made.heading.bucket, targets, result, on_progress)
 
 
 def _hand_over(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:
     """Have the machine for manifests delete: the audit log is its manifest, and what came of it lies beside it."""
     audit = _audit_key(made.heading)
+    before = json.dumps(readers_first(made.decisions)).encode()
+    connection.storage.write(Place(made.heading.bucket, audit.replace(".jsonl", READERS)), before)
     errand = handing_over.Errand(
         made.heading.id, "delete", Place(made.heading.bucket, audit), audit.removesuffix(".jsonl"), made.objects,
         tuple(sorted(result.kept)),
@@ -202,8 +212,8 @@ def _audit_key(heading: Heading) -> str:
     return f"{AUDIT}{datetime.fromtimestamp(heading.at, UTC):%Y-%m-%d}/{heading.id}.jsonl"
 
 
-def _written(bulk: Bulk, bucket: str, decision: Decision, after: tuple[str, ...], manifest: BinaryIO) -> Decision:
-    """Write the objects that go, `after` runs that read them; the decision with the folders as they are now."""
+def _written(bulk: Bulk, bucket: str, decision: Decision, manifest: BinaryIO) -> Decision:
+    """Write the objects that go; the decision with the folders as they are now."""
     name, going = decision.run.name, {folder.name for folder in decision.folders}
     prefix = f"{ROOT}{name}/"
 
@@ -211,58 +221,27 @@ def _written(bulk: Bulk, bucket: str, decision: Decision, after: tuple[str, ...]
         for item in bulk.objects(Place(bucket, prefix)):
             short = item.key.removeprefix(prefix)
             if folder_of(short) in going:
-                manifest.write(entry_line(Entry(name, item.key, item.size, item.etag, after)).encode())
+                manifest.write(entry_line(Entry(name, item.key, item.size, item.etag)).encode())
                 yield replace(item, key=short)
 
     return replace(decision, folders=folders_of(written()))
 
 
-def _come_into_use(connection: Connection, made: CleanupPlan, going: frozenset[str]) -> dict[str, str]:
-    """The runs that may not go any more, with the reason: the world went on while somebody read the plan."""
-    known = {
-        decision.run.name
-        for decision in made.decisions
-        if decision.folders or decision.run.started or decision.run.known is not None
-    }
-    read, running = inventory.read_by_newcomers(connection, known), inventory.running(connection)
-    with ThreadPoolExecutor(inventory.THREADS) as pool:
-        names = sorted(going)
-        held = dict(zip(names, pool.map(lambda name: inventory.is_held(connection, name), names), strict=True))
-    kept = dict.fromkeys(going & read, "read")
-    kept |= {name: word for name, word in inventory.in_use(connection).items() if name in going}
-    kept |= dict.fromkeys(going & running, "running")
-    kept |= {name: "held" for name in names if held[name]}
-    return kept | dict.fromkeys(_read_by(made, kept) & going - kept.keys(), "read")
-
-
-def _read_by(made: CleanupPlan, names: Iterable[str]) -> set[str]:
-    """The runs that these read, at any remove."""
-    reads = {decision.run.name: decision.run.reads for decision in made.decisions}
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        new = reads.get(waiting.pop(), frozenset()) - found
-        found |= new
-        waiting += new
-    return found
-
-
 def _unchanged(
     connection: Connection,
-    made: CleanupPlan,
+    bucket: str,
     runs: Iterable[tuple[str, Iterator[Entry]]],
     result: Result,
-    staying: set[str],
+    staying: Staying,
 ) -> Iterator[Target]:
     """What still is as it was planned. Whether a run has come into use is asked again when its turn comes: the runs
-    before it may have taken hours. Runs of which something stays join `staying`: they still read what they read."""
-    bulk, bucket, in_use = Bulk(connection.aws), made.heading.bucket, _looked_up(connection)
+    before it may have taken hours."""
+    bulk, reason_to_keep = Bulk(connection.aws), asking_again(connection, staying)
     for run, planned in runs:
-        needed = in_use().get(run)
-        reason = needed or _reason_to_keep(connection, made, run, staying | result.kept.keys())
-        if reason and run not in result.kept:
+        reason = result.kept.get(run) or reason_to_keep(run)
+        if reason:
             result.kept[run] = reason
-        if run in result.kept:
+            staying.add([run])
             continue
         listed = bulk.objects(Place(bucket, f"{ROOT}{run}/"))
         for entry, item in joined(planned, listed, lambda entry: entry.key, lambda item: item.key):
@@ -271,29 +250,7 @@ def _unchanged(
             else:
                 result.changed += 1
                 if item is not None:
-                    staying.add(run)
-
-
-def _looked_up(connection: Connection) -> Callable[[], Mapping[str, str]]:
-    """What outside of the runs depends on them, as it was a minute ago at most."""
-    found: Mapping[str, str] = {}
-    since = float("-inf")
-
-    def look() -> Mapping[str, str]:
-        nonlocal found, since
-        if connection.aws.steady() - since >= LOOK_AGAIN:
-            found, since = inventory.in_use(connection), connection.aws.steady()
-        return found
-
-    return look
-
-
-def _reason_to_keep(connection: Connection, made: CleanupPlan, run: str, staying: Iterable[str]) -> str | None:
-    if inventory.is_held(connection, run):
-        return "held"
-    if inventory.is_running(connection, run):
-        return "running"
-    return "read" if run in _read_by(made, staying) else None
+                    staying.add([run])
 
 
 def carry_out(bulk: Bulk, bucket: str, targets: Iterable[Target], result: Result, on_progress: OnProgress) -> None:

@@ -12,8 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from opsctl.operations.cleanup import READERS
+
 ROOT = Path(__file__).resolve().parents[2]
 BUCKET = "documents"
+MANIFEST = "audit/2026-08-01/cleanup-1.jsonl"
 AWKWARD = [
     "runs/old/ leading space", "runs/old//double", "runs/old/..", "runs/old/../../datasets/x", "runs/old/a+b%20c",
     "runs/old/line\nbreak", "runs/old/naïve 日本", "runs/old/" + "k" * 1015, "runs/old/empty",
@@ -58,9 +61,13 @@ def keys(s3, prefix=""):
 
 
 def call(operation, items, **more):
-    return bulk.handler(
-        {"operation": operation, "bucket": BUCKET, "items": items, "kept": [], "retry": 0, **more}, None
-    )
+    given = {"operation": operation, "bucket": BUCKET, "manifest": MANIFEST, "items": items, "kept": [], "retry": 0}
+    return bulk.handler(given | more, None)
+
+
+def read_by(s3, **readers):
+    """Write down, as a cleanup does, which runs have to be gone before others."""
+    s3.put_object(Bucket=BUCKET, Key=MANIFEST.replace(".jsonl", READERS), Body=json.dumps(readers).encode())
 
 
 def answer(done=0, changed=0, kept=None, refused=()):
@@ -152,7 +159,8 @@ def test_a_champions_record_that_says_nothing_stops_the_batch(s3):
 
 
 def test_what_a_run_reads_goes_after_it_in_the_same_batch(s3):
-    batch = [put(s3, "runs/reader/x"), put(s3, "runs/old/x") | {"after": ["reader"]}]
+    batch = [put(s3, "runs/reader/x"), put(s3, "runs/old/x")]
+    read_by(s3, old=["reader"])
     assert call("delete", batch) == answer(done=2)
 
 
@@ -160,7 +168,8 @@ def test_what_a_run_reads_goes_after_it_in_the_same_batch(s3):
 def test_what_a_run_reads_waits_for_it_and_stays_where_it_stays(s3, monkeypatch, goes):
     """The batches before this one may still be at work on the reader; or S3 refuses what it keeps."""
     put(s3, "runs/reader/x")
-    batch, pauses = [put(s3, "runs/old/x") | {"after": ["gone", "reader"]}], []
+    batch, pauses = [put(s3, "runs/old/x")], []
+    read_by(s3, old=["gone", "reader"])
 
     def sleep(seconds):
         pauses.append(seconds)
@@ -170,12 +179,13 @@ def test_what_a_run_reads_waits_for_it_and_stays_where_it_stays(s3, monkeypatch,
     monkeypatch.setattr(time, "sleep", sleep)
     assert call("delete", batch) == (answer(done=1) if goes else answer(kept={"old": "read"}))
     assert sum(pauses) == (3 if goes else 63)
-    assert keys(s3) == ([] if goes else ["runs/old/x", "runs/reader/x"])
+    assert keys(s3, "runs/") == ([] if goes else ["runs/old/x", "runs/reader/x"])
 
 
 def test_who_holds_a_run_while_its_readers_are_waited_for_is_heard(s3, monkeypatch):
     put(s3, "runs/reader/x")
-    batch = [put(s3, "runs/old/x") | {"after": ["reader"]}]
+    batch = [put(s3, "runs/old/x")]
+    read_by(s3, old=["reader"])
 
     def sleep(_):
         put(s3, "runs/old/.hold")
@@ -183,16 +193,32 @@ def test_who_holds_a_run_while_its_readers_are_waited_for_is_heard(s3, monkeypat
 
     monkeypatch.setattr(time, "sleep", sleep)
     assert call("delete", batch) == answer(kept={"old": "held"})
-    assert keys(s3) == ["runs/old/.hold", "runs/old/x"]
+    assert keys(s3, "runs/") == ["runs/old/.hold", "runs/old/x"]
 
 
 def test_a_batch_waits_no_longer_for_many_readers_than_for_one(s3, monkeypatch):
     """Its function has 15 minutes."""
     put(s3, "runs/reader/x")
-    batch, pauses = [put(s3, f"runs/{run}/x") | {"after": ["reader"]} for run in ("a", "b", "c")], []
+    batch, pauses = [put(s3, f"runs/{run}/x") for run in ("a", "b", "c")], []
+    read_by(s3, a=["reader"], b=["reader"], c=["reader"])
     monkeypatch.setattr(time, "sleep", pauses.append)
     assert call("delete", batch) == answer(kept=dict.fromkeys("abc", "read"))
     assert sum(pauses) == 63
+
+
+def test_a_reader_that_is_gone_is_asked_for_once_by_all_batches(s3, monkeypatch):
+    """A thousand runs may read the one whose million objects go in a thousand batches."""
+    asked = []
+
+    def count(parameters, real):
+        asked.append(parameters["Prefix"])
+        return real(**parameters)
+
+    refusing(monkeypatch, "list_objects_v2", count)
+    read_by(s3, old=["gone", "lost"])
+    for number in range(3):
+        assert call("delete", [put(s3, f"runs/old/{number}")]) == answer(done=1)
+    assert sorted(asked) == ["champions/", "runs/gone/", "runs/lost/", "runs/old/", "runs/old/", "runs/old/"]
 
 
 @pytest.mark.parametrize(

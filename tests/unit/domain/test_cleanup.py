@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsctl.domain.cleanup import ALL, FRESH, GRACE, PARTS, Criteria, Decision, plan_cleanup
+from opsctl.domain.cleanup import ALL, FRESH, GRACE, PARTS, Criteria, Decision, generations, plan_cleanup, readers_first
 from opsctl.domain.inventory import DATA, MODEL, OTHER, Folder, Known, RunData, folders_of, run_of
 from opsctl.domain.objects import Stored
 
@@ -119,6 +119,24 @@ def test_a_limit_of_bytes_takes_the_oldest_until_the_rest_fits() -> None:
 def test_a_limit_of_bytes_takes_a_reader_before_what_it_reads() -> None:
     runs = [run("a", age=9 * DAY), run("b", age=8 * DAY, reads=frozenset({"a"})), run("c", age=7 * DAY)]
     assert outcome(*runs, bytes_to_keep=62) == {"a": "fits", "b": GONE, "c": "fits"}
+
+
+def test_what_is_read_goes_after_all_that_read_it() -> None:
+    """Runs that read each other, as inputs written by hand may say, share the last turn."""
+    reads = {
+        "base": "",
+        "copy": "base base",
+        "third": "copy",
+        "also": "base copy",
+        "ring": "loop base",
+        "loop": "ring",
+        "own": "own",
+    }
+    runs = [run(name, reads=frozenset(read.split())) for name, read in reads.items()]
+    decisions = plan_cleanup(runs, Criteria(), {}, NOW)
+    turns = [[decision.run.name for decision in turn] for turn in generations(decisions)]
+    assert turns == [["also", "own", "third"], ["copy"], ["base", "loop", "ring"]]
+    assert readers_first(decisions) == {"copy": ["also", "third"], "base": ["also", "copy"]}
 
 
 def test_a_run_without_the_wanted_part_is_said_to_have_none() -> None:
