@@ -12,7 +12,7 @@ from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import age as age_of
 from opsctl.cli.params import bytes_count, engine_options
 from opsctl.cli.progress import Progress
-from opsctl.cli.render import age, emit, iso, printable, size, table
+from opsctl.cli.render import age, emit, iso, moment, printable, size, table
 from opsctl.cli.terminal import tell
 from opsctl.domain.cleanup import ALL, PARTS, UNNAMED, Criteria, Decision
 from opsctl.domain.engines import MAP, WHO, Wish
@@ -77,6 +77,7 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
         given = {name: value for name, value in asked.items() if value not in (None, (), False)}
         with Progress("found") as progress:
             plan = cleanups.plan(connection, criteria, given, manifest, progress, wish)
+        _tell_what_does_not_fit(plan, criteria)
         text = _text(plan, connection.aws.now())
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
@@ -99,6 +100,13 @@ def _execute(connection: Connection, plan: CleanupPlan) -> Result:
         else:
             tell("interrupted; the same command again deletes the rest")
         raise
+
+
+def _tell_what_does_not_fit(plan: CleanupPlan, criteria: Criteria) -> None:
+    left = sum(decision.run.bytes for decision in plan.decisions) - plan.bytes
+    if criteria.bytes_to_keep is not None and left > criteria.bytes_to_keep:
+        allowed = size(criteria.bytes_to_keep)
+        tell(f"warning: {size(left)} stay, more than the {allowed} to keep: the plan says what keeps each run")
 
 
 def _criteria(asked: dict[str, Any]) -> Criteria:
@@ -133,7 +141,11 @@ def _undo(invocation: Invocation, asked: dict[str, Any], wish: Wish, dry_run: bo
     act, verb = (undoing.rehearse, "would bring back") if dry_run else (undoing.undo, "brought back")
     with Progress(verb) as progress:
         result = act(invocation.connect(), frozenset(asked["names"]), progress)
-    emit(invocation, _result_document(result), _result_text(verb, result))
+    if not asked["names"]:  # the last cleanup may be another than the one that was meant: a schedule's, say
+        for one in result.cleanups:
+            tell(f"of {one.id}, which {one.by} began at {moment(one.at)}")
+    document = _result_document(result) | {"cleanups": [one.id for one in result.cleanups]}
+    emit(invocation, document, _result_text(verb, result))
     if not (result.done or result.refused):
         of = f" of {', '.join(sorted(asked['names']))}" if asked["names"] else " of the last cleanup"
         raise RefusedError(

@@ -56,7 +56,10 @@ def duration(text: str) -> float:
 
 def age(text: str) -> float:
     """Seconds, of a number with its unit: 30 that was meant in days must not delete what is 30 seconds old."""
-    seconds = duration(text)
+    try:
+        seconds = duration(text)
+    except click.BadParameter:
+        raise click.BadParameter(f"{text!r} is not an age such as 12h, 30d or 8w") from None
     if seconds and text[-1] not in _UNITS:
         raise click.BadParameter(f"{text!r} has no unit: write {text}d for days, {text}h for hours")
     return seconds

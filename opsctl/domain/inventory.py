@@ -1,10 +1,11 @@
 """What every run keeps in S3, and what the world knows of the run: the facts that a cleanup is planned from.
 
 A run's prefix is `runs/<name>/`. Below it lie one folder per step, `code/` (the code the run uses) and single objects:
-the claim `plan.json`, `code.json` (written by the run's first step: proof that the run was started) and `.hold`.
+the claim `plan.json`, `.hold`, and what the run's first step writes, which proves that it was started: `code.json` of a
+training run, `documents.json` of an inference.
 
 What a folder holds is told by its objects: a *model* is a folder with a training job's `…/output/model.tar.gz`; any
-other step's folder is *data*; the code, and what lies directly in the prefix, is neither.
+other step's folder is *data*; the code, an inference's answers, and what lies directly in the prefix, is neither.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from opsctl.domain.inference import STEP as ANSWERS
 from opsctl.domain.objects import Place, Stored
 
 ROOT = "runs/"
 CLAIM = "plan.json"
 HOLD = ".hold"
 STARTED_MARK = "code.json"
+STARTED_MARKS = frozenset((STARTED_MARK, "documents.json"))
 CODE = "code"
 LOOSE = ""  # the folder name of what lies directly in a run's prefix
 ARTIFACT = "/output/model.tar.gz"
@@ -171,7 +174,7 @@ class _Tally:
         self._model = self._model or item.key.endswith(ARTIFACT)
 
     def folder(self, name: str) -> Folder:
-        kind = OTHER if name in (LOOSE, CODE) else MODEL if self._model else DATA
+        kind = OTHER if name in (LOOSE, CODE, ANSWERS) else MODEL if self._model else DATA
         return Folder(name, kind, self._objects, dict(sorted(self._bytes.items())), self._newest or self._held)
 
 

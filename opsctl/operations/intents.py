@@ -8,7 +8,7 @@ starts on nothing that an intent names.
 
 A cleanup takes its intent away when it ends. One that was handed to the machine `bulk` may go on without whoever did
 that: the execution has its name. The intent of one that was killed counts for a day, for no cleanup from one machine
-takes as long.
+takes as long, or until somebody deletes it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def demand_none(connection: Connection, runs: Collection[str]) -> None:
         for run in sorted(_going(connection, place) & set(runs)) if is_open else ():
             raise RefusedError(
                 f"{cleanup} is deleting what {run} keeps",
-                "run the same command again when it has ended; one that was killed is forgotten after a day",
+                f"run the same command again when it has ended; if it was killed, delete {place.uri}",
             )
 
 

@@ -22,6 +22,7 @@ from opsctl.domain.inventory import (
     HOLD,
     ROOT,
     STARTED_MARK,
+    STARTED_MARKS,
     Known,
     RunData,
     folders_of,
@@ -107,7 +108,7 @@ def in_use(connection: Connection) -> dict[str, str]:
     """
     found = champions(connection)
     for warning in found.warnings:
-        raise RefusedError(warning, "mend it or delete it")
+        raise RefusedError(warning, "bring back the version before, or mend it: without it nothing keeps the champion")
     return dict.fromkeys(served(connection), "endpoint") | dict.fromkeys(found.runs, "champion")
 
 
@@ -151,7 +152,7 @@ def is_running(connection: Connection, name: str) -> bool:
 
 def is_known(connection: Connection, name: str) -> bool:
     """Whether there is a run of that name, on any machine, or was data of one that a cleanup is done with."""
-    if EXECUTION_NAME.fullmatch(name) and any(_of_that_name(connection, name)):
+    if any(_of_that_name(connection, name)):
         return True
     deleted = Bulk(connection.aws).versions(Place(connection.deployment.bucket, f"{ROOT}{name}/"))
     return run_of(f"{ROOT}{name}/-") == name and any(True for _ in deleted)
@@ -165,7 +166,9 @@ def no_data(wanted: str, names: Collection[str]) -> UsageError:
 
 
 def _of_that_name(connection: Connection, name: str) -> Iterator[Run | None]:
-    return (connection.states.find(machine.arn, name) for machine in connection.deployment.machines.values())
+    """AWS refuses to be asked for a name that no execution can have, such as a folder's that somebody made by hand."""
+    machines = connection.deployment.machines.values() if EXECUTION_NAME.fullmatch(name) else ()
+    return (connection.states.find(machine.arn, name) for machine in machines)
 
 
 def _counted(name: str, objects: Iterable[Stored]) -> tuple[RunData, frozenset[str]]:
@@ -180,7 +183,7 @@ def _counted(name: str, objects: Iterable[Stored]) -> tuple[RunData, frozenset[s
             yield short
 
     folders = folders_of(relative())
-    return RunData(name, folders, None, STARTED_MARK in loose, HOLD in loose), frozenset(loose)
+    return RunData(name, folders, None, not STARTED_MARKS.isdisjoint(loose), HOLD in loose), frozenset(loose)
 
 
 def _executions(connection: Connection, status: str | None = None) -> dict[str, list[Run]]:

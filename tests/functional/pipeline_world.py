@@ -29,8 +29,9 @@ from opsctl.cli.root import root
 from opsctl.config import SANDBOX, Context, Deployment, parse_deployment
 from opsctl.domain.objects import Place, Stored
 from opsctl.domain.runs import RUNNING, Run
-from opsctl.errors import RefusedError, UsageError
+from opsctl.errors import AwsError, RefusedError, UsageError
 from opsctl.operations.connection import Connection
+from opsctl.operations.inventory import EXECUTION_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = json.loads((ROOT / "tests/golden/training.asl.json").read_text())
@@ -245,7 +246,9 @@ class FakeStates:
         self.executions[arn][1].stop(self.world.now, error, cause)
 
     def find(self, machine_arn: str, name: str) -> Run | None:
-        """By name."""
+        """By name. AWS's rule: a name that no execution can have is refused, not looked for."""
+        if not EXECUTION_NAME.fullmatch(name):
+            raise AwsError(f"states:DescribeExecution failed (InvalidArn): {name!r}")
         arn = execution_arn(machine_arn, name)
         return self.describe(arn) if arn in self.executions else None
 

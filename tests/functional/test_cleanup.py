@@ -163,10 +163,41 @@ def test_undo_finds_a_run_in_an_earlier_cleanup(runs: Bench) -> None:
     assert (below(runs, "old"), below(runs, "middle")) == (before, [])
 
 
+def test_what_was_deleted_brought_back_and_deleted_again_comes_back_once(runs: Bench) -> None:
+    version(runs)
+    before = below(runs, "old")
+    for words in (("--run", "old", "--yes"), ("--undo",), ("--run", "old", "--yes"), ("--run", "middle", "--yes")):
+        assert runs.opsctl("cleanup", *words).exit_code == 0
+        runs.world.now += DAY
+    undo = ("cleanup", "--undo", "--run", "old")
+    assert runs.opsctl(*undo, "--dry-run").stdout == "would bring back: 14 objects\n"
+    document = json.loads(runs.opsctl(*undo, "-o", "json").stdout)
+    assert (document["objects"], document["changed"], len(document["cleanups"])) == (14, 0, 1)
+    assert (below(runs, "old"), below(runs, "middle")) == (before, [])
+
+
+def test_an_undo_says_which_cleanup_was_the_last(runs: Bench) -> None:
+    version(runs)
+    for name in ("old", "middle"):  # the one that is meant, and a schedule's
+        runs.opsctl("cleanup", "--run", name, "--yes")
+        runs.world.now += DAY
+    id_, by = json.loads(runs.opsctl("cleanup", "--undo", "--dry-run", "-o", "json").stdout)["cleanups"][0], "arn:aws:"
+    answer = runs.opsctl("cleanup", "--undo")
+    assert answer.stderr.startswith(f"of {id_}, which {by}"), answer.stderr
+    assert (below(runs, "old"), len(below(runs, "middle"))) == ([], 14)
+
+
 def test_a_bucket_without_versions_cannot_undo(runs: Bench) -> None:
     answer = runs.opsctl("cleanup", "--undo")
     assert (answer.exit_code, answer.stdout) == (3, "")
     assert f"the bucket {BUCKET} is not versioned: what is deleted there is gone" in answer.stderr
+
+
+def test_what_cannot_be_made_to_fit_is_told(runs: Bench) -> None:
+    answer = runs.opsctl("cleanup", "--max-bytes-to-keep", "600B", "--dry-run")
+    told = "warning: 677 B stay, more than the 600 B to keep: the plan says what keeps each run"
+    assert (answer.exit_code, answer.stderr.splitlines()) == (0, [told])
+    assert runs.opsctl("cleanup", "--max-bytes-to-keep", "1kB", "--dry-run").stderr == ""
 
 
 def test_a_held_run_stays_until_it_is_released(runs: Bench) -> None:
@@ -187,7 +218,7 @@ def test_the_champion_stays(runs: Bench) -> None:
     assert (answer.exit_code, len(below(runs, "middle"))) == (3, 14)
     assert answer.stderr.splitlines() == [
         f"error: s3://{BUCKET}/champions/training.json does not say which run the champion comes from",
-        "hint: mend it or delete it",
+        "hint: bring back the version before, or mend it: without it nothing keeps the champion",
     ]
 
 
@@ -240,7 +271,7 @@ def test_objects_that_changed_or_vanished_since_the_plan_are_left_alone(
     ("words", "code", "message"),
     [
         ((), 2, "error: say which runs' data may go"),
-        (("--older-than", "yesterday"), 2, "'yesterday' is not a duration"),
+        (("--older-than", "yesterday"), 2, "'yesterday' is not an age such as 12h, 30d or 8w"),
         (("--older-than", "30"), 2, "'30' has no unit: write 30d for days, 30h for hours"),
         (("--older-than", "30d", "--grace", "1.5"), 2, "'1.5' has no unit: write 1.5d for days, 1.5h for hours"),
         (("--run", "../datasets"), 2, "error: no data of a run '../datasets'"),
@@ -248,7 +279,7 @@ def test_objects_that_changed_or_vanished_since_the_plan_are_left_alone(
         (("--run", ""), 2, "error: no data of a run ''"),
         (("--run", "old\n"), 2, "error: no data of a run 'old\\n'"),
         (("--run", "midle"), 2, "hint: did you mean 'middle'?"),
-        (("--older-than", "-5d"), 2, "'-5d' is not a duration"),
+        (("--older-than", "-5d"), 2, "'-5d' is not an age"),
         (("--keep-last", "-1"), 2, "-1 is not in the range"),
         (("--status", "running"), 2, "'running' is not one of"),
         (("--undo", "--engine", "map"), 2, "error: an undo works from this machine, for the machine bulk may not"),
@@ -323,11 +354,19 @@ def test_a_key_does_not_steer_the_terminal(runs: Bench) -> None:
     assert "\x1b" not in listed
 
 
+def test_an_inference_that_aws_has_forgotten_is_no_orphan_and_its_answers_are_no_copy_of_data(runs: Bench) -> None:
+    for key in ("documents.json", "documents/stack-0.json", "score-documents/stack-0.json.out"):
+        runs.world.s3.put_object(Bucket=BUCKET, Key=f"runs/inbox/{key}", Body=b"{}")
+    assert planned(runs, "--orphans")["inbox"] == "known"
+    assert planned(runs, "--run", "inbox", "--steps", "data")["inbox"] == "documents"
+    assert planned(runs, "--run", "inbox")["inbox"] == ". documents score-documents"
+
+
 def test_prefixes_that_are_no_runs_names_are_orphans_and_what_lies_beside_them_stays(runs: Bench) -> None:
-    for key in ("/../x", "/./x", "/we\tird/x", "/+%41/x", "//x", "/plain", "x/y/z"):
+    for key in ("/../x", "/./x", "/we\tird/x", "/+%41/x", f"/{'n' * 300}/x", "//x", "/plain", "x/y/z"):
         runs.world.s3.put_object(Bucket=BUCKET, Key=f"runs{key}", Body=b"")
     answer = runs.opsctl("cleanup", "--orphans", "--yes")
-    assert (answer.exit_code, answer.stdout.splitlines()[-1]) == (0, "deleted: 4 objects")
+    assert (answer.exit_code, answer.stdout.splitlines()[-1]) == (0, "deleted: 5 objects")
     assert [key for key in runs.world.keys("run") if key.split("/")[1] not in ("old", "middle", "failed")] == [
         "runs//x", "runs/plain", "runsx/y/z",
     ]  # fmt: skip

@@ -138,7 +138,7 @@ def test_the_refusal_says_who_deletes_what(failed: Bench) -> None:
     answer = failed.opsctl(*RERUN)
     assert (answer.exit_code, answer.stderr.splitlines()) == (3, [
         f"error: cleanup-20270101T000000Z-abcd is deleting what {SOURCE} keeps",
-        "hint: run the same command again when it has ended; one that was killed is forgotten after a day",
+        f"hint: run the same command again when it has ended; if it was killed, delete s3://{BUCKET}/{INTENT}",
     ])  # fmt: skip
     assert "nightly-7-r1" not in {run.name for run in failed.states.runs("")}
     copied = failed.opsctl(*RERUN[:4], "--data", "copy", "--yes")

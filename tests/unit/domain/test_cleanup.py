@@ -150,6 +150,7 @@ def test_folders_are_told_by_their_objects() -> None:
         "code/text.py": 7,
         "fetch-preprocessed-data/p.jsonl": 11,
         "fetch-preprocessed-data/q.jsonl": 1,
+        "score-documents/stack-0.json.out": 3,
         "train-text-model/checkpoints/1": 2,
         "train-text-model/job/output/model.tar.gz": 13,
     }
@@ -159,6 +160,7 @@ def test_folders_are_told_by_their_objects() -> None:
         ("", OTHER, 1, 5, NOW + 5),
         ("code", OTHER, 1, 7, NOW + 7),
         ("fetch-preprocessed-data", DATA, 2, 12, NOW + 11),
+        ("score-documents", OTHER, 1, 3, NOW + 3),
         ("train-text-model", MODEL, 2, 15, NOW + 13),
     ]
 
