@@ -22,7 +22,7 @@ from typing import Any
 
 from opsctl import terraform
 from opsctl.contexts import Named, read_contexts
-from opsctl.errors import ConfigurationError, UsageError
+from opsctl.errors import ConfigurationError, UsageError, reason
 
 SANDBOX = "sandbox"
 AWS = "aws"
@@ -228,7 +228,7 @@ def _saved_outputs(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}", SAVE_OUTPUTS) from error
+        raise ConfigurationError(f"{path} cannot be read: {reason(error)}", SAVE_OUTPUTS) from error
     outputs = document if isinstance(document, dict) else {}
     if "machines" in outputs:
         return {OUTPUT: outputs}

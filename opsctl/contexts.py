@@ -58,7 +58,8 @@ class Contexts:
             )
         if (one.terraform_dir is None) == (one.outputs is None):
             raise UsageError(
-                "a context needs a deployment", "give one of --terraform-dir and --outputs: terraform output -json"
+                "a context is about one deployment",
+                "give either --terraform-dir, or --outputs: a file that terraform output -json wrote",
             )
         return replace(self, known={**self.known, name: one})
 

@@ -22,6 +22,11 @@ UNREAD = 141
 """What a shell says of a program that SIGPIPE ended."""
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be read or written, without the number and the path that Python adds."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 class OpsError(Exception):
     """Something the user can act on: one line that says what, one that says what to do about it."""
 

@@ -106,8 +106,9 @@ def _answer(
         return OK
     agree(invocation, shown, yes, verb="Approve" if planned.approved else "Reject", done="sent")
     approvals.execute(connection, planned)
+    connection = _about(invocation, connection, planned.run.machine_arn)
     done = f"{'approved' if approved else 'rejected'} {planned.gate.name} of {planned.run.name}"
-    look = f"look at it: opsctl status {planned.run.name}{_on_its_machine(invocation, connection, planned)}"
+    look = f"look at it: opsctl status {planned.run.name}{on_machine(invocation)}"
     tell(done if wait else f"{done}; {look}")
     if wait:
         return follow(invocation, connection, Started(planned.run, resumed=False), timeout, _document(planned))
@@ -115,10 +116,16 @@ def _answer(
     return OK
 
 
-def _on_its_machine(invocation: Invocation, connection: Connection, planned: AnswerPlan) -> str:
-    """What a command about the gate's run needs: a run that the named one started may be another machine's."""
-    own = planned.run.machine_arn == connection.machine.arn
-    return on_machine(invocation) if own else f" --machine {planned.run.machine_arn}"
+def _about(invocation: Invocation, connection: Connection, machine: str) -> Connection:
+    """The connection to the machine of the gate's run, which the named run may have started; commands in hints are
+    about it from here on."""
+    if machine == connection.machine.arn:
+        return connection
+    from opsctl.operations.connection import about
+
+    found = about(connection, machine)
+    invocation.machine = found.machine.arn if found.machine.foreign else found.machine.key
+    return found
 
 
 def _json(text: str) -> Any:

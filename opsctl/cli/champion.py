@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from opsctl.cli.invocation import Invocation
-from opsctl.cli.render import emit, facts, table
+from opsctl.cli.render import emit, facts, table, told
 from opsctl.cli.terminal import tell
 from opsctl.domain.champion_figures import Comparison, Figures
 from opsctl.domain.champion_gate import number
@@ -117,26 +117,26 @@ def _warn(warning: str) -> None:
 
 def _text(found: Champion) -> str:
     before = found.previous
-    told = [
+    rows = [
         ("RUN", found.run),
         ("MACHINE", found.machine),
         ("MODEL", found.model.uri),
         ("ENDPOINT", found.endpoint),
-        ("PROMOTED", found.promoted_at),
+        ("PROMOTED", told(found.promoted_at)),
         ("BY", found.deployment),
         ("REASON", found.reason),
         ("APPROVED", found.approved_by or NOBODY),
         ("HELD OUT", f"{found.held_out.uri} (sha256 {found.held_out.sha256[:12]})"),
         ("CODE", f"{found.code.uri} (sha256 {found.code.sha256[:12]})"),
-        ("PREVIOUS", f"{before.run}, promoted {before.promoted_at}" if before else "none"),
+        ("PREVIOUS", f"{before.run}, promoted {told(before.promoted_at)}" if before else "none"),
     ]
     figures = table(["METRIC", "FIGURE"], [[name, number(value)] for name, value in sorted(found.metrics.items())])
-    return f"{facts(told)}\n\n{figures}"
+    return f"{facts(rows)}\n\n{figures}"
 
 
 def _row(one: Champion, now: str | None) -> list[Any]:
     mark = "now" if one.deployment == now else None
-    return [one.promoted_at, one.run, one.reason, one.approved_by or NOBODY, one.deployment, mark]
+    return [told(one.promoted_at), one.run, one.reason, one.approved_by or NOBODY, one.deployment, mark]
 
 
 def _comparison(found: Comparison) -> str:

@@ -16,7 +16,7 @@ import click
 from opsctl.domain.conditions import Setting
 from opsctl.domain.data_modes import COPY, DATA_MODES
 from opsctl.domain.engines import ENGINES, THRESHOLD, Wish
-from opsctl.errors import UsageError
+from opsctl.errors import UsageError, reason
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -139,7 +139,7 @@ def _read(path: Path) -> str:
         near = difflib.get_close_matches(path.name, beside, n=1)
         raise UsageError(f"no file {path}", f"did you mean {path.parent / near[0]}?" if near else None) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def sandbox_directory(command: Any) -> Any:

@@ -30,8 +30,8 @@ KEPT = "Retries count from zero, and time limits start anew; input, definition a
 
 @click.command()
 @click.argument("run", default=LATEST_FAILED)
-@click.option("--native", "insisted", flag_value=NATIVE, help="Redrive the same run, or refuse.")
-@click.option("--rerun", "insisted", flag_value=RERUN, help="Start a new run from the failed steps.")
+@click.option("--native", is_flag=True, help="Redrive the same run, or refuse.")
+@click.option("--rerun", "anew", is_flag=True, help="Start a new run from the failed steps.")
 @setting_option
 @document_option("Changes to the run input, a JSON object; they make it a rerun.")
 @data_option
@@ -42,7 +42,8 @@ KEPT = "Retries count from zero, and time limits start anew; input, definition a
 def redrive(
     context: click.Context,
     run: str,
-    insisted: str | None,
+    native: bool,
+    anew: bool,
     settings: tuple[Setting, ...],
     document: dict[str, Any] | None,
     data: str,
@@ -67,12 +68,15 @@ def redrive(
     """
     from opsctl.domain.plan import Request
 
-    if insisted == NATIVE and (settings or document is not None):
+    if native and anew:
+        raise UsageError("--native and --rerun exclude each other", "leave out one of them, or both to have it chosen")
+    if native and (settings or document is not None):
         raise UsageError("a native redrive keeps the run's input", "leave out --native, or --set and --input")
-    if insisted == NATIVE and data != COPY:
+    if native and data != COPY:
         raise UsageError(f"a native redrive copies nothing, and --data {data} is for a rerun", "leave out one of them")
     request = Request((), settings, document or {}, data=data)
     changed = bool(settings) or document is not None
+    insisted = NATIVE if native else RERUN if anew else None
     context.exit(
         _resume(context.ensure_object(Invocation), run, insisted, request, changed, dry_run, yes, wait, timeout)
     )

@@ -112,6 +112,14 @@ def moment(seconds: float | None) -> str | None:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
+def told(text: str) -> str:
+    """A time that a record tells as ISO 8601, as `moment` says it; a record of somebody else's may tell anything."""
+    try:
+        return moment(datetime.fromisoformat(text).timestamp()) or text
+    except (ValueError, OverflowError):
+        return text
+
+
 def iso(seconds: float | None) -> str | None:
     """A time as ISO 8601, to the millisecond."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -18,6 +18,7 @@ from opsctl.errors import UsageError
 if TYPE_CHECKING:
     from opsctl.domain.report import Report
 
+PAGES = (".html", ".htm", "")
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -48,6 +49,8 @@ def report(
     invocation = context.ensure_object(Invocation)
     if invocation.wants_json:
         raise UsageError("a report is a page, and no table or JSON", "as JSON: opsctl status -o json")
+    if out is not None and out.suffix.lower() not in PAGES:
+        raise UsageError(f"a report is an HTML page, and {out} is called otherwise", "name it FILE.html")
     if history is not None:
         found = _saved(run, history, definition)
     elif definition is not None:

@@ -10,7 +10,7 @@ from opsctl.cli.agreeing import agree
 from opsctl.cli.following import announce, follow
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import wait_options
-from opsctl.cli.render import emit, facts
+from opsctl.cli.render import emit, facts, told
 from opsctl.config import DEPLOYMENT_MACHINE
 from opsctl.domain.champion_gate import number
 from opsctl.domain.champions import Champion, document
@@ -71,7 +71,7 @@ def _text(planned: RollbackPlan) -> str:
 
 def _model(champion: Champion) -> str:
     figures = ", ".join(f"{name} {number(value)}" for name, value in champion.metrics.items())
-    return f"{champion.run}, promoted {champion.promoted_at}" + (f", {figures}" if figures else "")
+    return f"{champion.run}, promoted {told(champion.promoted_at)}" + (f", {figures}" if figures else "")
 
 
 def _document(planned: RollbackPlan) -> dict[str, Any]:

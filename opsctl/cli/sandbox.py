@@ -12,7 +12,7 @@ import click
 from opsctl import config
 from opsctl.cli.invocation import Invocation
 from opsctl.cli.params import sandbox_directory
-from opsctl.cli.render import emit, table
+from opsctl.cli.render import emit, table, told
 from opsctl.cli.sandbox_faults import fault
 from opsctl.cli.terminal import tell
 from opsctl.errors import FAILED, ConfigurationError
@@ -188,7 +188,7 @@ def _report_text(report: dict[str, Any], place: Path) -> str:
     messages = sorted((place / "mailbox").glob("*.txt"))
     rows = [
         ["url", report["url"]],
-        ["started", report["started"]],
+        ["started", told(report["started"])],
         ["process", str(report["pid"])],
         ["region", report["region"]],
         ["account", report["account"]],
@@ -206,7 +206,7 @@ def _state_text(report: dict[str, Any], place: Path) -> str:
         "" if report["state_written"] else f"; what came later could not be written, see {_shown(place / 'server.log')}"
     )
     moment = report["state_moment"]
-    return f"{_shown(Path(report['state']))}, {f'as of {moment}' if moment else 'not written yet'}{late}"
+    return f"{_shown(Path(report['state']))}, {f'as of {told(moment)}' if moment else 'not written yet'}{late}"
 
 
 def _shown(path: Path) -> str:

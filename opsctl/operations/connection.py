@@ -76,6 +76,15 @@ def connected(context: Context, deployment: Deployment, machine: Machine) -> Con
     return Connection(context, deployment, machine, aws, StepFunctions(aws), Storage(aws))
 
 
+def about(connection: Connection, machine_arn: str) -> Connection:
+    """The same, about another machine: one of the deployment's, or one of which nothing is known."""
+    try:
+        machine = connection.deployment.machine(machine_arn)
+    except UsageError:
+        machine = _unknown(machine_arn)
+    return replace(connection, machine=machine)
+
+
 def _deployment(context: Context, arn: re.Match[str] | None) -> Deployment:
     """The deployment, or an empty one around a machine of a known ARN."""
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opsctl.config import DEPLOYMENT_MACHINE
-from opsctl.domain import deployments
+from opsctl.config import DEPLOYMENT_MACHINE, INFERENCE_MACHINE
+from opsctl.domain import deployments, inference
 from opsctl.domain.redaction import STRUCK_OUT, struck_out
 from opsctl.domain.run_input import problems
 from opsctl.errors import UsageError
@@ -39,6 +39,8 @@ def input_problems(connection: Connection, document: Any) -> list[str]:
     machine = connection.machine
     if machine.key == DEPLOYMENT_MACHINE:
         return deployments.problems(document)
+    if machine.key == INFERENCE_MACHINE:
+        return inference.problems(document)
     if machine.foreign or not machine.steps:
         return []
     return problems(document, steps=machine.steps, hyperparameters=machine.hyperparameters, needs=machine.needs)

@@ -10,7 +10,7 @@ from typing import Any
 
 from opsctl.aws.invocations import invoke
 from opsctl.domain.predictions import Stack, answers, requests
-from opsctl.errors import UsageError
+from opsctl.errors import UsageError, reason
 from opsctl.operations.connection import Connection
 
 IMAGES = (".jpeg", ".jpg", ".png", ".tif", ".tiff")
@@ -39,7 +39,7 @@ def read_stack(path: Path) -> Stack:
             return _scan(path)
         return _recorded(path) if (path / PAGES).is_file() else _folder(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _recorded(folder: Path) -> Stack:

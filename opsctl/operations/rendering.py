@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from opsctl import terraform
-from opsctl.errors import UsageError
+from opsctl.errors import UsageError, reason
 from opsctl.operations.documents_yaml import load
 
 TEMPLATE = ".tftpl"
@@ -148,4 +148,4 @@ def _read(file: Path) -> str:
     try:
         return file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
+        raise UsageError(f"{file} cannot be read: {reason(error)}") from error

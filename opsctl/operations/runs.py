@@ -135,8 +135,9 @@ def _refuse_elsewhere(connection: Connection, name: str) -> None:
         found = [other for other in others if _plausible(name) and connection.states.find(other.arn, name)]
     if found:
         raise UsageError(
-            f"{name} is a run of {' and '.join(other.name for other in found)}, not of {machine.name}",
-            f"name its machine with {' or '.join(f'--machine {other.key}' for other in found)}",
+            f"no run {name!r}",
+            f"it is one of {' and '.join(other.name for other in found)}: "
+            f"{' or '.join(f'--machine {other.key}' for other in found)}",
         )
 
 

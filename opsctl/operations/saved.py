@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from opsctl.errors import UsageError
+from opsctl.errors import UsageError, reason
 
 HISTORY_HINT = "save one with: aws stepfunctions get-execution-history --execution-arn ARN > history.json"
 DEFINITION_HINT = "a definition is a JSON object with StartAt and States; render a template first"
@@ -43,7 +43,7 @@ def _load(path: str | Path) -> Any:
     except FileNotFoundError:
         raise UsageError(f"no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(f"{path} cannot be read: {reason(error)}") from error
     return _parsed(text, str(path))
 
 

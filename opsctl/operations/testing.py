@@ -13,7 +13,7 @@ from typing import Any
 
 from opsctl.asl.diagnostics import InvalidDefinition
 from opsctl.domain.cases import Case, CaseError, Suite, Verdict, definition_of
-from opsctl.errors import OpsError, UsageError
+from opsctl.errors import OpsError, UsageError, reason
 from opsctl.operations.documents_yaml import Source, load
 from opsctl.operations.rendering import TEMPLATE, render_template
 
@@ -159,7 +159,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise UsageError(f"no file {path}", _nearest(path)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _nearest(path: Path) -> str | None:

@@ -11,6 +11,7 @@ from opsctl.domain.alerts import Failure, caught_in
 from opsctl.domain.results import ended_as, one_line, step_result
 from opsctl.domain.runs import Run
 from opsctl.domain.steps import CALLBACK
+from opsctl.domain.times import whole_duration
 from opsctl.operations.connection import Connection
 from opsctl.operations.status import why
 from opsctl.operations.watch import NOTHING, Sight, Unsettled, follow
@@ -116,4 +117,6 @@ def _beginning(attempts: Sequence[Attempt], number: int) -> str:
 
 def _end(attempt: Attempt, ended: float) -> str:
     error = one_line(attempt.error, attempt.cause)
-    return f"{ended_as(attempt).lower()} after {ended - attempt.scheduled:.0f} s" + (f": {error}" if error else "")
+    return f"{ended_as(attempt).lower()} after {whole_duration(ended - attempt.scheduled)}" + (
+        f": {error}" if error else ""
+    )

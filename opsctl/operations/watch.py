@@ -14,6 +14,7 @@ from typing import Any
 from opsctl.asl.history import RUNNING, GrowingHistory, RunHistory, StateRun, read_history
 from opsctl.domain.runs import Run
 from opsctl.domain.steps import execution_of
+from opsctl.domain.times import whole_duration
 from opsctl.errors import OpsError, ThrottledError, WaitTimedOutError
 from opsctl.operations.connection import Connection
 
@@ -188,7 +189,8 @@ def _left(run: Run, on_machine: str, timeout: float | None, begun: float, now: f
     left = float("inf") if timeout is None else begun + timeout - now
     if left <= 0:
         raise WaitTimedOutError(
-            f"{run.name} is still running after {timeout:.0f} s", f"it goes on: opsctl status {run.name}{on_machine}"
+            f"{run.name} is still running after {whole_duration(timeout or 0.0)}",
+            f"it goes on: opsctl status {run.name}{on_machine}",
         )
     return left
 

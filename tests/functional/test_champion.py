@@ -29,22 +29,22 @@ RUN       nightly-7
 MACHINE   documents-training
 MODEL     {RUNS}/nightly-7/train-sequence-model/x/output/model.tar.gz
 ENDPOINT  documents
-PROMOTED  2026-11-22T07:00:00Z
+PROMOTED  2026-11-22 07:00:00 UTC
 BY        nightly-7-deployment
 REASON    gate
 APPROVED  arn:aws:iam::123456789012:user/ann
 HELD OUT  {RUNS}/nightly-7/fetch-preprocessed-data/ (sha256 d7d7d7d7d7d7)
 CODE      {RUNS}/nightly-7/code/ (sha256 c7c7c7c7c7c7)
-PREVIOUS  nightly-6, promoted 2026-11-21T07:00:00Z
+PREVIOUS  nightly-6, promoted 2026-11-21 07:00:00 UTC
 
 METRIC         FIGURE
 log_loss       0.25
 page_accuracy  0.93
 """
 HISTORY = """\
-PROMOTED              RUN        REASON  APPROVED BY                         DEPLOYMENT            CHAMPION
-2026-11-22T07:00:00Z  nightly-7  gate    arn:aws:iam::123456789012:user/ann  nightly-7-deployment  now
-2026-11-21T07:00:00Z  nightly-6  gate    nobody was asked                    nightly-6-deployment
+PROMOTED                 RUN        REASON  APPROVED BY                         DEPLOYMENT            CHAMPION
+2026-11-22 07:00:00 UTC  nightly-7  gate    arn:aws:iam::123456789012:user/ann  nightly-7-deployment  now
+2026-11-21 07:00:00 UTC  nightly-6  gate    nobody was asked                    nightly-6-deployment
 """
 HINT = (
     "hint: a training run whose model passes the gate, and is deployed, makes one; opsctl champion history shows those "

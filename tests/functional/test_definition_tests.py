@@ -326,7 +326,7 @@ MISSING = "Missing 'Next' target: Rescu"
          "a.test.yaml: its definition: no file x.json.tftpl", None),
         (("definition:", "variables: v.yaml\ndefinition: x.tftpl\nx-old:"), "a.test.yaml:2: no file v.yaml", None),
         (("definition:", "definition: .\nx-old:"),
-         "a.test.yaml:2: . cannot be read: [Errno 21] Is a directory: '.'", None),
+         "a.test.yaml:2: . cannot be read: Is a directory", None),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("files")

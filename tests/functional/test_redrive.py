@@ -269,6 +269,13 @@ def test_an_old_run_is_rerun(stopped: Bench, age: float, reason: str | None) -> 
     assert headline == (f"A rerun, not a redrive: {reason}" if reason else NATIVE.splitlines()[0])
 
 
+def test_it_is_one_or_the_other(stopped: Bench) -> None:
+    result = stopped.opsctl("redrive", "--native", "--rerun", "--dry-run")
+    assert (result.exit_code, result.stderr.splitlines()) == (2, [
+        "error: --native and --rerun exclude each other", "hint: leave out one of them, or both to have it chosen",
+    ])  # fmt: skip
+
+
 def test_runs_that_there_is_nothing_to_redrive_of(bench: Bench) -> None:
     bench.opsctl("start", "--name", "good")
     bench.world.open_steps = {SEQUENCE}

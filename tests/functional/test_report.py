@@ -289,6 +289,8 @@ def test_a_map_of_thousands_has_a_strip_and_its_failures(folder: Path) -> None:
         (["nightly-7", "--history", "x.json"], [
             "error: --history is a run's history already", "hint: leave nightly-7 out"]),
         (["--history", "x.json"], ["error: no file x.json"]),
+        (["--out", "run.pdf"], [
+            "error: a report is an HTML page, and run.pdf is called otherwise", "hint: name it FILE.html"]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_reported_is_told_in_a_line(words: list[str], lines: list[str]) -> None:

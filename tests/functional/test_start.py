@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ following nightly-7
 08:00:13  Train Image Model  started
 08:00:13  Train Text Model  started
 08:00:43  Train Text Model  succeeded after 30 s
-08:01:13  Train Image Model  succeeded after 60 s
+08:01:13  Train Image Model  succeeded after 1 min 0 s
 08:01:13  Train Sequence Model  started
 08:01:53  Train Sequence Model  succeeded after 40 s
 08:01:53  Find Champion  started
@@ -154,6 +155,7 @@ def test_the_input_comes_from_a_file_and_settings_come_on_top(bench: Bench, tmp_
     assert len(document["run"]) <= 24 - len("-r12")
 
 
+NO_FOLDER = "must be the address of a folder, such as s3://bucket/datasets/inbox/"
 SHOWN = "opsctl shows that in place of what looks like a credential"
 
 
@@ -189,6 +191,16 @@ def test_bad_input_starts_nothing(bench: Bench, words: list[str], stdin: str, er
     result = bench.opsctl("start", *words, stdin=stdin)
     lines = [f"error: {error}"] + ([f"hint: {hint}"] if hint else [])
     assert (result.exit_code, result.stderr.splitlines(), result.stdout) == (2, lines, "")
+    assert bench.states.executions == {}
+
+
+def test_an_inference_is_told_what_to_score(bench: Bench) -> None:
+    bench.connection = replace(bench.connection, machine=bench.connection.deployment.machines["inference"])
+    result = bench.opsctl("start", "--set", "documents=inbox", "--set", "runs=nightly-7")
+    assert (result.exit_code, result.stderr.splitlines()) == (2, [
+        "error: the run input is refused: unknown key 'runs': did you mean 'run'?; and 1 more: documents: " + NO_FOLDER,
+        "hint: nothing was started",
+    ])  # fmt: skip
     assert bench.states.executions == {}
 
 
@@ -230,7 +242,7 @@ def test_waiting_no_longer_than_asked(bench: Bench) -> None:
     bench.world.open_steps = {SEQUENCE}
     result = bench.opsctl("start", "--name", "nightly-7", "--wait", "--timeout", "2m")
     assert (result.exit_code, result.stderr.splitlines()[-2:]) == (
-        124, ["error: nightly-7 is still running after 120 s", "hint: it goes on: opsctl status nightly-7"],
+        124, ["error: nightly-7 is still running after 2 min 0 s", "hint: it goes on: opsctl status nightly-7"],
     )  # fmt: skip
     result = bench.opsctl("list", "--status", "running")
     assert result.stdout.splitlines()[1].split()[0] == "RUNNING"
@@ -296,12 +308,13 @@ def test_the_name_of_another_machines_run(bench: Bench, words: tuple[str, ...]) 
     bench.world.put(f"s3://{BUCKET}/runs/one-deployment/x", "x")
     result = bench.opsctl(*words, "one-deployment")
     assert (result.exit_code, result.stderr.splitlines()) == (2, [
-        "error: one-deployment is a run of documents-deployment, not of documents-training",
-        "hint: name its machine with --machine deployment",
+        "error: no run 'one-deployment'", "hint: it is one of documents-deployment: --machine deployment",
     ])  # fmt: skip
     bench.states.start(MACHINE.replace("training", "inference"), "one-deployment", "{}")
     result = bench.opsctl(*words, "one-deployment")
-    assert result.stderr.splitlines()[1] == "hint: name its machine with --machine deployment or --machine inference"
+    assert result.stderr.splitlines()[1] == (
+        "hint: it is one of documents-deployment and documents-inference: --machine deployment or --machine inference"
+    )
 
 
 def test_a_run_of_another_machine(bench: Bench) -> None:

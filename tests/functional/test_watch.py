@@ -196,7 +196,7 @@ def test_piped_it_is_a_line_for_each_thing_and_the_outcome(bench: Bench) -> None
         "08:00:13  Train Image Model  started",
         "08:00:13  Train Text Model  started",
         "08:00:43  Train Text Model  succeeded after 30 s",
-        "08:01:13  Train Image Model  succeeded after 60 s",
+        "08:01:13  Train Image Model  succeeded after 1 min 0 s",
         "08:01:13  Train Sequence Model  started",
         "08:01:53  Train Sequence Model  failed after 40 s: States.TaskFailed: killed",
         "08:01:53  Describe Failure  started",
@@ -225,7 +225,7 @@ def test_it_ends_with_its_timeout_and_the_run_goes_on(bench: Bench) -> None:
     bench.opsctl("start", "--name", "nightly-7")
     result = bench.opsctl("watch", "--timeout", "2m")
     assert (result.exit_code, result.stderr.splitlines()) == (
-        124, ["error: nightly-7 is still running after 120 s", "hint: it goes on: opsctl status nightly-7"],
+        124, ["error: nightly-7 is still running after 2 min 0 s", "hint: it goes on: opsctl status nightly-7"],
     )  # fmt: skip
 
 

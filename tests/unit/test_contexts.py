@@ -113,7 +113,7 @@ def test_a_command_takes_the_named_the_current_or_a_file(tmp_path: Path, monkeyp
         (("add", "sandbox", "--terraform-dir", "."), "'sandbox' cannot be the name of a context"),
         (("add", "a/b", "--terraform-dir", "."), "'a/b' cannot be the name of a context"),
         (("add", "a.json", "--terraform-dir", "."), "'a.json' cannot be the name of a context"),
-        (("add", "here"), "a context needs a deployment"),
+        (("add", "here"), "a context is about one deployment"),
         (("add", "here", "--terraform-dir", "nowhere"), "Directory 'nowhere' does not exist"),
         (("use",), "name a context, or give --none"),
         (("use", "nowhere"), "there is no context 'nowhere'"),

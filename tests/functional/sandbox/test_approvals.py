@@ -151,6 +151,23 @@ def test_the_gate_of_a_run_that_a_run_started(cloud: Cloud, topic: str) -> None:
     assert output(cloud, deployment, child.rpartition(":")[2]) == "yes"
 
 
+def test_hints_about_a_run_that_a_run_started_name_its_machine(cloud: Cloud, topic: str) -> None:
+    long = {"Ask": gate(topic, Next="Wait"), "Wait": {"Type": "Wait", "Seconds": 600, "End": True}}
+    deployment = cloud.machine(long)
+    training = cloud.machine(
+        {"Deploy": task("states:startExecution", {"StateMachineArn": deployment, "Input": {"model": "text"}})}
+    )
+    child = json.loads(cloud.finish(cloud.start(training, name=unique("run")))["output"])["ExecutionArn"]
+    wait_for(lambda: "TaskSubmitted" in kinds(cloud, child), "the gate")
+    done = opsctl(cloud, training, "approve", "--yes", "--wait", "--timeout", "1s")
+    name = child.rpartition(":")[2]
+    assert (done.exit_code, done.stderr.splitlines()[-2:]) == (124, [
+        f"error: {name} is still running after 1 s",
+        f"hint: it goes on: opsctl status {name} --machine {deployment}",
+    ])  # fmt: skip
+    cloud.client("stepfunctions").stop_execution(executionArn=child)
+
+
 def test_somebody_else_was_first(cloud: Cloud, topic: str) -> None:
     machine = cloud.machine({"Ask": gate(topic, Next="Wait"), "Wait": {"Type": "Wait", "Seconds": 600, "End": True}})
     run = waiting(cloud, machine)
