@@ -127,7 +127,8 @@ def clear_faults(context: click.Context, ids: tuple[int, ...], directory: Path |
     from opsctl import sandbox as service
 
     gone = service.clear_faults(config.sandbox_directory(directory), ids)
-    emit(context.ensure_object(Invocation), gone, faults_text(gone))
+    if gone or not ids:
+        emit(context.ensure_object(Invocation), gone, faults_text(gone))
     missing = sorted(set(ids) - {one["id"] for one in gone})
     if missing:
         raise UsageError(f"there is no fault {missing[0]}", "opsctl sandbox fault list shows those there are")

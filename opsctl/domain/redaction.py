@@ -28,14 +28,17 @@ _QUOTE = r"\\*[\"']"
 # From a quote to the one that stands as deep, or to the end of a text that was cut off.
 _OPENED, _QUOTED = r"(?P<quote>\\*[\"'])", r"(?:(?!(?<!\\)(?P=quote)).)+"
 # A comma or the like ends a value only where another name, or nothing, comes after it.
-_BARE = r"(?:[&,;](?=[^\s\"'\\])(?![\w.-]{1,60}\s{0,3}[=:])|[^\s\"',;&}\\])+"
+_PIECE = r"(?:[&,;](?=[^\s\"'\\])(?![\w.-]{1,60}\s{0,3}[=:])|[^\s\"',;&}\\])"
+_ANSWER = r"(?:true|false|yes|no|on|off|none|null)"  # whether there is a secret, as in require_auth=true, is none
+_BARE = rf"(?!{_ANSWER}(?!{_PIECE})){_PIECE}+"
+_BEGUN = rf"{_OPENED}(?!{_ANSWER}(?P=quote))"
 _IS = rf"(?:{_QUOTE})?\s{{0,3}}[:=]\s{{0,3}}"
 # Where an option begins. What comes before keeps a row of dashes from being looked through again from each of them.
 _OPTION_HEAD = r"(?<![a-z0-9-])--[a-z0-9-]{0,60}?"
 _SCHEMES = r"(?:(?:aws4-hmac-sha256|basic|bearer|digest|token) )?"
 # How tokens begin that say whose they are: of GitHub, Slack, Hugging Face, W&B and others.
 _ISSUED = (
-    r"gh[pousr]_|github_pat_|glpat-|hf_|npm_|pypi-|[rs]k_(?:live|test)_|sk-(?:ant|proj|svcacct)-|whsec_|wandb_v1_"
+    r"gh[pousr]_|github_pat_|glpat-|pypi-AgE|[rs]k_(?:live|test)_|sk-(?:ant|proj|svcacct)-|whsec_|wandb_v1_"
     r"|xox[a-z]-|xapp-|AIza|ya29\.|dop_v1_|dckr_pat_|nvapi-|shpat_|hv[bs]\.|SG\."
 )
 # What the first group holds stands before the secret, and is kept.
@@ -43,6 +46,7 @@ _SECRETS = (
     r"()-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     r"()\b(?-i:AKIA|ASIA)[A-Z0-9]{16}\b",
     rf"()\b(?-i:{_ISSUED})[\w.-]{{16,}}",
+    r"()\b(?-i:hf_|npm_)[a-z0-9]{30,}",  # 34 and 36 as they are issued; file names and settings begin like that, too
     r"()\bsk-[a-z0-9]{32,}",
     r"(://(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/-]+",
     r"(\bmachine\s{1,3}\S{1,200}\s{1,3}login\s{1,3}\S{1,200}\s{1,3}password\s{1,3})[^\s\"'\\]+",  # as in .netrc
@@ -53,11 +57,11 @@ _SECRETS = (
     rf"(\bauthorization{_IS}(?:{_QUOTE})?{_SCHEMES})[^\"'\\\r\n]+",
     rf"(\b(?:set-)?cookie{_IS}(?:{_QUOTE})?)[^\"'\\\r\n]+",
     r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|sig|signature)=)[^&\s\"'\\]+",
-    rf"({_NAMES}{_IS}{_OPENED}){_QUOTED}",
+    rf"({_NAMES}{_IS}{_BEGUN}){_QUOTED}",
     rf"({_NAMES}{_IS}){_BARE}",
-    rf"({_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_QUOTE}value{_QUOTE}\s{{0,3}}:\s{{0,3}}{_OPENED}){_QUOTED}",
-    rf"({_OPTION_HEAD}{_NAMES}\s{{1,3}})(?!-)[^\s\"'\\]+",
-    rf"({_OPTION_HEAD}{_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_OPENED}){_QUOTED}",
+    rf"({_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_QUOTE}value{_QUOTE}\s{{0,3}}:\s{{0,3}}{_BEGUN}){_QUOTED}",
+    rf"({_OPTION_HEAD}{_NAMES}\s{{1,3}})(?!-|{_ANSWER}(?![^\s\"'\\]))[^\s\"'\\]+",
+    rf"({_OPTION_HEAD}{_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_BEGUN}){_QUOTED}",
 )
 _NAMED = rf"{_NAMES}|authorization|cookie"
 _WORD = r"passw|passphrase"
@@ -87,10 +91,11 @@ def redacted(text: str) -> str:
 
 def redacted_value(value: Any, name: str = "") -> Any:
     """A value of JSON with every text in it redacted, and struck out where `name`, its key, or the `Name` beside it (as
-    Batch lists an environment), or the option before it is that of a credential. Numbers, but for passwords, true,
-    false and null stay."""
+    Batch lists an environment), or the option before it is that of a credential. Numbers, but for passwords, and
+    true, false, null and the like stay."""
     if isinstance(value, str):
-        return STRUCK_OUT if value and _expression(_NAMED).search(name) else redacted(value)
+        named = value and _expression(_NAMED).search(name) and not _expression(_ANSWER).fullmatch(value)
+        return STRUCK_OUT if named else redacted(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return STRUCK_OUT if _expression(_WORD).search(name) else value
     if isinstance(value, Mapping):

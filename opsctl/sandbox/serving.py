@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
 from moto.core import responses, serialize
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.serving import connection_dropped_errors
 from werkzeug.wsgi import LimitedStream
 
 CHUNK = 65_536
 KNOWN = 4096
 """Results that are kept of what depends on nothing but its argument."""
 BODILESS = ("1", "204", "304")
-DROPPED: tuple[type[BaseException], ...] = (*connection_dropped_errors, ClientDisconnected)
+DROPPED: tuple[type[BaseException], ...] = (ConnectionError, ssl.SSLEOFError, ClientDisconnected)
+"""By what a client that went away is known. A TimeoutError is none: no socket here has a time limit."""
+LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 logger = logging.getLogger(__name__)
 
 
@@ -60,6 +63,10 @@ class Handler(MotoRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request. (werkzeug's own closes the connection after each, for it knows of no request's end.)"""
         environ = self.environ = self.make_environ()
+        if not LENGTH.fullmatch(environ.get("CONTENT_LENGTH") or "0"):
+            self.close_connection = True  # for where the next request begins nobody knows
+            self._answer("400 Bad Request", [], b"Content-Length is no number of bytes\n")
+            return
         try:
             status, headers, content = self._ask(environ)
         except DROPPED:

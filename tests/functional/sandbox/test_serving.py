@@ -19,6 +19,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     path = environ["PATH_INFO"]
     if path == "/falls":
         raise ValueError("on purpose")
+    if path == "/takes-too-long":
+        raise TimeoutError("on purpose")
     if path == "/hangs-up":
         raise ConnectionAbortedError
     content = b"unread" if path == "/unread" else environ["wsgi.input"].read()
@@ -61,7 +63,9 @@ def test_all_goes_over_one_connection(connection: http.client.HTTPConnection) ->
     assert connection.sock is first
 
 
-@pytest.mark.parametrize(("path", "found"), [("/wrong", (200, b"ab")), ("/falls", (500, b""))])
+@pytest.mark.parametrize(
+    ("path", "found"), [("/wrong", (200, b"ab")), ("/falls", (500, b"")), ("/takes-too-long", (500, b""))]
+)
 def test_where_an_answers_end_is_in_doubt_no_other_follows(
     connection: http.client.HTTPConnection, path: str, found: tuple[int, bytes]
 ) -> None:
@@ -81,6 +85,15 @@ def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(address: tuple[st
         assert [heard.readline(), heard.readline()] == [b"HTTP/1.1 100 Continue\r\n", b"\r\n"]
         plain.sendall(b"body")
         assert heard.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize("length", [b"x", b"-1", b"+4", b"4 4", b"1_0", b"4, 5", b"9" * 5000, "²".encode("latin-1")])
+def test_a_length_that_is_none_is_a_bad_request(address: tuple[str, int], length: bytes) -> None:
+    with socket.create_connection(address, timeout=60) as plain, plain.makefile("rb") as heard:
+        plain.sendall(b"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: " + length + b"\r\n\r\nbody")
+        said = heard.read()
+        assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert said.endswith(b"\r\n\r\nContent-Length is no number of bytes\n")
 
 
 @pytest.mark.parametrize("words", [b"HTTP/1.0\r\n\r\n", b"HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"])
