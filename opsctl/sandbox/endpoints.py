@@ -25,6 +25,8 @@ from opsctl.sandbox.world import World
 
 MOST_BYTES = 6 * 1024 * 1024
 """Of a request's body (AWS, Amazon SageMaker endpoints and quotas)."""
+MODEL = "model"
+"""A variant's model itself, beside its name."""
 
 
 class EndpointActions(SageMakerResponse):
@@ -68,8 +70,8 @@ class EndpointActions(SageMakerResponse):
     def create_endpoint(self) -> ActionResult:
         """CreateEndpoint: Creating, then InService or Failed."""
         name = self._get_param("EndpointName")
-        config = self._config()
-        launch = partial(_fleet, self.world, self.sagemaker_backend, name)
+        config = self._config_with_models()
+        launch = partial(_fleet, self.world, name)
         tags = self._get_param("Tags") or []
         endpoint = Endpoint(name, self._arn("endpoint", name), tags, launch, type(self).endpoint_changed)
         # One step, so that of two requests with one name exactly one wins.
@@ -85,7 +87,7 @@ class EndpointActions(SageMakerResponse):
             raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
         if endpoint.endpoint_status == "Failed":
             raise ApiError("ValidationException", f'Cannot update failed endpoint "{endpoint.arn}".')
-        endpoint.deploy(self._config())
+        endpoint.deploy(self._config_with_models())
         return ActionResult({"EndpointArn": endpoint.arn})
 
     def delete_endpoint(self) -> EmptyResult:
@@ -112,6 +114,13 @@ class EndpointActions(SageMakerResponse):
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = self.sagemaker_backend.describe_endpoint_config(self._get_param("EndpointConfigName"))
         return config
+
+    def _config_with_models(self) -> dict[str, Any]:
+        """What is to serve, with the models as they are now: whoever deletes one later takes it from no endpoint."""
+        config = self._config()
+        models = self.sagemaker_backend.describe_model
+        variants = [{**one, MODEL: models(one["ModelName"])} for one in config["ProductionVariants"]]
+        return {**config, "ProductionVariants": variants}
 
     def _arn(self, kind: str, name: str) -> str:
         return self.world.arn("sagemaker", f"{kind}/{name}")
@@ -171,12 +180,10 @@ def _endpoints(world: World) -> Mapping[str, Endpoint]:
     return endpoints
 
 
-def _fleet(world: World, backend: Any, endpoint: str, config: Mapping[str, Any]) -> Fleet:
-    variants = [dict(variant) for variant in config["ProductionVariants"]]
+def _fleet(world: World, endpoint: str, config: Mapping[str, Any]) -> Fleet:
+    variants: list[dict[str, Any]] = config["ProductionVariants"]
     servers = {
-        variant["VariantName"]: VariantServer(
-            world, endpoint, variant["VariantName"], backend.describe_model(variant["ModelName"])
-        )
+        variant["VariantName"]: VariantServer(world, endpoint, variant["VariantName"], variant[MODEL])
         for variant in variants
     }
     return Fleet(config["EndpointConfigName"], variants, servers)

@@ -129,6 +129,16 @@ def test_an_endpoint_serves_its_model_until_it_is_deleted(cloud: Cloud, endpoint
         sagemaker.describe_endpoint(EndpointName=endpoint)
 
 
+def test_an_endpoint_is_not_made_of_a_model_that_is_gone(cloud: Cloud) -> None:
+    sagemaker, gone = cloud.client("sagemaker"), model(cloud, "one")
+    asked = {"EndpointName": unique("endpoint"), "EndpointConfigName": config(cloud, gone)}
+    sagemaker.delete_model(ModelName=gone)
+    with pytest.raises(ClientError, match="Could not find model"):
+        sagemaker.create_endpoint(**asked)
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        sagemaker.describe_endpoint(EndpointName=asked["EndpointName"])
+
+
 def test_what_the_container_refuses_is_a_model_error(cloud: Cloud, endpoint: str) -> None:
     with pytest.raises(ClientError) as raised:
         ask(cloud.client("sagemaker-runtime"), endpoint, {"text": "?"})

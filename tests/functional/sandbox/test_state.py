@@ -233,9 +233,10 @@ def _fill_compute(cloud: Cloud) -> None:
     )
     cloud.batch_job(job["jobId"])
     cloud.train("print('trained')", TrainingJobName="trained")
-    name = "serving"
-    cloud.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config(cloud, model(cloud, "one")))
+    name, served = "serving", model(cloud, "one")
+    cloud.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config(cloud, served))
     assert at_rest(cloud, name)["EndpointStatus"] == "InService"
+    cloud.client("sagemaker").delete_model(ModelName=served)  # which takes it from no endpoint
 
 
 def _fill_machines(cloud: Cloud) -> None:
