@@ -67,7 +67,7 @@ class Writer:
                 if begun is None:
                     return False
                 os.kill(begun[0], signal.SIGKILL)
-            return self._await(*begun)
+            return begun is not None and self._await(*begun)
 
     def write_last(self) -> bool:
         """Write, and let nothing change any more: the server ends."""
@@ -77,14 +77,20 @@ class Writer:
             self._held.__enter__()
         except TimeoutError:
             logger.warning("nothing came to a stand for the last snapshot of the state")
-        return self._await(*self._begin())
+        begun = self._begin()
+        return begun is not None and self._await(*begun)
 
-    def _begin(self) -> tuple[int, list[str], list[str]]:
-        """Make the copy, while the world stands still."""
+    def _begin(self) -> tuple[int, list[str], list[str]] | None:
+        """Make the copy, while the world stands still; None where the machine has no room for one."""
         changes.forget()
         new, unwanted = self._contents.turn()
         moment = time.time()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            logger.exception("no copy of the server could be made")
+            self._come_to_nothing(new, unwanted)
+            return None
         if pid == 0:
             self._be_a_copy(new, moment)
         return pid, new, unwanted
@@ -95,12 +101,16 @@ class Writer:
             self._contents.remove(unwanted)
             self._place.unwritten.unlink(missing_ok=True)
             return True
+        self._come_to_nothing(new, unwanted)
+        return False
+
+    def _come_to_nothing(self, new: list[str], unwanted: list[str]) -> None:
+        """What was to be in this snapshot is to be in the next one."""
         logger.error("the state in %s was not written", self._place.root)
         self._contents.turn_back(new, unwanted)
         changes.note()
         with contextlib.suppress(OSError):
             self._place.unwritten.touch()
-        return False
 
     def _keep_writing(self) -> None:
         failures = 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from opsctl.sandbox.state import changes
 from opsctl.sandbox.state.contents import Contents
 from opsctl.sandbox.state.directory import StateDirectory
 from opsctl.sandbox.state.files import written
@@ -97,6 +98,21 @@ def test_a_content_goes_when_no_snapshot_names_it(kept: Kept) -> None:
     assert (kept.files(), kept.contents.read(name)) == ([name], b"page")
     kept.write(lambda: b"does not")
     assert kept.files() == []
+
+
+def test_what_no_copy_could_be_made_for_is_in_the_next_snapshot(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = kept.contents.keep(b"page")
+    kept.contents.forget(name)
+
+    def full() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as machine:
+        machine.setattr("os.fork", full)
+        assert kept.write(lambda: b"one") is False
+    assert (changes.wait(0), kept.place.is_up_to_date(), kept.files()) == (True, False, [name])
+    assert kept.write(lambda: b"two") is True
+    assert (changes.wait(0), kept.place.is_up_to_date(), kept.files()) == (False, True, [])
 
 
 def test_what_the_disk_has_no_room_for_takes_none(tmp_path: Path) -> None:
