@@ -157,31 +157,20 @@ def batch(world: World) -> JobsBackend:
 
 def _attempts(world: World, job: BatchJob) -> tuple[str, str]:
     """Run the job as often as its retry strategy allows. Returns final status and reason."""
-    last = job.attempts[-1] if job.attempts else {}  # of a server before this one
-    reason = str(last.get("statusReason", ""))
-    if last.get("container", {}).get("exitCode") == 0:
-        return "SUCCEEDED", reason
-    while len(job.attempts) - job.lost < job.attempt_limit():
-        if job.termination:
-            break
-        number = len(job.attempts) + 1
+    while (outcome := job.outcome()) is None:
         job.status = "STARTING"
         with room(world, "batch", f"{job.job_name}-{job.job_id[:8]}", job.container.get("jobRoleArn")) as place:
-            code, reason = _attempt(world, job, place, number)
-        if code == 0:
-            return "SUCCEEDED", reason
-        if job.termination or not job.retries(code, reason):
-            break
-    return "FAILED", reason
+            _attempt(world, job, place, len(job.attempts) + 1)
+    return outcome
 
 
-def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int | None, str]:
+def _attempt(world: World, job: BatchJob, place: Room, number: int) -> None:
     stream = f"{job.log_prefix()}/default/{uuid.uuid4().hex}"
     job.begin_attempt(stream)
     command = job.command()
     if not command:
         job.end_attempt(1, RUNTIME_ERROR)
-        return 1, RUNTIME_ERROR
+        return
     variables = {
         **job.environment(),
         "AWS_BATCH_JOB_ATTEMPT": str(number),
@@ -196,14 +185,13 @@ def _attempt(world: World, job: BatchJob, place: Room, number: int) -> tuple[int
     refusal = _refusal(world, job, executing)
     if refusal:
         job.end_attempt(1, refusal)
-        return 1, refusal
+        return
     fault = job.fault if number == 1 or job.fault is None or not job.fault.takes_host else None
     process = place.start(command, variables, log.write, fault=fault)
     job.attach(lambda: process.stop(min(GRACE_SECONDS, world.grace)))
     code, reason = _attend(job, process, min(GRACE_SECONDS, world.grace), fault)
     no_memory = fault is not None and fault.kind == OUT_OF_MEMORY and code == KILLED
     job.end_attempt(code, reason, NO_MEMORY if no_memory else None)
-    return code, reason
 
 
 def _refusal(world: World, job: BatchJob, executing: str | None) -> str | None:

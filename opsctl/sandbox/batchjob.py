@@ -56,8 +56,8 @@ class BatchJob:
         self.parameters: dict[str, str] = {**definition.parameters, **(request.get("parameters") or {})}
         self.termination: str | None = None
         self.fault = fault  # what befalls every attempt on purpose, or the first, which loses its host
-        self.lost = 0
-        """Attempts that ended with the sandbox's own server: they do not count."""
+        self.lost: set[int] = set()
+        """Which attempts ended with the sandbox's own server: they do not count."""
         self.untold = True
         """Whether nobody was told of its end yet."""
         self._interrupt: Callable[[], None] | None = None
@@ -82,7 +82,7 @@ class BatchJob:
             return False
         if self.attempts and "stoppedAt" not in self.attempts[-1]:
             self.end_attempt(*self.host_loss())
-            self.lost += 1
+            self.lost.add(len(self.attempts))
         if self.status not in ("SUBMITTED", "PENDING"):
             self.status = "RUNNABLE"
         return True
@@ -107,11 +107,23 @@ class BatchJob:
         """What comes before `/default/<task>` in the name of a log stream."""
         return str(self._log_options().get("awslogs-stream-prefix", self.job_definition.name))
 
-    def attempt_limit(self) -> int:
+    def outcome(self) -> tuple[str, str] | None:
+        """Final status and reason, as far as the last attempt tells; None where another one is to follow."""
+        count, code, reason = len(self.attempts), None, ""
+        if self.attempts:
+            code, reason = self.attempts[-1]["container"].get("exitCode"), self.attempts[-1]["statusReason"]
+        if code == 0:
+            return "SUCCEEDED", reason
+        if self.termination or count - len(self.lost) >= self._limit():
+            return "FAILED", reason
+        goes_on = count == 0 or count in self.lost or self._retries(code, reason)
+        return None if goes_on else ("FAILED", reason)
+
+    def _limit(self) -> int:
         """How often the job may run: 1 to 10."""
         return int(self._retry_strategy().get("attempts", 1))
 
-    def retries(self, code: int | None, reason: str) -> bool:
+    def _retries(self, code: int | None, reason: str) -> bool:
         """Whether evaluateOnExit lets an attempt that ended so be repeated; without rules it does.
 
         No rule about exit codes is for an attempt that never had one. One that ran out of time is never repeated
@@ -208,7 +220,7 @@ class BatchJob:
                 "jobQueue": self.job_queue.arn,
                 "dependsOn": list(self.request.get("dependsOn") or []),
                 "parameters": dict(self.parameters),
-                "retryStrategy": {"attempts": self.attempt_limit(), "evaluateOnExit": []} | self._retry_strategy(),
+                "retryStrategy": {"attempts": self._limit(), "evaluateOnExit": []} | self._retry_strategy(),
                 "timeout": {"attemptDurationSeconds": self.seconds()} if self.seconds() else {},
                 "attempts": [{**attempt, "container": dict(attempt["container"])} for attempt in self.attempts],
                 "tags": dict(self.request.get("tags") or {}),

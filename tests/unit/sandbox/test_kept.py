@@ -245,19 +245,34 @@ def test_a_transform_job() -> None:
     assert other.ended.result()["TransformJobStatus"] == "Stopped"
 
 
-def test_a_batch_job_loses_no_attempt() -> None:
+def batch_job(**retry: Any) -> BatchJob:
     definition: Any = SimpleNamespace(
-        container_properties={}, parameters={}, retry_strategy={"attempts": 2}, timeout=None, name="d", arn="d",
+        container_properties={}, parameters={}, retry_strategy=retry, timeout=None, name="d", arn="d",
         propagate_tags=False, platform_capabilities=[],
     )  # fmt: skip
     queue: Any = SimpleNamespace(environments=[], arn="q", name="q")
     job = BatchJob("0123-4567", "arn:aws:batch:us-east-1:123456789012:job/1", {"jobName": "job"}, definition, queue)
     job.begin_attempt("stream/1")
+    return job
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(0, "SUCCEEDED"), (1, "FAILED"), (2, None)])
+def test_a_batch_job_is_tried_again_after_a_restart_only_where_its_rules_say_so(code: int, outcome: str | None) -> None:
+    job = batch_job(attempts=3, evaluateOnExit=[{"onExitCode": "1", "action": "EXIT"}])
+    job.end_attempt(code, "ended")
+    other = again(job)
+    assert other.take_up()
+    assert other.outcome() == (outcome and (outcome, "ended"))
+
+
+def test_a_batch_job_loses_no_attempt() -> None:
+    rules = [{"onStatusReason": "Host EC2*", "action": "EXIT"}, {"onReason": "*", "action": "RETRY"}]
+    job = batch_job(attempts=2, evaluateOnExit=rules)
     job.end_attempt(1, "Essential container in task exited")
     job.begin_attempt("stream/2")
     other = again(job)
     assert other.take_up()
-    assert (other.status, len(other.attempts) - other.lost, other.attempt_limit()) == ("RUNNABLE", 1, 2)
+    assert (other.status, other.outcome()) == ("RUNNABLE", None)
     assert [attempt["statusReason"] for attempt in other.describe()["attempts"]] == [
         "Essential container in task exited", "Host EC2 (instance i-01234567) terminated.",
     ]  # fmt: skip
