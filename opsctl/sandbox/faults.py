@@ -24,6 +24,7 @@ from opsctl.sandbox.jobfaults import SPOT, JobFault
 TRAINING = "sagemaker:CreateTrainingJob"
 DROPS = ("request", "answer", "host")
 STARTS = ("batch:SubmitJob", TRAINING)  # the requests that start something on a host
+ERROR_CODE = re.compile(r"[A-Za-z][\w.:-]{0,127}", re.ASCII)  # a header and XML hold it
 ON_SPOT = re.compile(r'"EnableManagedSpotTraining"\s*:\s*true')
 DELIVERIES = ("events:delivery", "sns:delivery")  # of an event to a target, of a message to a subscriber
 READS = ("Get", "List", "Describe", "Head", "Search", "Query", "Scan", "BatchGet", "Lookup", "Filter")
@@ -194,6 +195,8 @@ def _check(action: str, wanted: Mapping[str, Any]) -> None:
     effects = ("error", "drop", "delay", "duplicate", "stale", "reorder")
     if not (of_job or any(wanted.get(name) for name in effects)):
         raise BadFaultError("a fault that does nothing: give it an error, a delay, a drop, a duplicate or a job fault")
+    if wanted.get("error") and not ERROR_CODE.fullmatch(str(wanted["error"])):
+        raise BadFaultError(f"an error's code is a word such as ThrottlingException, not {wanted['error']!r}")
     if wanted.get("error") and wanted.get("drop"):
         raise BadFaultError("an error is an answer: it cannot be dropped as well")
     if wanted.get("duplicate") and (wanted.get("error") or wanted.get("drop") == "request"):

@@ -205,6 +205,8 @@ def test_the_command_adds_lists_and_clears(faulty: Cloud) -> None:
         (["sagmaker:CreateTrainingJob", "--error", "X"], "did you mean sagemaker"),
         (["CreateTrainingJob", "--error", "X"], "name a service"),
         (["s3:GetObject"], "does nothing"),
+        (["s3:GetObject", "--error", "X\r\nY: 1"], "a word such as ThrottlingException"),
+        (["s3:GetObject", "--error", "<X>"], "a word such as ThrottlingException"),
         (["s3:GetObject", "--error", "X", "--drop", "answer"], "cannot be dropped"),
         (["s3:GetObject", "--delay", "1", "--status", "500"], "goes with an error"),
         (["s3:GetObject", "--error", "X", "--rate", "1.5"], "rate is a number from 0 to 1, not 1.5"),
