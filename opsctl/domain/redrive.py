@@ -8,11 +8,13 @@ so it does wherever AWS does not redrive any more, or the input is to change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opsctl.asl.history import CAUGHT, FAILED, SUCCEEDED, RunHistory, StateRun
+from opsctl.asl.unentered import SKIPPED, unentered
+from opsctl.domain.guards import read_pipeline
 from opsctl.domain.results import one_line, step_result
 from opsctl.domain.runs import RUNNING, UNSUCCESSFUL, Run
 from opsctl.errors import RefusedError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 NATIVE, RERUN = "native", "rerun"
 REDRIVABLE, BY_MAP_RUN = "REDRIVABLE", "REDRIVABLE_BY_MAP_RUN"
-RUN, REUSE, SKIP = "RUN", "REUSE", "SKIP"
+RUN, REUSE, SKIP, OPEN = "RUN", "REUSE", "SKIP", "OPEN"
 CONTAINERS = ("Parallel", "Map")
 NEAREST = 3
 
@@ -115,6 +117,20 @@ def redrive_steps(history: RunHistory, foreseen: Foreseen | None) -> tuple[Redri
     found = [_step(name, [s for s in history.states if s.name == name], left, again) for name in names]
     later = dict.fromkeys(name for name in (foreseen.asked if foreseen else ()) if name not in names)
     return (*found, *(RedriveStep(name, RUN, "comes after") for name in later))
+
+
+def steps_left_open(
+    history: RunHistory, foreseen: Foreseen | None, definition: Mapping[str, Any], document: Any
+) -> tuple[RedriveStep, ...]:
+    """The steps that may come after as well: a Choice decides, by an answer that could only be guessed. `document` is
+    the run's input."""
+    if foreseen is None or foreseen.certain:
+        return ()
+    passed = (state.name for state in unentered(definition, history) if state.status == SKIPPED)
+    known = {*foreseen.asked, *(state.name for state in history.states), *passed}
+    left = [step for step in read_pipeline(definition).steps if step.name not in known]
+    may = [step for step in left if not (step.guard and step.guard.bypasses(document))]
+    return tuple(RedriveStep(step.name, OPEN, "may come after: what is answered until then decides") for step in may)
 
 
 def redrive_warnings(history: RunHistory, foreseen: Foreseen | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ from opsctl.domain.redrive import (
     redrive_steps,
     redrive_warnings,
     refuse_ended_well,
+    steps_left_open,
 )
 from opsctl.domain.redrive_walk import foresee
 from opsctl.domain.runs import RUNNING, SUCCEEDED, Run, of_version, version_number
@@ -75,7 +76,8 @@ def plan(connection: Connection, run: Run, request: Request, insisted: str | Non
         return RedrivePlan(run, choice, (), later, planned)
     old = _definition_warning(connection, run, walked, history)
     warnings = (*redrive_warnings(history, foreseen), *old, *later)
-    return RedrivePlan(run, choice, redrive_steps(history, foreseen), warnings)
+    steps = redrive_steps(history, foreseen) + steps_left_open(history, foreseen, walked, input_document(run.input))
+    return RedrivePlan(run, choice, steps, warnings)
 
 
 def execute(connection: Connection, run: Run) -> Started:

@@ -38,6 +38,7 @@ RUN     Find Champion                       comes after
 RUN     Evaluate                            comes after
 RUN     Compare With Champion               comes after
 RUN     Notify Success                      comes after
+OPEN    Start Deployment                    may come after: what is answered until then decides
 
 1 min 0 s of work is done again, 1 min 13 s is kept
 Retries count from zero, and time limits start anew; input, definition and name stay as they are.
@@ -267,6 +268,17 @@ def test_an_old_run_is_rerun(stopped: Bench, age: float, reason: str | None) -> 
     stopped.world.now += age
     headline = stopped.opsctl("redrive", "--dry-run").stdout.splitlines()[0]
     assert headline == (f"A rerun, not a redrive: {reason}" if reason else NATIVE.splitlines()[0])
+
+
+def test_what_the_input_bypasses_does_not_come_after(bench: Bench) -> None:
+    bench.world.open_steps = {TEXT}
+    bench.opsctl("start", "--name", "nightly-7", "--set", "skip.evaluate=true")
+    bench.opsctl("stop", "nightly-7", "--yes")
+    steps = json.loads(bench.opsctl("redrive", "--dry-run", "-o", "json").stdout)["steps"]
+    assert [(step["step"], step["action"]) for step in steps[4:]] == [
+        (SEQUENCE, "RUN"), ("Find Champion", "RUN"), ("Compare With Champion", "RUN"), ("Notify Success", "RUN"),
+        ("Start Deployment", "OPEN"),
+    ]  # fmt: skip
 
 
 def test_it_is_one_or_the_other(stopped: Bench) -> None:
