@@ -59,16 +59,15 @@ class Repeats:
         self._own: OrderedDict[str, Future[Given | None]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def kept(self) -> dict[str, Given]:
-        """What is to outlive the server: the answers that were given, by call."""
-        calls = [*self._given.items(), *self._own.items()]
-        found = ((call, future.result()) for call, future in calls if future.done())
-        return {call: given for call, given in found if given is not None}
+    def kept(self) -> dict[str, Future[Given | None]]:
+        """What is to outlive the server: the answers that were given, by call; those to come do not."""
+        return {**self._given, **self._own}
 
-    def restore(self, kept: dict[str, Given]) -> None:
+    def restore(self, kept: dict[str, Future[Given | None]]) -> None:
         """Have what a server before this one kept."""
-        for call, given in kept.items():
-            self._keep(call).set_result(given)
+        for call, answer in kept.items():
+            if answer.done():
+                self._keep(call).set_result(answer.result())
 
     def answered(self, key: str) -> bool:
         """Whether the first of the sandbox's own calls of this key was answered well."""

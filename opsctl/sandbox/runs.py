@@ -88,18 +88,14 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what lives in this process only. To be asked for while the engine stands still."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("walk", "ended", "armed", "goes_on")}
-        final = self.ended.result() if self.ended.done() else None
-        return {**kept, "snapshot": None if self.walk is None else self.walk.snapshot(), "final": final}
+        kept = {name: value for name, value in vars(self).items() if name not in ("walk", "armed", "goes_on")}
+        return {**kept, "snapshot": None if self.walk is None else self.walk.snapshot()}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        snapshot, final = kept["snapshot"], kept["final"]
-        vars(self).update({name: value for name, value in kept.items() if name not in ("snapshot", "final")})
+        snapshot = kept.pop("snapshot")
+        vars(self).update(kept)
         self.walk = None if snapshot is None else Execution.restore(self.origin.machine, snapshot)
         self.armed, self.goes_on = None, False
-        self.ended = Future()
-        if final is not None:
-            self.ended.set_result(final)
 
     @property
     def status(self) -> str:

@@ -26,6 +26,7 @@ from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.batchjob import BatchJob
 from opsctl.sandbox.engine import Engine
 from opsctl.sandbox.mapruns import Child, MapRun
+from opsctl.sandbox.repeats import Repeats
 from opsctl.sandbox.runs import Origin, Run
 from opsctl.sandbox.state.pickling import Graph
 from opsctl.sandbox.tasks import MapTask, OpenTask, Task
@@ -122,12 +123,20 @@ def test_a_run_that_has_ended_can_be_redriven() -> None:
 def test_a_thread_that_is_about_to_tell_an_end_keeps_no_copy_waiting() -> None:
     """The copy of the server has no thread that would let go of what another one held when it was made."""
     ended: Future[int] = Future()
+    run, repeats = a_run(), Repeats()
     ended.set_result(7)
+    run.ended.set_result({"status": "SUCCEEDED"})
+    repeats.restore({"a": ended})  # type: ignore[dict-item]
     copies: queue.Queue[Any] = queue.Queue()
-    with ended._condition:
-        threading.Thread(target=lambda: copies.put(again((ended, Future()))), daemon=True).start()
-        come, to_come = copies.get(timeout=60)
-    assert (come.result(0), to_come.done()) == (7, False)
+
+    def copy() -> None:
+        copies.put(again((ended, Future(), run, repeats.kept())))
+
+    with ended._condition, run.ended._condition, repeats._given["a"]._condition:
+        threading.Thread(target=copy, daemon=True).start()
+        come, to_come, other, answers = copies.get(timeout=60)
+    assert (come.result(0), to_come.done(), answers["a"].result(0)) == (7, False, 7)
+    assert other.ended.result(0) == {"status": "SUCCEEDED"}
 
 
 def test_tokens() -> None:
