@@ -188,9 +188,8 @@ def _launch(place: SandboxDirectory, seconds: float, *options: str) -> dict[str,
         )
     os.close(writer)
     answer = _read_answer(reader, process, seconds)
-    if "error" not in answer:
-        return answer
-    process.wait()
+    if "error" in answer:
+        process.wait()
     return answer
 
 

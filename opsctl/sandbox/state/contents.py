@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 import uuid
@@ -91,11 +90,10 @@ class Contents:
 
 
 class StoredKey(FakeKey):
-    """moto's object, or part of one, whose content is a file."""
+    """moto's object, or part of one, whose content is a file. Lists of versions copy it by `listed` (provider.py)."""
 
     contents: ClassVar[Contents]
     _content: str | None = None
-    _borrowed = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -113,9 +111,8 @@ class StoredKey(FakeKey):
     def value(self, new: bytes | str) -> None:
         content = new.encode() if isinstance(new, str) else bytes(new)
         before, self._content = self._content, self.contents.keep(content)
-        if before is not None and not self._borrowed:
+        if before is not None:
             self.contents.forget(before)
-        self._borrowed = False
         self.contentsize = len(content)
         if self._etag is None:
             digest = md5_hash()
@@ -133,24 +130,14 @@ class StoredKey(FakeKey):
         if self.disposed:
             return
         self.disposed = True
-        if self.multipart and not self._borrowed:
+        if self.multipart:
             self.multipart.dispose()
-        if self._content is not None and not self._borrowed:
+        if self._content is not None:
             self.contents.forget(self._content)
         self._content = None
 
     def __del__(self) -> None:
         """moto warns here of keys that nobody disposed of; what is no key's is found at the next start."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> StoredKey:
-        """A copy that shows the same content, as a list of versions has it, and whose end means nothing."""
-        made: Any = type(self).__new__(type(self))
-        found: StoredKey = made
-        memo[id(self)] = found
-        kept = {name: value for name, value in self.__dict__.items() if name not in ("lock", "multipart")}
-        found.__dict__.update(copy.deepcopy(kept, memo))
-        found.lock, found.multipart, found._borrowed = threading.Lock(), self.multipart, True
-        return found
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "lock"}
