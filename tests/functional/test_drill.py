@@ -56,7 +56,7 @@ def test_a_machine_that_holds_is_told_in_a_matrix(tmp_path: Path) -> None:
         "scenarios: a plain run\n"
         "\n"
         "never struck\n"
-        "  Work: missing: nothing comes of it: its answer is not read, or a Map tolerates the failure\n"
+        "  Work: missing: nothing comes of it: its answer is not read, a Retry mends it, or a Map tolerates it\n"
     )
 
 
@@ -235,3 +235,58 @@ def test_a_live_drill_is_for_a_sandbox_only(tmp_path: Path) -> None:
 def test_what_is_for_one_depth_is_refused_at_the_other(tmp_path: Path) -> None:
     result = opsctl("--model", "--definition", saved(tmp_path, SMALL), "--state", "work")
     assert (result.exit_code, result.stderr) == (2, "error: --state is for --live\nhint: leave it out\n")
+
+
+def side_by_side() -> dict[str, Any]:
+    """Two jobs in a Parallel in a Map, which nothing keeps from each other's failures, and which have one name."""
+    job = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::batch:submitJob.sync",
+        "Parameters": {"JobName": "job", "JobQueue": "queue", "JobDefinition": "definition"},
+        "TimeoutSeconds": 7200,
+        "End": True,
+    }
+    branches = [{"StartAt": name, "States": {name: job}} for name in ("Left", "Right")]
+    both = {"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "Branches": branches, "End": True}}}
+    each = {"Type": "Map", "ItemsPath": "$.items", "MaxConcurrency": 1, "ItemProcessor": both, "End": True}
+    return {"StartAt": "Each", "States": {"Each": each}}
+
+
+def test_a_trace_names_what_is_given_up_and_what_fails_with_it(tmp_path: Path) -> None:
+    result = opsctl("--model", "--pairs", "--definition", saved(tmp_path, side_by_side()))
+    told = "REFUTED siblings: a failure of Right throws away the work of Left, which was going on\n"
+    begin = result.stdout.index(told)
+    assert result.stdout[begin:].split("\n\n")[0].splitlines()[5:9] == [
+        "        2.0 s  Right  fails (Batch.AWSBatchException: the drill's)",
+        "        2.0 s  Left   is given up",
+        "        2.0 s  Both   fails",
+        "        2.0 s  Each   fails",
+    ]
+    assert "a failure of Left throws away the work of Left" not in result.stdout
+    assert "a failure of Right throws away the work of Right" not in result.stdout
+
+
+def test_of_an_item_of_a_distributed_map_no_more_is_to_be_told_than_is_known(tmp_path: Path) -> None:
+    """What its machine hears is that too many failed: which state of the item did stands in the item's own history."""
+    work = {key: value for key, value in SMALL["States"]["Work"].items() if key != "End"}
+    caught = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Tell"}]
+    item = {"StartAt": "One", "States": {"One": {**work, "End": True}}}
+    each = {
+        "Type": "Map",
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **item},
+        "ItemsPath": "$.items",
+        "Catch": caught,
+        "End": True,
+    }
+    tell = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sns:publish",
+        "Parameters": {"TopicArn": "arn:aws:sns:us-east-1:123456789012:failures", "Message.$": "$.error.Error"},
+        "TimeoutSeconds": 60,
+        "Retry": [{"ErrorEquals": ["States.ALL"]}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Fail"}],
+        "Next": "Fail",
+    }
+    states = {"Work": {**work, "ResultPath": None, "Catch": caught, "Next": "Each"}, "Each": each, "Tell": tell}
+    machine = {"StartAt": "Work", "States": {**states, "Fail": {"Type": "Fail"}}}
+    assert "does not say that it was" not in opsctl("--model", "--definition", saved(tmp_path, machine)).stdout

@@ -28,6 +28,7 @@ from opsctl.domain.results import JOB_STATUS
 
 PERMISSIONS = "States.Permissions"
 BRANCH_FAILED = "States.BranchFailed"
+TOO_MANY_FAILED = "States.ExceedToleratedFailureThreshold"
 FUNCTION_ERROR = "Exception"  # what a function raises of its own accord
 STOPPABLE = ("createTrainingJob", "createTransformJob", "createProcessingJob", "createHyperParameterTuningJob")
 
@@ -100,15 +101,16 @@ def _container_faults(name: str, state: State) -> Iterator[Fault]:
     yield Fault(name, Kind.OVERSIZED, DATA_LIMIT_EXCEEDED)
     if state["Type"] == "Parallel":
         yield Fault(name, Kind.FAILED, BRANCH_FAILED)
-    if _distributed(state):
+    if is_distributed(state):
         if "ItemReader" in state:
             yield Fault(name, Kind.FAILED, "States.ItemReaderFailed")
         if "ResultWriter" in state:
             yield Fault(name, Kind.FAILED, "States.ResultWriterFailed")
-        yield Fault(name, Kind.FAILED, "States.ExceedToleratedFailureThreshold")
+        yield Fault(name, Kind.FAILED, TOO_MANY_FAILED)
 
 
-def _distributed(state: State) -> bool:
+def is_distributed(state: State) -> bool:
+    """Whether it is a Map whose items are runs of their own."""
     config = (state.get("ItemProcessor") or {}).get("ProcessorConfig") or {}
     return bool(config.get("Mode") == "DISTRIBUTED")
 

@@ -16,6 +16,7 @@ from typing import Any
 from opsctl.asl.events import MAX_EVENTS
 from opsctl.asl.failures import RUNTIME
 from opsctl.domain.alerts import NOTIFY_FAILURE
+from opsctl.domain.drill.faults import TOO_MANY_FAILED, is_distributed
 from opsctl.domain.drill.model import Check, Fault, Kind, Refutation
 from opsctl.domain.drill.subject import Subject
 from opsctl.domain.drill.walk import Drive
@@ -38,7 +39,7 @@ def judge(subject: Subject, drive: Drive, calm: frozenset[str]) -> Iterator[Refu
         yield Refutation(Check.LIMITS, blamed, words)
     yield from _green(subject, drive, calm)
     yield from _alerts(subject, drive, blamed)
-    yield from _siblings(drive)
+    yield from _siblings(subject, drive)
     yield from _own_way(subject, drive)
     yield from _not_retried(subject, drive)
     yield from same_names(subject, drive.taken)
@@ -167,7 +168,14 @@ def says_what(subject: Subject, drive: Drive) -> bool | None:
         return None
     later = [asked for asked in drive.asked if asked.at >= at and asked.state not in subject.steps]
     text = json.dumps([asked.parameters for asked in later])
-    return fault.state in text or fault.error in text
+    return any(word in text for word in (fault.state, fault.error, *_of_items(subject, fault.state)))
+
+
+def _of_items(subject: Subject, state: str) -> Iterator[str]:
+    """By what a machine knows of the failure of an item of a distributed Map, whose history is another one."""
+    for outer in subject.nodes.nodes[state].containers:
+        if is_distributed(outer.state):
+            yield from (outer.name, TOO_MANY_FAILED)
 
 
 def _not_retried(subject: Subject, drive: Drive) -> Iterator[Refutation]:
@@ -197,13 +205,21 @@ def _side_by_side(subject: Subject, one: str, other: str) -> bool:
     return False
 
 
-def _siblings(drive: Drive) -> Iterator[Refutation]:
+def _siblings(subject: Subject, drive: Drive) -> Iterator[Refutation]:
     if drive.status in ("ABORTED", "TIMED_OUT") or drive.execution.error == RUNTIME:
         return
     for lost in (one for one in drive.given_up if one.redrives == _redrives(drive)):
-        words = f"a failure of {_blamed(drive)} throws away the work of {lost.state}, which was going on"
+        culprit = _culprit(subject, drive, lost.state)
+        words = f"a failure of {culprit} throws away the work of {lost.state}, which was going on"
         yield Refutation(Check.SIBLINGS, lost.state, words)
         return
+
+
+def _culprit(subject: Subject, drive: Drive, lost: str) -> str:
+    """Whose failure ended a state's work: of what was struck beside it, the last; in a Map, its own in another item."""
+    struck = [fault.state for fault, _, _ in reversed(drive.struck)]
+    beside = (state for state in struck if _side_by_side(subject, lost, state))
+    return next(beside, lost if lost in struck else _blamed(drive))
 
 
 def same_names(subject: Subject, taken: Iterable[tuple[str, str, str]]) -> Iterator[Refutation]:
@@ -214,6 +230,7 @@ def same_names(subject: Subject, taken: Iterable[tuple[str, str, str]]) -> Itera
     for (kind, name), times in counted.items():
         if times > 1:
             states = list(dict.fromkeys(state for k, n, state in taken if (k, n) == (kind, name)))
-            words = f"{' and '.join(states)} asks {times} times for a job of the name {name}, which is taken"
+            ask = "asks" if len(states) == 1 else "ask"
+            words = f"{' and '.join(states)} {ask} {times} times for a job of the name {name}, which is taken"
             yield Refutation(Check.NAMES, states[-1], words)
             return

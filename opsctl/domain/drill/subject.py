@@ -113,7 +113,7 @@ class Subject:
     def why_never(self, fault: Fault) -> str:
         """Why a fault did not strike, in a run in which nothing else broke."""
         if fault.kind is Kind.MISSING and fault.state in self.steps:
-            return "nothing comes of it: its answer is not read, or a Map tolerates the failure"
+            return "nothing comes of it: its answer is not read, a Retry mends it, or a Map tolerates it"
         return "no scenario comes to it: a case that does would be one (docs/drill.md)"
 
     def inverted(self) -> Iterator[tuple[Step, Setting]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from opsctl.domain.cases.model import BEGINNING, Case, Record
 from opsctl.domain.drill.model import Fault, Line, Refutation, Trace
+from opsctl.domain.drill.places import Places
 from opsctl.domain.drill.tasks import START
 from opsctl.domain.drill.walk import Drive
 
@@ -51,7 +52,7 @@ def _cut(lines: list[Line]) -> list[Line]:
 def _lines(
     events: Iterable[Mapping[str, Any]], strikes: Iterable[tuple[Fault, int, float]], start: float = START
 ) -> Iterator[Line]:
-    at: dict[int, str] = {0: ""}
+    places = Places()
     struck = list(strikes)
     tried: dict[str, int] = {}
     for number, event in enumerate(events, 1):
@@ -59,11 +60,11 @@ def _lines(
             fault, _, moment = struck.pop(0)
             yield Line(moment - start, fault.state, f"FAULT {fault.words}")
         kind, now = event["type"], event["timestamp"] - start
-        state = at[event["id"]] = _state(event) or at.get(event.get("previousEventId", 0), "")
+        state = places.state_of(event)
         if kind.endswith("Scheduled"):
             tried[state] = tried.get(state, 0) + 1
             yield Line(now, state, "is asked for" if tried[state] == 1 else f"is asked for again ({tried[state]})")
-        elif (words := _told(kind, event)) is not None:
+        elif (words := _told(kind, event)) is not None and (state or not kind.endswith("StateAborted")):
             yield Line(now, state, words)
     for fault, _, moment in struck:
         yield Line(moment - start, fault.state, f"FAULT {fault.words}")
@@ -80,7 +81,7 @@ def _told(kind: str, event: Mapping[str, Any]) -> str | None:
         return "the run is redriven"
     if kind.endswith("StateAborted"):
         return "is given up"
-    if kind.endswith(("Failed", "TimedOut")):
+    if kind.endswith(("Failed", "TimedOut")) and kind != "MapIterationFailed":  # the Map itself fails behind it
         return f"fails ({why})" if why else "fails"
     if (
         kind == "PassStateEntered"
