@@ -66,7 +66,8 @@ def refusing(path: Path, hint: str | None = None) -> Iterator[None]:
 def write_whole(target: Path, content: bytes) -> None:
     """By a draft beside it: what was there before stays until the new content is whole."""
     draft = target.with_name(f".opsctl-{os.getpid()}")
-    if target.exists() and not (target.is_file() and os.access(target.parent, os.W_OK)):  # a pipe, a device
+    replaceable = target.is_file() and os.access(target, os.W_OK) and os.access(target.parent, os.W_OK)
+    if target.exists() and not replaceable:  # a pipe, a device, or what is protected, which the attempt tells
         target.write_bytes(content)
         return
     try:
