@@ -26,6 +26,8 @@ HANGS = 120
 """Seconds after which a copy that does not end is ended."""
 LONGEST_PAUSE = 30.0
 """Seconds after a failure until the next try, at most."""
+LAST_TRIES = 4
+"""To let the world stand still at the end: what is written of one that moves has answers that nobody took."""
 logger = logging.getLogger(__name__)
 
 
@@ -65,6 +67,7 @@ class Writer:
             except TimeoutError:  # what the copy saw, if there is one, was no one moment
                 logger.warning("nothing came to a stand for a snapshot of the state; it is tried again")
                 if begun is None:
+                    self._tell_of_failure()
                     return False
                 os.kill(begun[0], signal.SIGKILL)
             return begun is not None and self._await(*begun)
@@ -72,11 +75,13 @@ class Writer:
     def write_last(self) -> bool:
         """Write, and let nothing change any more: the server ends."""
         self._one.acquire()
-        self._held = self._hold()  # kept, or it would let go at once
-        try:
-            self._held.__enter__()
-        except TimeoutError:
-            logger.warning("nothing came to a stand for the last snapshot of the state")
+        for _ in range(LAST_TRIES):
+            self._held = self._hold()  # kept, or it would let go at once
+            try:
+                self._held.__enter__()
+                break
+            except TimeoutError:
+                logger.warning("nothing came to a stand for the last snapshot of the state")
         begun = self._begin()
         return begun is not None and self._await(*begun)
 
@@ -109,6 +114,9 @@ class Writer:
         logger.error("the state in %s was not written", self._place.root)
         self._contents.turn_back(new, unwanted)
         changes.note()
+        self._tell_of_failure()
+
+    def _tell_of_failure(self) -> None:
         with contextlib.suppress(OSError):
             self._place.unwritten.touch()
 

@@ -47,8 +47,11 @@ class Kept:
         self.contents = Contents(self.place.objects)
         self.lock = (root / "writing.lock").open("ab")
 
+    def writer(self, dump: Callable[[], bytes], hold: Callable[..., object]) -> Writer:
+        return Writer(self.place, self.contents, {}, dump, hold, self.lock.fileno())  # type: ignore[arg-type]
+
     def write(self, dump: Callable[[], bytes], hold: Callable[..., object] = standing) -> bool:
-        return Writer(self.place, self.contents, {}, dump, hold, self.lock.fileno()).write()  # type: ignore[arg-type]
+        return self.writer(dump, hold).write()
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.place.objects.iterdir())
@@ -84,6 +87,22 @@ def test_a_snapshot_of_no_one_moment_is_dropped(kept: Kept, hold: Callable[..., 
 
     assert kept.write(slow, hold) is False
     assert kept.place.read() == b"one"
+    assert not kept.place.is_up_to_date()
+
+
+def test_the_last_snapshot_waits_for_a_world_that_does_not_come_to_a_stand_at_once(kept: Kept) -> None:
+    stands: list[bool] = []
+
+    @contextmanager
+    def standing_later() -> Iterator[None]:
+        if not stands:
+            stands.append(False)
+            raise TimeoutError
+        stands.append(True)
+        yield
+
+    assert kept.writer(lambda: repr(stands).encode(), standing_later).write_last() is True
+    assert kept.place.read() == b"[False, True]"
 
 
 def test_a_content_goes_when_no_snapshot_names_it(kept: Kept) -> None:
