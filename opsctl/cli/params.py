@@ -33,8 +33,11 @@ def setting(text: str) -> Setting:
 def document(source: str, example: str = '{"hyperparameters": {…}}') -> dict[str, Any]:
     """The JSON object in a file, or in standard input for `-`; `example` is what the hint shows.
 
-    Raises UsageError for a missing file, with the nearest name beside it, and for anything but a JSON object.
+    Raises UsageError for a missing file, with the nearest name beside it, for JSON in place of a file, and for anything
+    but a JSON object.
     """
+    if source.lstrip().startswith("{"):
+        raise UsageError(f"not JSON itself is wanted here, but a file: {source[:40]}", "- reads it from standard input")
     named = "standard input" if source == "-" else source
     text = sys.stdin.read() if source == "-" else _read(Path(source))
     try:

@@ -48,7 +48,7 @@ def choose(present: Champion | None, promotions: Sequence[Champion], wanted: str
         raise UsageError(
             f"{wanted} was never champion",
             (f"did you mean {near[0]}; " if near else "")
-            + f"""any run is deployed by opsctl start --machine deployment --input '{{"run": "{wanted}"}}'""",
+            + "any run is deployed by opsctl start --machine deployment --set run=NAME",
         )
     return Way(present, found[-1])
 

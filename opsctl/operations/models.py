@@ -10,7 +10,7 @@ from opsctl.domain.objects import Place
 from opsctl.domain.runs import Run
 from opsctl.errors import RefusedError, UsageError
 from opsctl.operations.connection import Connection, connected
-from opsctl.operations.runs import ForgottenError, input_document, resolve
+from opsctl.operations.runs import ElsewhereError, ForgottenError, input_document, resolve
 
 STEP, SKIPPED = "train-sequence-model", "train_sequence_model"  # whose artifact holds the whole ensemble
 ARTIFACT = "/output/model.tar.gz"
@@ -46,7 +46,9 @@ def _run(training: Connection, name: str) -> Run | None:
     except ForgottenError:
         return None
     except UsageError as error:
-        raise UsageError(f"run: {training.machine.name} has {error.message}; nothing was started", error.hint) from None
+        trained = f"name one that trained a model: opsctl list --machine {training.machine.key}"
+        hint = trained if isinstance(error, ElsewhereError) else error.hint
+        raise UsageError(f"run: {training.machine.name} has {error.message}; nothing was started", hint) from None
     if run.name != name:
         raise UsageError(
             f"run: {training.machine.name} has no run {name!r}; nothing was started", f"did you mean {run.name}?"

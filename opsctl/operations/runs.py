@@ -126,15 +126,19 @@ def _newest(connection: Connection, wanted: str) -> Iterator[Run]:
         yield from sorted((run for run in ended if run), key=lambda run: -run.started)
 
 
+class ElsewhereError(UsageError):
+    """There is no such run of this machine, and there is one of another."""
+
+
 def _refuse_elsewhere(connection: Connection, name: str) -> None:
-    """Raise UsageError for a run of other machines of the deployment, with the option that names them."""
+    """Raise ElsewhereError for a run of other machines of the deployment, with the option that names them."""
     machine = connection.machine
     others = [other for other in connection.deployment.machines.values() if other.arn != machine.arn]
     found: list[Machine] = []
     with contextlib.suppress(OpsError):  # whoever may not ask about the others is told of this one
         found = [other for other in others if _plausible(name) and connection.states.find(other.arn, name)]
     if found:
-        raise UsageError(
+        raise ElsewhereError(
             f"no run {name!r}",
             f"it is one of {' and '.join(other.name for other in found)}: "
             f"{' or '.join(f'--machine {other.key}' for other in found)}",

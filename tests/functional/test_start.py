@@ -173,6 +173,8 @@ SHOWN = "opsctl shows that in place of what looks like a credential"
          "write the value itself there; nothing was started or sent"),
         (["--set", "skip.train_image_model=true"], "", NEEDED, "nothing was started"),
         (["--input", "-"], "[]", "standard input holds no JSON object", 'write it as {"hyperparameters": {…}}'),
+        (["--input", '{"skip": {}}'], "", 'not JSON itself is wanted here, but a file: {"skip": {}}',
+         "- reads it from standard input"),
         (["--input", "-"], "{", f"standard input is not JSON: {JSON_ERROR}", None),
         (["--set", "epochs"], "", f"Invalid value for '--set': 'epochs' is not path=value, such as {SETTING}", HELP),
         (["--set", "data=3", "--set", "data.source=x"], "", "data.source cannot be set: data is a value, not an object",

@@ -294,6 +294,11 @@ def test_a_deployment_of_no_model_is_refused_before_it_starts(pipeline: Deployin
     assert cloud.client("stepfunctions").list_executions(stateMachineArn=pipeline.machine)["executions"] == []
     for run in ("nightly-7", "nightly-9", "forgotten"):
         assert started(run, "--dry-run")[0] == 0
+    cloud.start(pipeline.machine, {"run": "nightly-7"}, name="a-deployment")
+    assert started("a-deployment") == (2, (
+        f"error: run: {pipeline.training} has no run 'a-deployment'; nothing was started\n"
+        "hint: name one that trained a model: opsctl list --machine training\n"
+    ))  # fmt: skip
 
 
 def test_a_rollback_deploys_the_champion_before_and_twice_leads_forward(served: Deploying) -> None:

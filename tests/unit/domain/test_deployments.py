@@ -174,3 +174,4 @@ def test_where_there_is_no_way_back(
     with pytest.raises(OpsError) as error:
         choose(present, promotions, wanted)
     assert (error.value.exit_code, error.value.message) == (code, said)
+    assert "--input" not in (error.value.hint or "")  # which takes a file
