@@ -13,6 +13,7 @@ import copyreg
 import io
 import itertools
 import pickle
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives import serialization
 from moto.s3.utils import _VersionedKeyStore
 
+DEEPEST = 5_000
+"""Things within things: JSON may be nested as deeply as Python reads it, a thousand levels, and much lies around it."""
 Reduced = tuple[Any, ...]
 
 
@@ -45,7 +48,12 @@ class Graph:
         stream = io.BytesIO()
         pickler = pickle.Pickler(stream, protocol=5)
         pickler.dispatch_table = self._table
-        pickler.dump(graph)
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(usual, DEEPEST))
+        try:
+            pickler.dump(graph)
+        finally:
+            sys.setrecursionlimit(usual)
         return stream.getvalue()
 
     def loads(self, content: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from concurrent.futures import Future
@@ -102,6 +103,13 @@ def test_a_run_that_is_written_at_any_moment(moment: int) -> None:
         run.close(160.0)
     assert other.events() == one.events()
     assert (other.status, other.describe()) == ("SUCCEEDED", one.describe())
+
+
+def test_what_is_nested_as_deeply_as_json_may_be() -> None:
+    nested: list[Any] = []
+    for _ in range(900):
+        nested = [nested]
+    assert json.dumps(again({"input": nested})) == json.dumps({"input": nested})
 
 
 def test_a_run_that_has_ended_can_be_redriven() -> None:
