@@ -290,3 +290,21 @@ def test_of_an_item_of_a_distributed_map_no_more_is_to_be_told_than_is_known(tmp
     states = {"Work": {**work, "ResultPath": None, "Catch": caught, "Next": "Each"}, "Each": each, "Tell": tell}
     machine = {"StartAt": "Work", "States": {**states, "Fail": {"Type": "Fail"}}}
     assert "does not say that it was" not in opsctl("--model", "--definition", saved(tmp_path, machine)).stdout
+
+
+def test_in_pairs_a_stop_that_stands_as_another_did_is_walked_once(tmp_path: Path) -> None:
+    """A machine that asks each day how things are, and is never told, goes round for a year."""
+    look = {key: value for key, value in SMALL["States"]["Work"].items() if key != "End"}
+    state = "$.Payload.state"
+    told = [{"Variable": state, "IsPresent": True}, {"Variable": state, "StringEquals": "done"}]
+    states = {
+        "Look": {**look, "Next": "Done?"},
+        "Done?": {"Type": "Choice", "Choices": [{"And": told, "Next": "Done"}], "Default": "Wait"},
+        "Wait": {"Type": "Wait", "Seconds": 86400, "Next": "Again"},
+        "Again": {"Type": "Pass", "Result": {}, "Next": "Look"},
+        "Done": {"Type": "Succeed"},
+    }
+    definition = saved(tmp_path, {"StartAt": "Look", "States": states})
+    machine = json.loads(opsctl("--model", "--pairs", "-o", "json", "--definition", definition).stdout)["machines"][0]
+    assert [one["check"] for one in machine["refutations"]] == ["ends"]
+    assert machine["pairs"]["walked"] < 400

@@ -6,7 +6,8 @@ A pair that does not come about in any scenario does not exist; a single fault t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from opsctl.asl.effects import ScheduleTask
@@ -145,15 +146,14 @@ class Explorer:
     def _seconds(self, drive: Drive, first: Fault, *, strikes: bool = False) -> Iterator[Outcome]:
         found: list[Outcome] = []
 
-        stopped: set[int] = set()
+        stopped: set[Hashable] = set()
 
         def begun(running: Drive) -> bool:
             return strikes or any(one is first for one, _, _ in running.struck)
 
         def stop(running: Drive) -> None:
-            events = len(running.events)
-            if begun(running) and events not in stopped:
-                stopped.add(events)
+            if begun(running) and (stands := self._stands(running)) not in stopped:
+                stopped.add(stands)
                 found.append(self._stopped(running, (first,)))
 
         def ask(running: Drive, effect: ScheduleTask) -> None:
@@ -171,6 +171,13 @@ class Explorer:
 
         drive.run(on_ask=ask, on_step=stop)
         yield from found
+
+    def _stands(self, drive: Drive) -> Hashable:
+        """Equal where a stop comes to the same: a machine that goes round passes there again and again."""
+        told = tuple(Counter(one for one in drive.done if one[0] in self.subject.alerts).items())
+        names = frozenset(Counter(drive.taken).items())
+        asked = drive.asked[-1].state if drive.asked else ""
+        return drive.execution.standing(), drive.blamed, asked, frozenset(drive.done), told, names
 
     def _of_state(self, state: str) -> list[Fault]:
         return [
