@@ -18,7 +18,7 @@ STRUCK_OUT = "[redacted]"
 # nor is what our own words say of "these credentials: ".
 _NAMES = (
     r"(?:passw(?:or)?d|passphrase|passcode|[_-]pass(?![a-z])|[_-]pwd|\bpwd(?==[^/])|secret|credential(?!s: )"
-    r"|(?:api|access|private|account|encryption|signing|master|shared|ssh)[_-]?key"
+    r"|[_-]pw(?![a-z])|\bpw(?==)|(?:api|access|private|account|encryption|signing|master|shared|ssh)[_-]?key"
     r"|(?:[_-]|access|auth|id|refresh|session)token(?!s(?![a-z])|i[sz])|(?<![a-z])token(?=\\*[\"']|=|\Z)"
     r"|[_-](?:auth|dsn)(?![a-z])|\b(?:auth|dsn)(?=\\*[\"']|=|\Z)|conn(?:ection)?[_-]?str(?:ing)?(?![a-z])"
     r"|(?:git(?:hub|lab)|gh|azure|ado|docker)[_-]pat(?![a-z]))"
@@ -60,10 +60,11 @@ _SECRETS = (
     rf"({_NAMES}{_IS}{_BEGUN}){_QUOTED}",
     rf"({_NAMES}{_IS}){_BARE}",
     rf"({_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_QUOTE}value{_QUOTE}\s{{0,3}}:\s{{0,3}}{_BEGUN}){_QUOTED}",
-    rf"({_OPTION_HEAD}{_NAMES}\s{{1,3}})(?!-|{_ANSWER}(?![^\s\"'\\]))[^\s\"'\\]+",
+    rf"({_OPTION_HEAD}(?:{_NAMES}|(?<=--)(?:token|auth))\s{{1,3}})(?!-|{_ANSWER}(?![^\s\"'\\]))[^\s\"'\\]+",
     rf"({_OPTION_HEAD}{_NAMES}{_QUOTE}\s{{0,3}},\s{{0,3}}{_BEGUN}){_QUOTED}",
 )
 _NAMED = rf"{_NAMES}|authorization|cookie"
+BESIDE = ("Name", "name", "Key", "key")
 _WORD = r"passw|passphrase"
 _OPTION = rf"--?[a-z0-9-]*{_NAMES}"
 
@@ -90,16 +91,16 @@ def redacted(text: str) -> str:
 
 
 def redacted_value(value: Any, name: str = "") -> Any:
-    """A value of JSON with every text in it redacted, and struck out where `name`, its key, or the `Name` beside it (as
-    Batch lists an environment), or the option before it is that of a credential. Numbers, but for passwords, and
-    true, false, null and the like stay."""
+    """A value of JSON with every text in it redacted, and struck out where `name`, its key, or the `Name` or `Key`
+    beside it (as environments and tags are listed), or the option before it is that of a credential. Numbers, but for
+    passwords, and true, false, null and the like stay."""
     if isinstance(value, str):
         named = value and _expression(_NAMED).search(name) and not _expression(_ANSWER).fullmatch(value)
         return STRUCK_OUT if named else redacted(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return STRUCK_OUT if _expression(_WORD).search(name) else value
     if isinstance(value, Mapping):
-        beside = next((str(value[key]) for key in ("Name", "name") if key in value), "")
+        beside = next((str(value[key]) for key in BESIDE if key in value), "")
         return {
             key: redacted_value(item, beside if key in ("Value", "value") else str(key)) for key, item in value.items()
         }
