@@ -94,7 +94,10 @@ def _global_options() -> list[click.Option]:
             "--context", metavar="NAME|FILE", help="sandbox, aws, one of opsctl context, or a file with the Terraform "
             "output. [default: the sandbox if one is up, else the current one]",
         ),
-        option("--machine", metavar="NAME", help="Which state machine. [default: training]"),
+        option(
+            "--machine", metavar="NAME|ARN", help="Which state machine: training, deployment, …, or any of the "
+            "account. [default: training, or the only one of your own]",
+        ),
         option(
             "--terraform-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True),
             help="Terraform configuration to read the outputs of; not for a sandbox. [default: the module above this "
