@@ -24,6 +24,7 @@ import re
 import sys
 import tarfile
 import traceback
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,7 @@ class Artifact:
                     if member.isfile() and member.name.removeprefix("./") == name:
                         content = archive.extractfile(member)
                         return content.read() if content else b""
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise JobError(f"{self.path} is not a whole model.tar.gz ({error}); train that model again") from None
         raise JobError(f"{self.path} holds no {name}; train that model again with the code of this run")
 
@@ -126,7 +127,7 @@ class Artifact:
         try:
             with tarfile.open(self.path, "r:gz") as archive:
                 return any(member.isfile() and member.name.removeprefix("./") == name for member in archive)
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise JobError(f"{self.path} is not a whole model.tar.gz ({error}); train that model again") from None
 
     def digest(self) -> str:

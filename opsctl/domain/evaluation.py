@@ -59,7 +59,8 @@ def read_evaluation(artifact: bytes, where: str) -> Evaluation:
     try:
         with tarfile.open(fileobj=io.BytesIO(artifact), mode="r:gz") as archive:
             member = next((member for member in archive if member.name.removeprefix("./") == METRICS), None)
-            file = archive.extractfile(member) if member and member.size <= MOST_BYTES else None
+            plain = member and member.isfile() and member.size <= MOST_BYTES  # a link leads to what has no limit
+            file = archive.extractfile(member) if member and plain else None
             text = file.read() if file else None
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise InvalidEvaluation(f"{where} is not a whole model.tar.gz ({error}): run Evaluate again") from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,20 @@ def test_an_artifact_that_was_cut_off_is_told_so(trained: dict[str, JobDirectory
     pages = read_data_set(data)
     with pytest.raises(JobError, match="is not a whole"):
         read_as_served(Artifact(tmp_path / "model.tar.gz"), pages, pages.stacks_in(HELD_OUT))
+
+
+@pytest.mark.parametrize("name", ["model.json", "classes.json"])
+def test_an_artifact_that_was_spoiled_is_told_so(tmp_path: Path, name: str) -> None:
+    """In the midst of a member, where what is compressed cannot be read on."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        member = tarfile.TarInfo("model.json")
+        member.size = 100_000
+        archive.addfile(member, io.BytesIO(bytes(member.size)))
+    packing = zlib.compressobj(wbits=31)
+    spoiled = packing.compress(plain.getvalue()[:50_000]) + packing.flush(zlib.Z_FULL_FLUSH) + b"\xff" * 64
+    (tmp_path / "model.tar.gz").write_bytes(spoiled)
+    with pytest.raises(JobError, match="is not a whole"):
+        Artifact(tmp_path / "model.tar.gz").read(name)
+    with pytest.raises(JobError, match="is not a whole"):
+        Artifact(tmp_path / "model.tar.gz").holds("classes.json")

@@ -38,6 +38,16 @@ def packed(content: bytes | dict, name: str = "./metrics.json") -> bytes:
     return buffer.getvalue()
 
 
+def linked(target: str) -> bytes:
+    """An artifact whose metrics.json is a link to something else."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("metrics.json")
+        member.type, member.linkname = tarfile.SYMTYPE, target
+        archive.addfile(member)
+    return buffer.getvalue()
+
+
 def test_the_ensemble_and_the_champion_on_the_same_pages():
     assert read_evaluation(packed(METRICS), WHERE) == Evaluation(
         ensemble={"log_loss": 0.3, "page_accuracy": 0.93},
@@ -73,6 +83,8 @@ def test_a_champion_of_other_classes_counts_with_a_note():
         (b"\x1f\x8b nonsense", "is not a whole model.tar.gz"),
         (packed(METRICS)[:90], "is not a whole model.tar.gz"),
         (packed(METRICS, "other.json"), "holds no metrics.json: the job that measures must write one"),
+        (linked("metrics.json"), "holds no metrics.json"),
+        (linked("../figures.json"), "holds no metrics.json"),
         (packed(b"{"), "is not JSON: run Evaluate again"),
         (packed(b"[" * 100_000), "is not JSON: run Evaluate again"),
         (packed(b"[]"), "is no JSON object: run Evaluate again"),
