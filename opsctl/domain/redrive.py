@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from opsctl.asl.history import CAUGHT, FAILED, SUCCEEDED, RunHistory, StateRun
 from opsctl.asl.unentered import SKIPPED, unentered
-from opsctl.domain.guards import read_pipeline
 from opsctl.domain.results import one_line, step_result
 from opsctl.domain.runs import RUNNING, UNSUCCESSFUL, Run
 from opsctl.errors import RefusedError
 
 if TYPE_CHECKING:
+    from opsctl.domain.guards import Step
     from opsctl.domain.redrive_walk import Foreseen
 
 NATIVE, RERUN = "native", "rerun"
@@ -120,15 +120,15 @@ def redrive_steps(history: RunHistory, foreseen: Foreseen | None) -> tuple[Redri
 
 
 def steps_left_open(
-    history: RunHistory, foreseen: Foreseen | None, definition: Mapping[str, Any], document: Any
+    history: RunHistory, foreseen: Foreseen | None, definition: Mapping[str, Any], steps: Iterable[Step], document: Any
 ) -> tuple[RedriveStep, ...]:
-    """The steps that may come after as well: a Choice decides, by an answer that could only be guessed. `document` is
-    the run's input."""
+    """Those of the definition's steps that may come after as well: a Choice decides, by an answer that could only be
+    guessed. `document` is the run's input."""
     if foreseen is None or foreseen.certain:
         return ()
     passed = (state.name for state in unentered(definition, history) if state.status == SKIPPED)
     known = {*foreseen.asked, *(state.name for state in history.states), *passed}
-    left = [step for step in read_pipeline(definition).steps if step.name not in known]
+    left = [step for step in steps if step.name not in known]
     may = [step for step in left if not (step.guard and step.guard.bypasses(document))]
     return tuple(RedriveStep(step.name, OPEN, "may come after: what is answered until then decides") for step in may)
 

@@ -13,6 +13,7 @@ from opsctl.aws.jobs import Jobs
 from opsctl.domain.conditions import ABSENT
 from opsctl.domain.documents import value_at
 from opsctl.domain.graph import all_states
+from opsctl.domain.guards import read_pipeline
 from opsctl.domain.names import rerun_name
 from opsctl.domain.plan import Request, RerunPlan
 from opsctl.domain.redrive import (
@@ -76,7 +77,8 @@ def plan(connection: Connection, run: Run, request: Request, insisted: str | Non
         return RedrivePlan(run, choice, (), later, planned)
     old = _definition_warning(connection, run, walked, history)
     warnings = (*redrive_warnings(history, foreseen), *old, *later)
-    steps = redrive_steps(history, foreseen) + steps_left_open(history, foreseen, walked, input_document(run.input))
+    of_machine, document = read_pipeline(walked).steps, input_document(run.input)
+    steps = redrive_steps(history, foreseen) + steps_left_open(history, foreseen, walked, of_machine, document)
     return RedrivePlan(run, choice, steps, warnings)
 
 
