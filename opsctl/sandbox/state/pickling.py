@@ -23,6 +23,7 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
 
+from cryptography import x509
 from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives import serialization
 from moto.s3.utils import _VersionedKeyStore
@@ -47,7 +48,7 @@ class Graph:
         """The graph as bytes. Raises whatever pickle, or an object, raises."""
         stream = io.BytesIO()
         pickler = pickle.Pickler(stream, protocol=5)
-        pickler.dispatch_table = self._table
+        pickler.dispatch_table = {**self._table, **dict.fromkeys(defaultdict.__subclasses__(), _default_dict)}
         usual = sys.getrecursionlimit()
         sys.setrecursionlimit(max(usual, DEEPEST))
         try:
@@ -92,14 +93,22 @@ def _reducers() -> dict[type, Callable[[Any], Reduced]]:
         _VersionedKeyStore: lambda store: (_VersionedKeyStore, (), dict.copy(store), None, None, _fill_store),
         openssl.rsa.RSAPrivateKey: _private_key,
         openssl.ec.ECPrivateKey: _private_key,
+        x509.Certificate: lambda one: (_read_certificate, (one.public_bytes(serialization.Encoding.PEM),)),
     }
 
 
 def _default_dict(known: defaultdict[Any, Any]) -> Reduced:
-    """moto makes empty ones by functions without a name, which cannot be written; what they make can."""
+    """moto makes empty ones by functions without a name, which cannot be written; what they make can. A class of its
+    own may take arguments that nobody knows any more."""
     made = known.default_factory() if isinstance(known.default_factory, FunctionType) else None
     factory = known.default_factory if made is None else type(made)
-    return (defaultdict, (factory,), None, None, iter(dict(known).items()))
+    return (_made, (type(known), factory), getattr(known, "__dict__", None), None, iter(dict(known).items()))
+
+
+def _made(kind: type[defaultdict[Any, Any]], factory: Any) -> defaultdict[Any, Any]:
+    known = kind.__new__(kind)
+    defaultdict.__init__(known, factory)
+    return known
 
 
 def _event(is_set: bool) -> threading.Event:
@@ -140,3 +149,7 @@ def _private_key(key: Any) -> Reduced:
 
 def _read_key(text: bytes) -> Any:
     return serialization.load_pem_private_key(text, None)
+
+
+def _read_certificate(text: bytes) -> Any:
+    return x509.load_pem_x509_certificate(text)

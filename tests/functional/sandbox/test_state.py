@@ -222,6 +222,8 @@ def _fill_access(cloud: Cloud) -> None:
         AliasName="alias/own", TargetKeyId=cloud.client("kms").create_key()["KeyMetadata"]["KeyId"]
     )
     cloud.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+    cloud.client("ssm").put_parameter(Name="/own/word", Value="kept", Type="String")
+    cloud.client("acm").request_certificate(DomainName="example.com")
 
 
 def _fill_compute(cloud: Cloud) -> None:
@@ -267,6 +269,7 @@ def everything(cloud: Cloud) -> dict[str, Any]:
         ("cloudwatch", "describe_alarms", {}),
         ("iam", "get_account_authorization_details", {}), ("iam", "list_access_keys", {"UserName": "ada"}),
         ("kms", "list_keys", {}), ("kms", "list_aliases", {}),
+        ("ssm", "get_parameter", {"Name": "/own/word"}), ("acm", "list_certificates", {}),
         ("lambda", "list_functions", {}), ("lambda", "list_aliases", {"FunctionName": "echo"}),
         ("lambda", "list_versions_by_function", {"FunctionName": "echo"}),
         ("batch", "describe_job_queues", {}), ("batch", "describe_compute_environments", {}),

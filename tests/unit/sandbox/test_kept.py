@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto.ssm.models import ParameterDict
 
 from opsctl.asl.effects import (
     Failed,
@@ -110,6 +111,13 @@ def test_what_is_nested_as_deeply_as_json_may_be() -> None:
     for _ in range(900):
         nested = [nested]
     assert json.dumps(again({"input": nested})) == json.dumps({"input": nested})
+
+
+def test_a_table_of_a_class_of_its_own() -> None:
+    table = ParameterDict("123456789012", "us-east-1")
+    table["/own/word"].append("kept")  # type: ignore[arg-type]
+    other = again(table)
+    assert (dict(other), other["/other"], other.region_name) == ({"/own/word": ["kept"]}, [], "us-east-1")
 
 
 def test_a_run_that_has_ended_can_be_redriven() -> None:
