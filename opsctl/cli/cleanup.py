@@ -82,7 +82,8 @@ def cleanup(context: click.Context, /, wish: Wish, undo: bool, dry_run: bool, ye
         if dry_run or plan.is_empty:
             emit(invocation, _document(plan, None), text)
             return
-        agree(invocation, text, yes, done="deleted", typed=f"delete {plan.objects}")
+        typed = f"delete {plan.objects}" if plan.objects else f"give up {len(plan.uploads)}"
+        agree(invocation, text, yes, done="deleted", typed=typed)
         result = _execute(connection, plan)
     emit(invocation, _document(plan, result), _result_text("deleted", result))
     context.exit(_exit_code(result))
@@ -160,12 +161,24 @@ def _text(plan: CleanupPlan, now: float) -> str:
     rows = [_row(decision, now) for decision in asked]
     parts = [table(["ACTION", "RUN", "MACHINE", "STATUS", "AGE", "OBJECTS", "SIZE", "WHY"], rows)] if rows else []
     if plan.uploads:
-        parts.append(f"gives up {counted(len(plan.uploads), 'unfinished upload')}")
+        parts.append(_uploads_text(plan, now))
     if plan.is_empty:
-        return "\n\n".join([*parts, "nothing to clean up"])
+        parts.append("nothing to clean up")
+    if not plan.objects:
+        return "\n\n".join(parts)
     back = "can be brought back with --undo" if plan.versioned else "gone for good: the bucket is not versioned"
     what = f"deletes {counted(plan.objects)} ({size(plan.bytes)}); {back}"
     return "\n\n".join([*parts, f"{what}\ndeleted {WHO[plan.engine.name]}: {plan.engine.why}"])
+
+
+def _uploads_text(plan: CleanupPlan, now: float) -> str:
+    """Which they are, for no undo brings them back."""
+    uploads = plan.uploads
+    lines = [f"gives up {counted(len(uploads), 'unfinished upload')}, for good:"]
+    lines += [f"  {printable(upload.key)}, begun {age(now - upload.started)} ago" for upload in uploads[:SHOWN]]
+    if len(uploads) > SHOWN:
+        lines.append(f"  and {len(uploads) - SHOWN:,} more; -o json lists them all")
+    return "\n".join(lines)
 
 
 def _row(decision: Decision, now: float) -> list[Any]:
@@ -230,6 +243,8 @@ def _result_document(result: Result) -> dict[str, Any]:
 
 def _result_text(verb: str, result: Result) -> str:
     lines = [f"{verb}: {counted(result.done)}"]
+    if result.uploads:
+        lines.append(f"given up: {counted(result.uploads, 'unfinished upload')}")
     if result.changed:
         lines.append(f"left alone, not what was on record: {counted(result.changed)}")
     lines += [f"kept after all: {printable(name)} ({reason})" for name, reason in sorted(result.kept.items())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ def list_data(context: click.Context, run: str | None, order: str) -> None:
         name = stock.named(connection, run, stock.names(connection))
         holding = _sorted(stock.holding(connection, name, _warn), order, region)
         read = stock.readers_by_folder(connection, holding)
-        emit(invocation, _document(holding, region, read), _folders_text(holding.data.folders, read, region, now))
+        emit(invocation, _document(holding, region, read), _folders_text(holding, read, region, now))
         return
     found = stock.holdings(connection, _warn)
     if not found:
@@ -154,24 +154,31 @@ def _runs_text(found: list[Holding], region: str, now: float) -> str:
 def _row(holding: Holding, region: str, now: float) -> list[Any]:
     run = holding.data
     known = run.known
-    marks = {"held": run.held, "champion": holding.champion, "endpoint": holding.endpoint}
     return [
         run.name,
         known.machine if known else None,
         known.status if known else None,
         age(now - run.last_used),
         *_sums(run.folders, region),
-        ", ".join([*holding.read_by, *(word for word, is_so in marks.items() if is_so)]) or None,
+        ", ".join([*holding.read_by, *_marks(holding)]) or None,
     ]
 
 
-def _folders_text(folders: Sequence[Folder], read: Mapping[str, tuple[str, ...]], region: str, now: float) -> str:
+def _marks(holding: Holding) -> list[str]:
+    """What else keeps a run as a whole."""
+    marks = {"held": holding.data.held, "champion": holding.champion, "endpoint": holding.endpoint}
+    return [word for word, is_so in marks.items() if is_so]
+
+
+def _folders_text(holding: Holding, read: Mapping[str, tuple[str, ...]], region: str, now: float) -> str:
+    folders = holding.data.folders
     rows = [
         [folder.name or "records", folder.kind, age(now - folder.newest), *_sums([folder], region),
          ", ".join(read[folder.name]) or None]
         for folder in folders
     ]  # fmt: skip
-    return table(FOLDER_HEADERS, [*rows, ["total", None, None, *_sums(folders, region), None]])
+    total = ["total", None, None, *_sums(folders, region), ", ".join(_marks(holding)) or None]
+    return table(FOLDER_HEADERS, [*rows, total])
 
 
 def _sums(folders: Any, region: str) -> list[Any]:

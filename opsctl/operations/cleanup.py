@@ -68,13 +68,15 @@ class CleanupPlan:
 @dataclass
 class Result:
     """What came of it: objects deleted (or brought back) and their bytes where they are known, objects that stayed
-    because they changed, runs that stayed because they came into use (with the reason), the keys that S3 refused."""
+    because they changed, runs that stayed because they came into use (with the reason), the keys that S3 refused;
+    `uploads` are the unfinished ones that were given up."""
 
     done: int = 0
     bytes: int = 0
     changed: int = 0
     kept: dict[str, str] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
+    uploads: int = 0
 
 
 def plan(
@@ -146,6 +148,8 @@ def _give_up(connection: Connection, made: CleanupPlan, result: Result) -> None:
             result.kept[run] = "running" if run in running else "held"
         elif refused := bulk.abort(bucket, upload):
             result.refused.append(refused)
+        else:
+            result.uploads += 1
 
 
 def _delete(connection: Connection, made: CleanupPlan, result: Result, on_progress: OnProgress) -> None:

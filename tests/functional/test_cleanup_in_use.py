@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,12 +100,27 @@ def test_an_upload_of_a_run_that_goes_on_is_not_given_up(runs: Bench) -> None:
     runs.opsctl("data", "hold", "middle")
     planned = runs.opsctl("cleanup", "--orphans", "--dry-run", "--query", "uploads[].key")
     assert json.loads(planned.stdout) == ["runs/old/big"]
-    assert runs.opsctl("cleanup", "--orphans", "--yes").exit_code == 0
+    answer = runs.opsctl("cleanup", "--orphans", "--yes")
+    _, uploads, *rest = answer.stdout.split("\n\n")
+    assert re.fullmatch(
+        r"gives up 1 unfinished upload, for good:\n  runs/old/big, begun \d+ d ago\n"
+        r"deleted: 0 objects\ngiven up: 1 unfinished upload\n", uploads,
+    ), answer.stdout  # fmt: skip
+    assert (answer.exit_code, rest) == (0, [])  # nothing about what undo would bring back
     left = runs.world.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
     assert sorted(upload["Key"] for upload in left) == ["runs/a-training/big", "runs/middle/big"]
     (record,) = runs.world.keys("audit/")
     heading, line = runs.world.s3.get_object(Bucket=BUCKET, Key=record)["Body"].read().decode().splitlines()
     assert (json.loads(heading)["asked"]["orphans"], json.loads(line)["key"]) == (True, "runs/old/big")
+
+
+def test_of_many_uploads_the_first_are_named(runs: Bench) -> None:
+    for number in range(22):
+        runs.world.s3.create_multipart_upload(Bucket=BUCKET, Key=f"runs/old/{number:02}")
+    answer = runs.opsctl("cleanup", "--orphans", "--dry-run")
+    first, *_, last, more = answer.stdout.splitlines()[5:]
+    assert (first.partition(",")[0], last.partition(",")[0]) == ("  runs/old/00", "  runs/old/19")
+    assert more == "  and 2 more; -o json lists them all"
 
 
 def test_uploads_that_s3_refuses_to_give_up_stop_no_others(runs: Bench) -> None:

@@ -94,6 +94,8 @@ def test_what_a_champion_needs_is_told_and_a_record_that_cannot_be_read_is_no_er
     answer = reread.opsctl("data", "list", "--query", "[?champion].run")
     assert (sorted(json.loads(answer.stdout)), answer.stderr) == (["nightly-7-r1", "nightly-7-r2"], "")
     assert json.loads(reread.opsctl("data", "list", "nightly-7-r1", "--query", "champion").stdout) is True
+    reread.opsctl("data", "hold", "nightly-7-r1")
+    assert reread.opsctl("data", "list", "nightly-7-r1").stdout.endswith("  held, champion\n")
     reread.world.put(f"s3://{BUCKET}/champions/training.json", "{")
     for words in ((), ("nightly-7-r1",)):
         answer = reread.opsctl("data", "list", *words, "--query", "[].champion | [?@]")
