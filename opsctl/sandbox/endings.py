@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from opsctl.sandbox.tasks import OpenTask
 
 ENDERS = 8
+logger = logging.getLogger(__name__)
 
 
 class Endings:
@@ -39,5 +41,7 @@ class Endings:
     def _end(self, task: OpenTask) -> None:
         try:
             task.abandon()
+        except Exception:
+            logger.exception("what %s had started could not be ended", task.run.arn)
         finally:
             self._leaving.discard(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections import deque
@@ -14,6 +15,7 @@ from opsctl.sandbox.logs import LogStream
 from opsctl.sandbox.runs import Run
 from opsctl.sandbox.world import World
 
+logger = logging.getLogger(__name__)
 _FATAL = frozenset({"ExecutionAborted", "ExecutionFailed", "ExecutionTimedOut"})
 _ERRORS = ("Aborted", "Failed", "TimedOut")
 _DATA = frozenset({"input", "inputDetails", "output", "outputDetails", "parameters", "assignedVariables"})
@@ -64,6 +66,8 @@ class ExecutionLogs:
     def _write_next(self) -> None:
         try:
             self._write(*self._waiting[0])
+        except Exception:
+            logger.exception("lines of an execution could not be logged")
         finally:
             self._waiting.popleft()
 
