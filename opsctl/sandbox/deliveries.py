@@ -7,6 +7,7 @@ for one subscriber.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from opsctl.sandbox.faults import Fault, Faults
 LONGEST_HOLD = 10.0
 """Seconds that a delivery waits to be overtaken, unless the fault's delay says so."""
 Begin = Callable[[], "Future[None] | None"]
+logger = logging.getLogger(__name__)
 
 
 class Deliveries:
@@ -43,7 +45,7 @@ class Deliveries:
     def resume(self) -> None:
         """Begin it: nothing holds it back any more."""
         for begin in self._taken_over:
-            begin()
+            _begun(begin)
         self._taken_over = []
 
     def hand_over(self, text: str, begin: Begin) -> None:
@@ -98,9 +100,19 @@ def _one_by_one(begins: list[Begin], fault: Fault | None = None) -> None:
     if fault is not None:
         fault.lifted.wait(fault.delay)
     for begin in begins:
-        attempt = begin()
+        attempt = _begun(begin)
         if attempt is not None:
             attempt.exception()
+
+
+def _begun(begin: Begin) -> Future[None] | None:
+    """A delivery that was held back. Nobody asks for it any more, and others wait behind it: one that fails is told of
+    in the log."""
+    try:
+        return begin()
+    except Exception:
+        logger.exception("a delivery ended in a fault of the sandbox")
+        return None
 
 
 def _apart(work: Callable[..., None], *arguments: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import time
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
@@ -27,9 +26,7 @@ from opsctl.asl.effects import (
 from opsctl.asl.validate import parse
 from opsctl.sandbox.activities import Counter
 from opsctl.sandbox.batchjob import BatchJob
-from opsctl.sandbox.endings import Endings
 from opsctl.sandbox.engine import Engine
-from opsctl.sandbox.executionlogs import ExecutionLogs
 from opsctl.sandbox.mapruns import Child, MapRun
 from opsctl.sandbox.repeats import Repeats
 from opsctl.sandbox.runs import Origin, Run
@@ -348,20 +345,6 @@ def test_a_task_that_was_about_to_be_abandoned_is_abandoned() -> None:
     after.restore(again(before.kept()))
     after.take_up([])
     assert ended.wait(30)
-
-
-def test_what_goes_wrong_in_threads_of_their_own_is_in_the_servers_log(caplog: pytest.LogCaptureFixture) -> None:
-    nothing: Any = lambda *_: None  # noqa: E731
-    task = Task(a_run(), ScheduleTask(1, "Train", "r.sync", {}, None, None, None), nothing)
-    task.on_abandon(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
-    endings, logs = Endings(), ExecutionLogs(nothing)
-    endings.begin(task)
-    logs.restore([("group", "training", ["line"])])
-    logs.take_up()
-    while endings.kept() or logs.kept():
-        time.sleep(0.01)
-    said = {record.message for record in caplog.records}
-    assert said == {f"what {task.run.arn} had started could not be ended", "lines of an execution could not be logged"}
 
 
 def test_a_run_that_was_kept_is_taken_up() -> None:
