@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +70,7 @@ def report(connection: Connection, run: Run, command: Callable[[RunStatus], str 
     gaps |= {name: why for name, (_, why) in found.items() if why} | ({"metrics": "; ".join(unread)} if unread else {})
     status = RunStatus(run, history, steps)
     return Report(
-        run, connection.machine.name, now, picture_of(run, history, definition, steps, now), steps,
+        _told(run), connection.machine.name, now, picture_of(run, history, definition, steps, now), steps,
         timeline(history, steps, now), redacted_value(document), setup_of(history), metrics, found["costs"][0],
         found["lineage"][0], found["errors"][0], command(status), gaps,
     )  # fmt: skip
@@ -86,7 +87,7 @@ def report_saved(path: Path, definition: Path | None) -> tuple[Report, list[str]
     gaps = dict.fromkeys(("metrics", "lineage"), OFFLINE)
     picture = picture_of(run, history, machine, found.steps, now)
     return Report(
-        run, "", now, picture, found.steps, timeline(history, found.steps, now),
+        _told(run), "", now, picture, found.steps, timeline(history, found.steps, now),
         redacted_value(_input(run.input)), setup_of(history),
         cost=cost, failures=_failures(history, None, run), gaps=gaps,
     ), doubts  # fmt: skip
@@ -98,6 +99,11 @@ def _tried(work: Callable[[], Found], otherwise: Found) -> tuple[Found, str | No
         return work(), None
     except OpsError as error:
         return otherwise, error.message
+
+
+def _told(run: Run) -> Run:
+    """The run, without credentials in what it says of its end: a Fail state often hands a job's cause on."""
+    return replace(run, error=run.error and redacted(run.error), cause=run.cause and redacted(run.cause))
 
 
 def _input(text: str | None) -> Any:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from opsctl.asl.effects import Failed
+from opsctl.cli.root import root
 from tests.functional.pipeline_world import BUCKET, MACHINE, Bench
 
 SECRET = "hunter2-of-the-database"
@@ -48,6 +50,25 @@ def test_a_secret_of_a_jobs_environment_is_shown_by_no_command(failed: Bench, wo
     result = failed.opsctl(*words)
     assert "nightly-7" in result.output, result.output
     assert SECRET not in result.output
+
+
+def test_a_secret_in_the_cause_of_the_run_itself_is_in_no_report(tmp_path: Path) -> None:
+    """Where a Fail state hands on what a job ended with."""
+    failed = {"error": f"Broken DB_PASSWORD={SECRET}", "cause": f"exited: postgres://etl:{SECRET}@db/documents"}
+    events = [
+        {"id": 1, "previousEventId": 0, "type": "ExecutionStarted", "timestamp": "2026-11-21T10:00:00+00:00",
+         "executionStartedEventDetails": {"input": "{}"}},
+        {"id": 2, "previousEventId": 0, "type": "FailStateEntered", "timestamp": "2026-11-21T10:00:01+00:00",
+         "stateEnteredEventDetails": {"name": "Failed", "input": "{}"}},
+        {"id": 3, "previousEventId": 2, "type": "ExecutionFailed", "timestamp": "2026-11-21T10:00:02+00:00",
+         "executionFailedEventDetails": failed},
+    ]  # fmt: skip
+    (tmp_path / "history.json").write_text(json.dumps(events))
+    for words in (["report", "--out", "-"], ["status"], ["graph", "-o", "svg", "--out", "-"]):
+        result = CliRunner().invoke(root, [words[0], "--history", str(tmp_path / "history.json"), *words[1:]])
+        assert result.exit_code == 0, result.output
+        assert "Broken" in result.output
+        assert SECRET not in result.output
 
 
 def test_of_inputs_with_different_secrets_it_can_still_be_seen_that_they_differ(bench: Bench) -> None:
