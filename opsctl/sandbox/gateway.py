@@ -120,7 +120,7 @@ class Gateway:
                 answer = self._faults.clear(wanted.get("ids"))
             else:
                 answer = self._faults.documents()
-        except (BadFaultError, ValueError, TypeError, AttributeError) as error:
+        except (BadFaultError, ValueError, TypeError, AttributeError, RecursionError) as error:
             return _answer(environ, start_response, 400, "BadFault", str(error))
         return _say(start_response, answer)
 

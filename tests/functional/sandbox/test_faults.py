@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -235,6 +237,12 @@ def test_what_is_no_fault_is_refused_in_one_line(faulty: Cloud, arguments: list[
     assert said in output
     assert [line for line in output.splitlines() if line.startswith("error:")] == [output.splitlines()[0]]
     assert met(faulty) == []
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b"[1]", b'"x"', b"{", b"\xff", b'{"action": ["s3:*"]}'])
+def test_what_is_no_fault_is_a_bad_request(faulty: Cloud, body: bytes) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(urllib.request.Request(f"{faulty.server['url']}/_sandbox/faults", body, method="POST"))
 
 
 def test_without_a_sandbox_there_is_nothing_to_break(tmp_path: Any) -> None:
