@@ -59,6 +59,8 @@ def _ask(directory: Path, method: str, body: Mapping[str, Any] | None = None, pa
         with opener.open(request, timeout=SECONDS) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
+        if error.code >= 500:
+            raise OpsError(f"the sandbox failed: {error}", f"see {directory / 'server.log'}") from error
         raise UsageError(json.load(error)["message"], "opsctl sandbox fault add --help shows how") from error
     except OSError as error:
         raise OpsError(f"the sandbox does not answer: {error}", f"see {directory / 'server.log'}") from error

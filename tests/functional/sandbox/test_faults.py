@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -249,6 +252,26 @@ def test_without_a_sandbox_there_is_nothing_to_break(tmp_path: Any) -> None:
     result = CliRunner().invoke(root, ["sandbox", "fault", "list", "--dir", str(tmp_path / "none")])
     assert result.exit_code == 4
     assert "opsctl sandbox up" in result.output
+
+
+def test_a_sandbox_that_fails_itself_is_told_of_in_a_line(tmp_path: Path) -> None:
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(500)
+
+        def log_message(self, *_: object) -> None: ...
+
+    lock = tmp_path / "server.lock"
+    with HTTPServer(("127.0.0.1", 0), Failing) as server, lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (tmp_path / "server.json").write_text(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}))
+        threading.Thread(target=server.handle_request).start()
+        result = CliRunner().invoke(root, ["sandbox", "fault", "list", "--dir", str(tmp_path)], standalone_mode=True)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "error: the sandbox failed: HTTP Error 500: Internal Server Error",
+        f"hint: see {tmp_path / 'server.log'}",
+    ]
 
 
 def test_a_request_can_be_carried_out_more_than_once(faulty: Cloud) -> None:
